@@ -1,0 +1,1 @@
+"""The command line; no logic, heavy imports inside functions."""

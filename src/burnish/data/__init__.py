@@ -1,0 +1,1 @@
+"""Rows: reading, checking, splitting, and the ledger that accounts for each one."""

@@ -1,0 +1,1 @@
+"""The pipeline of a run as a graph of small functions."""

@@ -1,0 +1,111 @@
+"""Recipe sections `data` and `split`: where the rows come from and which side they go to."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from burnish.recipe.section import Section
+
+Action = Literal["ignore", "warn", "drop", "error"]
+Source = str | tuple[str, ...]
+CheckKind = Literal[
+    "null-text",
+    "empty-text",
+    "null-label",
+    "unknown-label",
+    "duplicates",
+    "near-duplicates",
+    "conflicting-labels",
+    "missing-class",
+    "length-outliers",
+    "leak",
+    "near-leak",
+]
+
+
+class Check(Section):
+    """What to do when one data check finds something."""
+
+    kind: CheckKind = Field(description="The registered check.")
+    action: Action = Field(
+        description="ignore: say nothing; warn: report; drop: leave the rows out, counted in "
+        "the ledger; error: stop before training."
+    )
+
+
+class Data(Section):
+    """Where the rows are and what their columns are called."""
+
+    from_: str | None = Field(
+        None,
+        alias="from",
+        description="A folder with files named train.*, validation.*, test.*; one file, to be "
+        "split; `hub:owner/name[:config]`; or `starter:clauses` (made by Burnish).",
+    )
+    train: Source | None = Field(None, description="Training rows: file, list, glob or hub id.")
+    validation: Source | None = Field(None, description="Validation rows; else split from train.")
+    test: Source | None = Field(None, description="Test rows; else split from train.")
+    text: str = Field("text", min_length=1, description="Column with the text.")
+    label: str = Field("label", min_length=1, description="Column with the label or labels.")
+    id: str | None = Field(None, description="Column that names each row; null: file and row.")
+    group: str | None = Field(
+        None, description="Column whose equal values stay on one side of a split."
+    )
+    time: str | None = Field(None, description="Column to order rows by when splitting by time.")
+    encoding: str = Field("utf-8", description="Character encoding of text files.")
+    limit: int | None = Field(
+        None,
+        ge=1,
+        description="Use at most this many training rows, balanced over classes, for a quick "
+        "trial; the rest is counted as dropped. Null: all rows.",
+    )
+    checks: tuple[Check, ...] = Field((), description="Actions that differ from the defaults.")
+
+    @model_validator(mode="after")
+    def _rows_come_from_somewhere(self) -> Self:
+        if self.from_ is None and self.train is None:
+            raise ValueError("neither `from` nor `train` is set; `from: data/` would do")
+        kinds = [check.kind for check in self.checks]
+        twice = sorted({kind for kind in kinds if kinds.count(kind) > 1})
+        if twice:
+            raise ValueError(f"check(s) listed twice: {', '.join(twice)}; list each once")
+        return self
+
+
+class Split(Section):
+    """How rows are divided when the data does not come divided."""
+
+    validation: float = Field(
+        0.1,
+        ge=0,
+        lt=0.9,
+        description="Share of rows, in [0, 0.9), when no validation rows are given.",
+    )
+    test: float = Field(
+        0.1,
+        ge=0,
+        lt=0.9,
+        description="Share of rows, in [0, 0.9), when neither validation nor test rows are given.",
+    )
+    tune: float = Field(
+        0.0,
+        ge=0,
+        lt=0.9,
+        description="Share of training rows, in [0, 0.9), held out to choose the epoch and the "
+        "thresholds when validation must stay untouched; 0: validation chooses.",
+    )
+    by: Literal["auto", "random", "stratified", "group", "time", "cluster"] = Field(
+        "auto",
+        description="auto: group if `data.group` is set, else time if `data.time` is set, else "
+        "stratified with near-duplicates kept together (cluster).",
+    )
+    seed: int = Field(0, ge=0, le=2**32 - 1, description="Seed of the split, a whole number.")
+
+    @model_validator(mode="after")
+    def _something_is_left_to_train_on(self) -> Self:
+        if self.validation + self.test >= 0.95:  # noqa: PLR2004
+            raise ValueError(
+                f"validation ({self.validation}) and test ({self.test}) leave under 5 % to "
+                "train on; 0.1 and 0.1 would do"
+            )
+        return self

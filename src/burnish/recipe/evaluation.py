@@ -1,0 +1,60 @@
+"""Recipe sections `evaluation` and `tracking`: how the result is judged and where it is kept."""
+
+from pydantic import Field
+
+from burnish.recipe.section import Section
+
+
+class Gate(Section):
+    """One condition for the verdict `ship`: better than a rival, beyond doubt."""
+
+    metric: str | None = Field(None, description="Metric compared; null: the task's own.")
+    over: str = Field(
+        "best-baseline",
+        description="The rival: a system's name, or best-baseline (the best but `base`).",
+    )
+    margin: float = Field(
+        0.0,
+        ge=-1,
+        le=1,
+        description="How much better the lower end of the paired 95 % interval "
+        "must be, in the metric's unit.",
+    )
+
+
+class Evaluation(Section):
+    """Metrics, rivals, slices, and the gates of the verdict."""
+
+    metrics: tuple[str, ...] = Field((), description="Metrics to report; empty: all of the task's.")
+    baselines: tuple[str, ...] = Field(
+        ("majority", "tfidf-svm"), description="Rivals trained and scored on the same rows."
+    )
+    base: bool = Field(True, description="Score the untouched model too, where it can answer.")
+    slices: tuple[str, ...] = Field((), description="Columns by whose values the metrics are told.")
+    gates: tuple[Gate, ...] = Field((Gate(),), description="All must hold for the verdict `ship`.")
+    resamples: int = Field(
+        2000, ge=100, le=100_000, description="Bootstrap resamples behind each interval, a count."
+    )
+    seed: int = Field(0, ge=0, le=2**32 - 1, description="Seed of the bootstrap, a whole number.")
+
+
+class Tracking(Section):
+    """Where parameters, metrics and files of the run are kept besides the run folder."""
+
+    trackers: tuple[str, ...] = Field(
+        ("mlflow",), description="Registered trackers: mlflow, tensorboard; empty: none."
+    )
+    uri: str = Field("sqlite:///burnish.db", min_length=1, description="MLflow store or server.")
+    experiment: str | None = Field(None, description="MLflow experiment; null: the recipe's name.")
+    register_: str | None = Field(
+        None, alias="register", description="Registered model name in MLflow; null: not registered."
+    )
+    description: str = Field("", description="A note kept with the run.")
+    folder: str = Field("burnish-tensorboard", description="Folder of TensorBoard's event files.")
+    every_steps: int = Field(
+        10,
+        ge=1,
+        le=100_000,
+        description="Training metrics are sent every so many optimizer steps, in steps.",
+    )
+    system_metrics: bool = Field(True, description="Sample CPU, memory, disk and network use.")

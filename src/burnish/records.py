@@ -1,0 +1,125 @@
+"""Values that pass between stages and are kept in files.
+
+A prediction carries its reference, so a prediction file can be scored alone: evaluation
+never needs the model, nor the data set it was made from.
+"""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, Self
+
+Severity = Literal["info", "warning", "error"]
+Verdict = Literal["ship", "keep-baseline", "need-more-data"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prediction:
+    """What one system answered for one example, and what it should have answered.
+
+    `answer` and `reference` are label names for classification (one for binary and
+    multi-class, any number for multi-label) and one text (reference: one or more accepted
+    texts) for generation.
+    """
+
+    example_id: str
+    answer: tuple[str, ...]
+    reference: tuple[str, ...] | None  # None where the row came without one
+    scores: dict[str, float] = field(default_factory=dict)  # label → probability in [0, 1]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the line of a prediction file: id, answer, scores, reference."""
+        return {
+            "id": self.example_id,
+            "answer": list(self.answer),
+            "scores": {name: round(value, 8) for name, value in self.scores.items()},
+            "reference": None if self.reference is None else list(self.reference),
+        }
+
+    @classmethod
+    def from_json(cls, line: dict[str, Any]) -> Self:
+        """Read what `to_json` wrote. Raises KeyError when `id` or `answer` is absent."""
+        reference = line.get("reference")
+        return cls(
+            example_id=str(line["id"]),
+            answer=tuple(map(str, line["answer"])),
+            reference=None if reference is None else tuple(map(str, reference)),
+            scores={str(k): float(v) for k, v in (line.get("scores") or {}).items()},
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelSpace:
+    """The classes of a classification task, in the order of the model's outputs."""
+
+    names: tuple[str, ...]
+    multi_label: bool  # any number of labels a row; else exactly one
+    positive: str | None = None  # the class of interest; set for binary tasks only
+
+    @property
+    def is_binary(self) -> bool:
+        """Whether there are two classes, one of them the class of interest."""
+        return self.positive is not None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values for burnish.json and the manifest."""
+        return {
+            "labels": list(self.names),
+            "multi_label": self.multi_label,
+            "positive": self.positive,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerEntry:
+    """Rows that went into one stage for one split, and what became of them."""
+
+    stage: str  # read, check, split, limit, encode
+    split: str  # train, tune, validation, test; `all` before the rows are split
+    rows_in: int
+    kept: int
+    dropped: dict[str, int] = field(default_factory=dict)  # reason → rows
+    moved: dict[str, int] = field(default_factory=dict)  # other split → rows handed to it
+    rows_cut: int = 0  # kept, but shortened
+    tokens_lost: int = 0  # by shortening
+
+    def __post_init__(self) -> None:
+        """Refuse an entry that loses a row without saying why."""
+        told = self.kept + sum(self.dropped.values()) + sum(self.moved.values())
+        if told != self.rows_in:
+            raise ValueError(
+                f"stage {self.stage}, split {self.split}: {self.rows_in} rows in, {told} told of"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """One metric of one system on one whole split, with its 95 % interval."""
+
+    system: str
+    split: str
+    metric: str
+    value: float
+    low: float  # 2.5 % point of the bootstrap distribution; nan where it has none
+    high: float  # 97.5 % point
+    n: int  # rows scored
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the entry of `scores.json`."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing a data check noticed; a line of `findings.jsonl`."""
+
+    code: str  # name of the check, as in recipe key `data.checks`
+    severity: Severity
+    message: str
+    count: int  # rows concerned
+    action: str  # what was done: ignore, warn, drop, error
+    split: str | None = None
+    file: str | None = None  # of the first row concerned
+    row: int | None = None  # 1-based row in that file
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the line of `findings.jsonl`."""
+        return asdict(self)

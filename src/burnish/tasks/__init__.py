@@ -1,0 +1,1 @@
+"""Tasks: how examples become tokens and outputs become answers."""
