@@ -1,0 +1,188 @@
+"""Read YAML so that nothing in it is lost, guessed or made up, and each value keeps its line.
+
+YAML 1.1, which PyYAML speaks, reads `no` as false, `3e-5` as a string, `1_000` as a number and
+the second of two equal keys as the only one. Here scalars follow the YAML 1.2 core schema
+(section 10.3.2), a repeated key is refused, and aliases are refused once they multiply.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from burnish.errors import RecipeError
+
+MAX_BYTES = 1 << 20
+MAX_NODES = 20_000
+
+KeyPath = tuple[str | int, ...]
+
+
+class _CoreLoader(yaml.SafeLoader):
+    """SafeLoader with the scalars of the YAML 1.2 core schema."""
+
+
+_CoreLoader.yaml_implicit_resolvers = {}
+for _tag, _pattern, _first in (
+    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    ("null", r"~|null|Null|NULL|", "~nN\0"),
+    ("int", r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", "-+0123456789"),
+    (
+        "float",
+        r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
+        r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
+        "-+.0123456789",
+    ),
+):
+    _CoreLoader.add_implicit_resolver(
+        f"tag:yaml.org,2002:{_tag}", re.compile(rf"^(?:{_pattern})$"), [*_first, ""]
+    )
+
+
+def _integer(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
+    text = loader.construct_scalar(node)
+    return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
+
+
+_CoreLoader.add_constructor("tag:yaml.org,2002:int", _integer)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A mapping read from YAML, and the line of each of its values."""
+
+    values: dict[str, Any]
+    lines: dict[KeyPath, int]  # key path → 1-based line
+    source: str
+
+    def line_of(self, path: KeyPath) -> int | None:
+        """Return the line of a key path, or of the nearest part of it that was written."""
+        while path and path not in self.lines:
+            path = path[:-1]
+        return self.lines.get(path)
+
+
+def read_document(path: Path) -> Document:
+    """Return the mapping in a YAML file.
+
+    Raises:
+        RecipeError: BN101, with the line: not there, not UTF-8, not YAML, not a mapping, too
+            large, a key twice, or aliases that multiply.
+    """
+    try:
+        raw = path.read_bytes()
+    except OSError as err:
+        raise RecipeError(
+            f"cannot be read: {err.strerror}",
+            where=str(path),
+            fix="name an existing recipe file, or make one with `burnish init DIR`",
+        ) from err
+    if len(raw) > MAX_BYTES:
+        raise RecipeError(
+            f"{len(raw):,} bytes; a recipe may have {MAX_BYTES:,}",
+            where=str(path),
+            fix="keep rows in data files, and name them in the recipe",
+        )
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as err:
+        line = raw[: err.start].count(b"\n") + 1
+        raise RecipeError(
+            f"byte {err.start} is not UTF-8",
+            where=f"{path}, line {line}",
+            fix="save the file as UTF-8",
+        ) from err
+    return parse_document(text, source=str(path))
+
+
+def parse_document(text: str, *, source: str) -> Document:
+    """Return the mapping in YAML `text`; see `read_document` for the errors."""
+    try:
+        node = yaml.compose(text, Loader=_CoreLoader)
+        lines = dict(_walk(node, (), source, [0])) if node else {}
+        values = _construct(text)
+    except (yaml.YAMLError, ValueError) as err:
+        raise _not_yaml(err, source) from err
+    except RecursionError as err:
+        raise _too_deep(source) from err
+    if not isinstance(node, yaml.MappingNode):
+        raise RecipeError(
+            "holds no mapping of keys to values" if node else "is empty",
+            where=source,
+            fix="write at least `task`, `model` and `data`; `burnish init DIR` writes an example",
+        )
+    return Document(values, lines, source)
+
+
+def parse_scalar(text: str) -> Any:
+    """Return the value YAML gives to `text`, for `--set`. Raises RecipeError (BN101)."""
+    try:
+        return _construct(text)
+    except (yaml.YAMLError, ValueError) as err:
+        raise _not_yaml(err, "--set") from err
+
+
+def _construct(text: str) -> Any:
+    # A SafeLoader underneath: it builds plain values only, never objects.
+    return yaml.load(text, Loader=_CoreLoader)  # noqa: S506
+
+
+def _walk(
+    node: yaml.Node, path: KeyPath, source: str, visited: list[int]
+) -> Iterator[tuple[KeyPath, int]]:
+    """Yield each key path with its line, counting nodes as often as aliases repeat them."""
+    visited[0] += 1
+    if visited[0] > MAX_NODES:
+        raise RecipeError(
+            f"expands to more than {MAX_NODES:,} values",
+            where=source,
+            fix="write the values out instead of repeating them through aliases (*name)",
+        )
+    if path:
+        yield path, node.start_mark.line + 1
+    if isinstance(node, yaml.MappingNode):
+        yield from _walk_mapping(node, path, source, visited)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            yield from _walk(item, (*path, index), source, visited)
+
+
+def _walk_mapping(
+    node: yaml.MappingNode, path: KeyPath, source: str, visited: list[int]
+) -> Iterator[tuple[KeyPath, int]]:
+    seen: dict[str, int] = {}
+    for key_node, value_node in node.value:
+        line = key_node.start_mark.line + 1
+        key = str(key_node.value) if isinstance(key_node, yaml.ScalarNode) else "?"
+        if key in seen:
+            raise RecipeError(
+                f"key `{'.'.join(map(str, (*path, key)))}` is written twice",
+                where=f"{source}, lines {seen[key]} and {line}",
+                fix="keep one of them",
+            )
+        seen[key] = line
+        yield (*path, key), line
+        for inner_path, inner_line in _walk(value_node, (*path, key), source, visited):
+            if inner_path != (*path, key):
+                yield inner_path, inner_line
+
+
+def _too_deep(source: str) -> RecipeError:
+    return RecipeError(
+        "is nested without end",
+        where=source,
+        fix="a recipe is at most four levels deep; write out what aliases (*name) repeat",
+    )
+
+
+def _not_yaml(err: Exception, source: str) -> RecipeError:
+    mark = getattr(err, "problem_mark", None)
+    problem = getattr(err, "problem", None) or str(err)
+    return RecipeError(
+        f"not valid YAML: {problem}",
+        where=f"{source}, line {mark.line + 1}" if mark else source,
+        fix="mend the syntax; a value with `: ` or `#` in it needs quotes, and tabs cannot indent",
+    )

@@ -1,0 +1,140 @@
+"""Every key of the recipe with its type, range, default and description.
+
+One walk over the typed sections serves the nearest-key hint, `burnish schema KEY`, the
+reference page and the test that reads every description.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, get_args
+
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from burnish.recipe.recipe import Recipe
+from burnish.recipe.section import Section
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """One key, as a user writes it."""
+
+    path: str  # dotted; list items as [] and methods as method(lora)
+    type: str
+    default: str
+    range: str
+    description: str
+    is_number: bool
+
+
+def all_keys() -> list[Key]:
+    """Return every key of the recipe, in the order of the sections."""
+    return list(_keys(Recipe, ""))
+
+
+def known_keys(path: tuple[str | int, ...]) -> list[str]:
+    """Return the keys of the section at `path`; empty when there is none."""
+    return sorted({name for section in _sections_at(path) for name in _names(section)})
+
+
+def near_key(path: tuple[str | int, ...]) -> str | None:
+    """Return the known key nearest to the unknown one at the end of `path`.
+
+    A key that stands in another section is found too, and told with its full path.
+    """
+    wrong = str(path[-1])
+    near = get_close_matches(wrong, known_keys(path[:-1]), n=1)
+    if near:
+        return near[0]
+    elsewhere = {key.path.rsplit(".", 1)[-1]: key.path for key in all_keys()}
+    found = get_close_matches(wrong, elsewhere, n=1, cutoff=0.8)
+    return elsewhere[found[0]] if found else None
+
+
+def _names(section: type[Section]) -> list[str]:
+    return [field.alias or name for name, field in section.model_fields.items()]
+
+
+def _sections_at(path: tuple[str | int, ...]) -> list[type[Section]]:
+    sections: list[type[Section]] = [Recipe]
+    for part in path:
+        if isinstance(part, int):
+            continue
+        fields = [
+            field
+            for section in sections
+            for name, field in section.model_fields.items()
+            if part == (field.alias or name)
+        ]
+        sections = [inner for field in fields for inner in _inner(field.annotation)]
+    return sections
+
+
+def _inner(annotation: Any) -> list[type[Section]]:
+    """Return the section classes inside an annotation such as `tuple[Gate, ...] | None`."""
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return [annotation]
+    return [section for part in get_args(annotation) for section in _inner(part)]
+
+
+def _keys(section: type[Section], prefix: str) -> Iterator[Key]:
+    for name, field in section.model_fields.items():
+        path = f"{prefix}{field.alias or name}"
+        inner = _inner(field.annotation)
+        yield _key(path, field)
+        for one in inner:
+            kind = one.model_fields["kind"].default if len(inner) > 1 else None
+            suffix = f"({kind})" if kind else "[]" if "tuple" in str(field.annotation) else ""
+            yield from _keys(one, f"{path}{suffix}.")
+
+
+def _key(path: str, field: FieldInfo) -> Key:
+    text = _type(field.annotation)
+    return Key(
+        path=path,
+        type=text,
+        default=_default(field),
+        range=_range(field),
+        description=field.description or "",
+        is_number="float" in text or "int" in text,
+    )
+
+
+def _type(annotation: Any) -> str:
+    inner = _inner(annotation)
+    if inner:
+        return "list of sections" if "tuple" in str(annotation) else "section"
+    text = (
+        str(getattr(annotation, "__name__", annotation))
+        if isinstance(annotation, type)
+        else str(annotation)
+    )
+    for old, new in (("typing.", ""), ("NoneType", "null"), ("None", "null")):
+        text = text.replace(old, new)
+    return text.replace("tuple[str, ...]", "list of str")
+
+
+def _default(field: FieldInfo) -> str:
+    if field.default is PydanticUndefined:
+        return "required"
+    if isinstance(field.default, Section):
+        return "its defaults"
+    if isinstance(field.default, tuple):
+        return "[" + ", ".join(_item(item) for item in field.default) + "]"
+    return "null" if field.default is None else str(field.default)
+
+
+def _item(item: Any) -> str:
+    return "its defaults" if isinstance(item, Section) else str(item)
+
+
+def _range(field: FieldInfo) -> str:
+    signs = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
+    parts = [
+        f"{sign} {getattr(rule, name)}"
+        for rule in field.metadata
+        for name, sign in signs.items()
+        if getattr(rule, name, None) is not None
+    ]
+    return ", ".join(parts)

@@ -1,0 +1,211 @@
+"""From a file and `--set` overrides to a valid recipe, or to one error that tells all faults.
+
+Order: the file, what it `extends`, upgrades to the current version, `--set`, then validation.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from burnish.errors import RecipeError
+from burnish.recipe.document import Document, KeyPath, parse_scalar, read_document
+from burnish.recipe.fields import known_keys, near_key
+from burnish.recipe.recipe import Recipe
+from burnish.recipe.upgrade import upgrade
+
+MAX_EXTENDS = 10
+
+
+def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
+    """Return the recipe in `path`, with `key.path=value` overrides applied.
+
+    Raises:
+        RecipeError: BN101, listing every key that is unknown, missing or out of range, each
+            with its line; rules between keys are checked once each key is good by itself.
+    """
+    document = _extended(read_document(path), path, ())
+    return validate(Document(upgrade(document.values), document.lines, str(path)), overrides)
+
+
+def validate(document: Document, overrides: Sequence[str] = ()) -> Recipe:
+    """Return the recipe in `document`; see `load_recipe`."""
+    values, texts = json.loads(_json(document)), {}
+    for override in overrides:
+        key_path, text = _parse_override(override)
+        texts[key_path] = text
+        _put(values, key_path, parse_scalar(text), override)
+    try:
+        return Recipe.model_validate_json(json.dumps(values))
+    except ValidationError as err:
+        # `--set name=2024` means the string where the field is one.
+        retry = [e for e in err.errors() if e["type"] == "string_type"]
+        again = {p for e in retry if (p := _plain(e["loc"])) in texts}
+        if again:
+            for key_path in again:
+                _put(values, key_path, texts[key_path], "")
+            return _validated(values, document, texts)
+        raise _recipe_error(err, document, texts) from err
+
+
+def _validated(values: dict[str, Any], document: Document, texts: dict[KeyPath, str]) -> Recipe:
+    try:
+        return Recipe.model_validate_json(json.dumps(values))
+    except ValidationError as err:
+        raise _recipe_error(err, document, texts) from err
+
+
+def dump_recipe(recipe: Recipe) -> str:
+    """Return the recipe as YAML with every default written out; loading it gives `recipe`."""
+    return yaml.safe_dump(
+        recipe.model_dump(mode="json", by_alias=True), sort_keys=False, allow_unicode=True
+    )
+
+
+def _json(document: Document) -> str:
+    """Pass through JSON: keys become strings, and what JSON cannot say is refused."""
+    try:
+        return json.dumps(document.values, allow_nan=False)
+    except (TypeError, ValueError) as err:
+        raise RecipeError(
+            f"a value is neither text, number, true, false, null, list nor mapping: {err}",
+            where=document.source,
+            fix="write it as text in quotes; numbers must be finite",
+        ) from err
+
+
+def _extended(document: Document, path: Path, chain: tuple[Path, ...]) -> Document:
+    """Return `document` laid over the recipe it extends; a list replaces a list."""
+    if "extends" not in document.values:
+        return document
+    base_path = (path.parent / str(document.values["extends"])).resolve()
+    if base_path in chain or len(chain) >= MAX_EXTENDS:
+        raise RecipeError(
+            f"`extends` comes back to {base_path.name}",
+            where=f"{path}, line {document.line_of(('extends',))}",
+            fix="let a recipe extend one that does not lead back to it",
+        )
+    base = _extended(read_document(base_path), base_path, (*chain, base_path))
+    own = {key: value for key, value in document.values.items() if key != "extends"}
+    return Document(_merged(base.values, own), document.lines, document.source)
+
+
+def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    result = dict(base)
+    for key, value in over.items():
+        result[key] = _laid_over(result.get(key), value)
+    return result
+
+
+def _laid_over(below: Any, value: Any) -> Any:
+    if not (isinstance(below, dict) and isinstance(value, dict)):
+        return value
+    # Another `kind` is another section: the keys of the old one mean nothing to it.
+    if value.get("kind", below.get("kind")) != below.get("kind"):
+        return value
+    return _merged(below, value)
+
+
+def _parse_override(override: str) -> tuple[KeyPath, str]:
+    key, equals, text = override.partition("=")
+    if not equals or not all(key.split(".")):
+        raise RecipeError(
+            f"{override!r} is not key.path=value",
+            where="--set",
+            fix="write for example `--set training.epochs=3`",
+        )
+    return tuple(int(part) if part.isdigit() else part for part in key.strip().split(".")), text
+
+
+def _put(values: Any, key_path: KeyPath, value: Any, override: str) -> None:
+    """Set a nested value, making sections on the way; `task: kind` shorthand becomes a section."""
+    for depth, part in enumerate(key_path[:-1]):
+        below = values[part] if _has(values, part) else None
+        if isinstance(below, str) and depth == 0 and part in ("task", "method"):
+            below = {"kind": below}
+        if below is None:
+            below = {}
+        if not isinstance(below, dict | list):
+            raise _no_such_place(override, key_path[: depth + 1])
+        values[part] = below
+        values = below
+    last = key_path[-1]
+    if isinstance(values, list) and not _has(values, last):
+        raise _no_such_place(override, key_path)
+    values[last] = value
+
+
+def _has(values: Any, part: str | int) -> bool:
+    if isinstance(values, list):
+        return isinstance(part, int) and part < len(values)
+    return part in values
+
+
+def _no_such_place(override: str, key_path: KeyPath) -> RecipeError:
+    return RecipeError(
+        f"`{'.'.join(map(str, key_path))}` holds no keys to set",
+        where=f"--set {override}",
+        fix="name a key of the recipe; `burnish schema` lists them",
+    )
+
+
+def _plain(location: Iterable[str | int]) -> KeyPath:
+    """Return a key path as a user writes it: without the names of union members."""
+    parts = list(location)
+    if parts[:1] == ["method"] and len(parts) > 1 and parts[1] in ("full", "lora"):
+        del parts[1]
+    return tuple(part for part in parts if part not in _UNION_MEMBERS)
+
+
+_UNION_MEMBERS = {"float", "int", "str", "constrained-float", "constrained-int"}
+
+
+def _recipe_error(
+    err: ValidationError, document: Document, texts: dict[KeyPath, str]
+) -> RecipeError:
+    """Gather all faults, one a line, each with its key, its line and the nearest key."""
+    faults: dict[str, None] = {}  # an ordered set: union members repeat a fault
+    for error in err.errors():
+        location = _plain(_without_member(error["loc"]))
+        line = "--set" if location in texts else _line(document, location)
+        faults[f"{_key(location)}: {_message(error, location)}{f' ({line})' if line else ''}"] = (
+            None
+        )
+    listed = "\n    ".join(faults)
+    return RecipeError(
+        f"{len(faults)} fault(s)\n    {listed}",
+        where=document.source,
+        fix="edit those keys; `burnish schema KEY` tells a key's range, unit and meaning",
+    )
+
+
+def _without_member(location: tuple[str | int, ...]) -> tuple[str | int, ...]:
+    """Drop what pydantic adds for union members, such as `literal['auto']` or `tuple[str, ...]`."""
+    return tuple(p for p in location if not (isinstance(p, str) and ("[" in p or "(" in p)))
+
+
+def _line(document: Document, location: KeyPath) -> str:
+    line = document.line_of(location)
+    return f"line {line}" if line else ""
+
+
+def _key(location: KeyPath) -> str:
+    return ".".join(map(str, location)) or "(recipe)"
+
+
+def _message(error: Any, location: KeyPath) -> str:
+    if error["type"] == "extra_forbidden":
+        near = near_key(location)
+        known = ", ".join(known_keys(location[:-1]))
+        return f"unknown key; did you mean `{near}`?" if near else f"unknown key; known: {known}"
+    if error["type"] == "missing":
+        return "is required"
+    message = str(error["msg"]).removeprefix("Value error, ")
+    message = message[:1].lower() + message[1:]
+    given = error.get("input")
+    if isinstance(given, str | int | float | bool) or given is None:
+        message += f"; it is {json.dumps(given)[:80]}"
+    return message
