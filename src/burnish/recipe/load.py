@@ -18,6 +18,7 @@ from burnish.recipe.recipe import Recipe
 from burnish.recipe.upgrade import upgrade
 
 MAX_EXTENDS = 10
+SHORTHAND = ("task", "method")  # a bare string there is the kind
 
 
 def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -38,6 +39,9 @@ def validate(document: Document, overrides: Sequence[str] = ()) -> Recipe:
         key_path, text = _parse_override(override)
         texts[key_path] = text
         _put(values, key_path, parse_scalar(text), override)
+    for key in SHORTHAND:
+        if isinstance(values.get(key), str):
+            values[key] = {"kind": values[key]}
     try:
         return Recipe.model_validate_json(json.dumps(values))
     except ValidationError as err:
@@ -124,7 +128,7 @@ def _put(values: Any, key_path: KeyPath, value: Any, override: str) -> None:
     """Set a nested value, making sections on the way; `task: kind` shorthand becomes a section."""
     for depth, part in enumerate(key_path[:-1]):
         below = values[part] if _has(values, part) else None
-        if isinstance(below, str) and depth == 0 and part in ("task", "method"):
+        if isinstance(below, str) and depth == 0 and part in SHORTHAND:
             below = {"kind": below}
         if below is None:
             below = {}

@@ -1,8 +1,8 @@
 """The recipe as a whole."""
 
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from burnish.recipe.data import Data, Split
 from burnish.recipe.evaluation import Evaluation, Tracking
@@ -31,8 +31,3 @@ class Recipe(Section):
     training: Training = Field(Training(), description="How they are trained.")
     evaluation: Evaluation = Field(Evaluation(), description="How the result is judged.")
     tracking: Tracking = Field(Tracking(), description="Where the run is kept.")
-
-    @field_validator("task", "method", mode="before")
-    @classmethod
-    def _bare_string_is_the_kind(cls, value: Any) -> Any:
-        return {"kind": value} if isinstance(value, str) else value

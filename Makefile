@@ -1,0 +1,49 @@
+# Everything starts from a fresh clone with Python 3.11+ and make. `make help` lists the rest.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/ready
+# Seeds and counts of the long runs; raise the count for a harder one.
+SEED ?= 0
+COUNT ?= 40
+
+.PHONY: help setup run check test slow bench torture docs clean
+.DEFAULT_GOAL := help
+
+help:  ## list the targets
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+
+setup: $(READY)  ## make .venv with the package and its tools
+
+$(READY): pyproject.toml
+	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or newer is needed"'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[starter,dev]'
+	touch $(READY)
+
+run: setup  ## fine-tune the starter on made-up clauses, and say whether it is worth shipping
+	$(BIN)/burnish run
+
+check: setup  ## format, lint, types, import contracts, generated docs
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python docs/generate.py --check
+
+test: setup  ## the default suite: no network, no GPU, random order
+	$(BIN)/pytest
+
+slow: setup  ## long runs of the suite
+	$(BIN)/pytest -m slow
+
+bench: setup  ## speed beside the peers, one JSON line each
+	$(BIN)/python benchmarks/train_classifier.py
+
+torture: setup  ## kill and fuzz runs: SEED and COUNT can be set
+	BURNISH_TORTURE_SEED=$(SEED) BURNISH_TORTURE_COUNT=$(COUNT) $(BIN)/pytest -m torture
+
+docs: setup  ## write the generated reference pages
+	$(BIN)/python docs/generate.py
+
+clean:  ## remove what was built here; runs and stores stay
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
