@@ -1,0 +1,135 @@
+"""Files of a run are written whole or not at all, and read back as they were."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from burnish.errors import RunFolderError, StorageError
+from burnish.records import LedgerEntry, Prediction
+from burnish.runfolder import (
+    RunFolder,
+    atomic_writer,
+    read_json,
+    read_predictions,
+    sha256,
+    write_json,
+    write_predictions,
+    write_text,
+)
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "scores.json"
+    write_text(path, "old")
+
+    def write_half() -> None:
+        with atomic_writer(path) as file:
+            file.write(b"half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        write_half()
+
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_in_the_way_is_a_storage_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+
+    with pytest.raises(StorageError) as caught:
+        write_text(tmp_path / "file" / "below.json", "x")
+
+    assert "[BN402] cannot write" in str(caught.value)
+    assert caught.value.exit_code == 3
+
+
+def test_a_full_disk_is_a_storage_error() -> None:
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("the system has no /dev/full")
+
+    from burnish.runfolder import storage_errors
+
+    with (
+        pytest.raises(StorageError, match="No space left"),
+        storage_errors(full),
+        full.open("wb", buffering=0) as file,
+    ):
+        file.write(b"x")
+
+
+@given(
+    st.lists(
+        st.builds(
+            Prediction,
+            example_id=st.text(min_size=1),
+            answer=st.lists(st.text()).map(tuple),
+            reference=st.none() | st.lists(st.text()).map(tuple),
+            scores=st.dictionaries(st.text(), st.sampled_from([0.0, 0.25, 1.0])),
+        ),
+        max_size=5,
+    )
+)
+def test_predictions_come_back_as_they_were(
+    tmp_path_factory: pytest.TempPathFactory, predictions: list[Prediction]
+) -> None:
+    path = tmp_path_factory.mktemp("p") / "tuned.test.jsonl"
+
+    write_predictions(path, predictions)
+
+    assert read_predictions(path) == predictions
+
+
+def test_a_damaged_prediction_file_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "tuned.test.jsonl"
+    write_text(path, '{"id": "1"}\n')
+
+    with pytest.raises(RunFolderError, match="answer") as caught:
+        read_predictions(path)
+
+    assert str(path) in str(caught.value)
+
+
+def test_a_run_folder_is_new_or_empty(tmp_path: Path) -> None:
+    folder = RunFolder.create("x", out=tmp_path / "run")
+    write_text(folder.recipe, "task: x\n")
+
+    assert RunFolder.open(tmp_path / "run") == folder
+    with pytest.raises(StorageError, match="not empty"):
+        RunFolder.create("x", out=tmp_path / "run")
+
+
+def test_two_runs_of_the_same_second_get_two_folders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    folders = {RunFolder.create("a").root for _ in range(3)}
+
+    assert len(folders) == 3
+
+
+def test_a_folder_without_a_recipe_is_no_run(tmp_path: Path) -> None:
+    with pytest.raises(RunFolderError, match="not a run folder"):
+        RunFolder.open(tmp_path)
+
+
+def test_files_are_readable_by_others_as_the_umask_says(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        write_json(tmp_path / "a.json", {"x": 1})
+    finally:
+        os.umask(before)
+
+    assert (tmp_path / "a.json").stat().st_mode & 0o777 == 0o644
+    assert read_json(tmp_path / "a.json") == {"x": 1}
+    assert sha256(tmp_path / "a.json") == sha256(tmp_path / "a.json")
+
+
+def test_a_ledger_entry_that_loses_a_row_cannot_be_made() -> None:
+    with pytest.raises(ValueError, match="10 rows in, 9 told of"):
+        LedgerEntry(stage="read", split="train", rows_in=10, kept=8, dropped={"null-text": 1})
