@@ -1,0 +1,326 @@
+"""Training speed beside Hugging Face's Trainer: same rows, model, epochs and quality, one run.
+
+Each contestant trains in a process of its own, so that peak memory and allocator are its own.
+The peer runs with its usual settings (dynamic padding, batch 8, fp32) and with its best
+(length grouping, bf16 where the processor has it, the best batch size of three). Prints one
+JSON line: samples/s of each, ratios, quality on held-out rows, peak memory, and useful model
+FLOPs as a share of the matrix-product peak measured in the same run.
+
+Run: `make bench`, or `python benchmarks/train_classifier.py --encoder 66m --rows 512`.
+tcmalloc, where installed, is preloaded under every contestant with `--allocator tcmalloc`.
+"""
+
+import argparse
+import ctypes.util
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+MINILM = "sentence-transformers/all-MiniLM-L6-v2"
+RATE = 1e-4
+MAX_LENGTH = 512
+
+
+def rows(data: str, count: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return `count` training rows and as many held-out ones, text with 0/1 label."""
+    if data == "starter":
+        from burnish.data.starter import clauses
+
+        found = [{"text": r["text"], "label": int(bool(r["labels"]))} for r in clauses()]
+    else:
+        lines = (Path(data) / "train.jsonl").read_text("utf-8").split("\n")
+        found = [json.loads(line) for line in lines if line]
+        found = [{"text": r["text"], "label": int(bool(r["labels"]))} for r in found]
+    # Positives are rare in the corpus: take both classes alike, so that quality means something.
+    half = [
+        [r for r in found if r["label"] == label][: count if len(found) > 2 * count else None]
+        for label in (0, 1)
+    ]
+    mixed = [row for pair in zip(*half, strict=False) for row in pair]
+    cut = min(count, len(mixed) // 2)
+    return mixed[:cut], mixed[cut : 2 * cut]
+
+
+def model_folder(encoder: str, folder: Path) -> str:
+    """Return MiniLM's id, or make a DistilBERT-sized encoder (66M) with random weights."""
+    if encoder == "minilm":
+        return MINILM
+    import torch
+    from transformers import AutoTokenizer, DistilBertConfig, DistilBertForSequenceClassification
+
+    from burnish.training.models import resolve
+
+    torch.manual_seed(0)
+    config = DistilBertConfig(vocab_size=30522, num_labels=2)
+    DistilBertForSequenceClassification(config).save_pretrained(folder)
+    AutoTokenizer.from_pretrained(resolve(MINILM).folder).save_pretrained(folder)
+    return str(folder)
+
+
+def peer(spec: dict[str, Any]) -> dict[str, Any]:
+    """Train with Hugging Face's Trainer and return its figures."""
+    import torch
+    from torch.utils.data import Dataset
+    from transformers import (
+        AutoModelForSequenceClassification,
+        AutoTokenizer,
+        DataCollatorWithPadding,
+        Trainer,
+        TrainingArguments,
+    )
+
+    from burnish.training.models import resolve
+
+    torch.set_num_threads(spec["threads"])
+    source = resolve(spec["model"]).folder
+    tokenizer = AutoTokenizer.from_pretrained(source)
+    train, held_out = rows(spec["data"], spec["rows"])
+
+    class Rows(Dataset):  # type: ignore[type-arg]
+        def __init__(self, given: list[dict[str, Any]]) -> None:
+            encoded = tokenizer([r["text"] for r in given], truncation=True, max_length=MAX_LENGTH)[
+                "input_ids"
+            ]
+            self.items = [
+                {"input_ids": ids, "attention_mask": [1] * len(ids), "labels": r["label"]}
+                for ids, r in zip(encoded, given, strict=True)
+            ]
+
+        def __len__(self) -> int:
+            return len(self.items)
+
+        def __getitem__(self, index: int) -> dict[str, Any]:
+            return self.items[index]
+
+    torch.manual_seed(0)
+    model = AutoModelForSequenceClassification.from_pretrained(source, num_labels=2)
+    arguments = TrainingArguments(
+        output_dir=tempfile.mkdtemp(),
+        num_train_epochs=spec["epochs"],
+        per_device_train_batch_size=spec["batch"],
+        learning_rate=RATE,
+        warmup_steps=0.1,
+        bf16=spec["bf16"],
+        train_sampling_strategy="group_by_length" if spec["group"] else "random",
+        use_cpu=True,
+        save_strategy="no",
+        report_to="none",
+        logging_strategy="no",
+        disable_tqdm=True,
+        seed=0,
+    )
+    training_rows = Rows(train)
+    trainer = Trainer(
+        model,
+        arguments,
+        train_dataset=training_rows,
+        data_collator=DataCollatorWithPadding(tokenizer),
+    )
+    start = time.perf_counter()
+    trainer.train()
+    seconds = time.perf_counter() - start
+    peak = peak_mb()
+    answers = trainer.predict(Rows(held_out)).predictions.argmax(1)
+    tokens = sum(len(item["input_ids"]) for item in training_rows.items)
+    return figures(seconds, peak, spec, len(train), tokens) | {
+        "quality": accuracy(answers.tolist(), held_out)
+    }
+
+
+def ours(spec: dict[str, Any]) -> dict[str, Any]:
+    """Train with Burnish and return its figures."""
+    import polars as pl
+
+    from burnish.recipe.recipe import Recipe
+    from burnish.records import LabelSpace
+    from burnish.tasks.base import TASKS
+    from burnish.tracking.base import MemoryTracker
+    from burnish.training.fit import fit
+    from burnish.training.hardware import probe
+    from burnish.training.models import load_tokenizer, resolve
+    from burnish.training.predict import logits
+
+    recipe = Recipe.model_validate_json(
+        json.dumps(
+            {
+                "task": {
+                    "kind": "text-classification",
+                    "labels": ["0", "1"],
+                    "max_length": MAX_LENGTH,
+                    "threshold": 0.5,
+                },
+                "model": spec["model"],
+                "data": {"from": "-"},
+                "training": {
+                    "epochs": spec["epochs"],
+                    "learning_rate": RATE,
+                    "batch_size": spec["batch"],
+                    "keep": "last",
+                    "threads": spec["threads"],
+                },
+            }
+        )
+    )
+    space = LabelSpace(names=("0", "1"), multi_label=False, positive="1")
+    task = TASKS.get("text-classification").from_recipe(recipe.task, space)
+    source, hardware = resolve(spec["model"]), probe(recipe.training)
+    tokenizer = load_tokenizer(source, task)
+    train, held_out = (
+        task.encode(
+            pl.DataFrame(
+                {
+                    "id": [str(i) for i in range(len(part))],
+                    "text": [r["text"] for r in part],
+                    "labels": [[str(r["label"])] for r in part],
+                }
+            ),
+            tokenizer,
+        )
+        for part in rows(spec["data"], spec["rows"])
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        start = time.perf_counter()
+        fitted = fit(
+            recipe,
+            task,
+            source,
+            train,
+            None,
+            hardware=hardware,
+            tracker=MemoryTracker(),
+            checkpoints=Path(folder) / "checkpoints",
+        )
+        seconds = time.perf_counter() - start
+    peak = peak_mb()
+    answers = task.decode(logits(fitted.model, held_out, fitted.task, hardware), held_out)
+    right = [p.answer == p.reference for p in answers]
+    tokens = len(train.tokens)
+    return figures(fitted.seconds, peak, spec, len(train), tokens) | {
+        "quality": sum(right) / len(right),
+        "seconds_with_loading": round(seconds, 2),
+        "precision": hardware.precision,
+    }
+
+
+def accuracy(answers: list[int], held_out: list[dict[str, Any]]) -> float:
+    """Return the share of held-out rows answered right."""
+    pairs = zip(answers, held_out, strict=True)
+    return sum(a == r["label"] for a, r in pairs) / len(held_out)
+
+
+def figures(
+    seconds: float, peak: float, spec: dict[str, Any], count: int, tokens: int
+) -> dict[str, Any]:
+    """Return speed, useful FLOP/s and peak memory of one contestant."""
+    flops = 6 * spec["weights"] * tokens * spec["epochs"]
+    return {
+        "samples_per_s": round(count * spec["epochs"] / seconds, 2),
+        "useful_gflops": round(flops / seconds / 1e9, 1),
+        "peak_mb": round(peak),
+    }
+
+
+def peak_mb() -> float:
+    """Return the largest resident size of this process so far, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def contestant(spec: dict[str, Any], allocator: str) -> dict[str, Any]:
+    """Run one contestant in a fresh process."""
+    environment = os.environ | {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+    if allocator == "tcmalloc":
+        library = ctypes.util.find_library("tcmalloc_minimal") or ctypes.util.find_library(
+            "tcmalloc"
+        )
+        assert library, "install tcmalloc first (Debian: libtcmalloc-minimal4)"
+        environment["LD_PRELOAD"] = library
+    done = subprocess.run(
+        [sys.executable, __file__, "--one", json.dumps(spec)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return dict(json.loads(done.stdout.strip().splitlines()[-1]))
+
+
+def peak_gflops(threads: int) -> dict[str, float]:
+    """Return the fastest matrix product this machine does, per precision, in GFLOP/s."""
+    from burnish.training.hardware import matmul_gflops
+
+    return {kind: round(matmul_gflops(kind, threads), 1) for kind in ("highest", "medium", "bf16")}
+
+
+def main() -> None:
+    """Run all contestants and print one JSON line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--encoder", choices=["minilm", "66m"], default="minilm")
+    parser.add_argument("--data", default="starter", help="starter, or a folder with train.jsonl")
+    parser.add_argument("--rows", type=int, default=256)
+    parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--allocator", choices=["system", "tcmalloc"], default="system")
+    parser.add_argument("--one", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.one:
+        spec = json.loads(given.one)
+        print(json.dumps(peer(spec) if spec["who"] == "peer" else ours(spec)))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        print(json.dumps(race(given, Path(folder))))
+
+
+def race(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """Return every contestant's figures and the ratios between them."""
+    from burnish.training.hardware import cores, processor_flags
+
+    threads, has_bf16 = cores(), "avx512_bf16" in processor_flags()
+    weights = 10_646_784 if given.encoder == "minilm" else 42_527_232  # linear layers only
+    spec = {
+        "model": model_folder(given.encoder, folder),
+        "data": given.data,
+        "rows": given.rows,
+        "epochs": given.epochs,
+        "threads": threads,
+        "weights": weights,
+    }
+    usual = contestant(
+        spec | {"who": "peer", "batch": 8, "bf16": False, "group": False}, given.allocator
+    )
+    tried = {
+        batch: contestant(
+            spec | {"who": "peer", "batch": batch, "bf16": has_bf16, "group": True}, given.allocator
+        )
+        for batch in (8, 16, 32)
+    }
+    best_batch = max(tried, key=lambda batch: tried[batch]["samples_per_s"])
+    own = contestant(spec | {"who": "burnish", "batch": best_batch}, given.allocator)
+    peak = peak_gflops(threads)
+    return {
+        "benchmark": "train_classifier",
+        "encoder": given.encoder,
+        "rows": given.rows,
+        "epochs": given.epochs,
+        "allocator": given.allocator,
+        "processor": platform.processor() or platform.machine(),
+        "threads": threads,
+        "bf16": has_bf16,
+        "peer_usual": usual,
+        "peer_best": tried[best_batch] | {"batch": best_batch},
+        "burnish": own,
+        "ratio_usual": round(own["samples_per_s"] / usual["samples_per_s"], 2),
+        "ratio_best": round(own["samples_per_s"] / tried[best_batch]["samples_per_s"], 2),
+        "peak_gflops": peak,
+        "useful_share_of_peak": round(own["useful_gflops"] / max(peak.values()), 3),
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""The command line starts fast, prints what was asked to the right place, and exits as promised."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from burnish.cli.main import main
+
+BURNISH = Path(sys.executable).with_name("burnish")
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(BURNISH), *arguments], capture_output=True, text=True, check=False, timeout=120
+    )
+
+
+def test_help_is_fast() -> None:
+    """Three tries, the best counts: the machine may be busy, the program may not be slow."""
+    taken = []
+    for _ in range(3):
+        start = time.perf_counter()
+        assert run("--help").returncode == 0
+        taken.append(time.perf_counter() - start)
+
+    assert min(taken) < 0.3
+
+
+def test_help_loads_no_model_library() -> None:
+    code = (
+        "import sys; from burnish.cli.main import app; "
+        "heavy = {'torch', 'transformers', 'lightning', 'mlflow', 'hamilton', 'polars', 'peft'}; "
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "[]"
+
+
+def test_version_is_told() -> None:
+    assert run("--version").stdout.startswith("burnish 0.")
+
+
+def test_an_unknown_command_is_a_usage_error() -> None:
+    done = run("trian")
+
+    assert done.returncode == 2
+    assert "trian" in done.stderr
+
+
+def test_the_schema_is_one_json_document(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["schema"])
+
+    schema = json.loads(capsys.readouterr().out)
+    assert ended.value.code in (0, None)
+    assert set(schema["required"]) == {"task", "model", "data"}
+
+
+def test_debug_shows_the_traceback() -> None:
+    done = run("check", "nowhere.yaml", "--debug")
+
+    assert done.returncode != 0
+    assert "Traceback" in done.stderr
+
+
+def test_a_new_project_can_be_checked_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(SystemExit):
+        main(["init", str(tmp_path / "new")])
+    monkeypatch.chdir(tmp_path / "new")
+    capsys.readouterr()
+
+    with pytest.raises(SystemExit) as ended:
+        main(["check", "recipe.yaml", "--json"])
+
+    found = json.loads(capsys.readouterr().out)
+    assert ended.value.code in (0, None)
+    assert found["ok"]
+    assert found["ledger"]["balances"]
+    assert set(found["splits"]) == {"train", "validation", "test"}
+    assert found["estimate"]["seconds"] > 0
+    assert sorted(path.name for path in Path().iterdir()) == [
+        ".github",
+        ".gitignore",
+        "Dockerfile",
+        "data",
+        "recipe.yaml",
+    ]
+
+
+def test_doctor_tells_precision_and_starter_models(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["doctor", "--json"])
+
+    found = json.loads(capsys.readouterr().out)
+    assert found["hardware"]["precision"] in ("fp32", "bf16")
+    assert "sentence-transformers/all-MiniLM-L6-v2" in found["starter_models"]
