@@ -1,0 +1,81 @@
+"""The `burnish` command: which file holds which command, and how errors leave the program.
+
+Exit codes: 0 done · 1 a gate said no · 2 the input is wrong · 3 the environment lacks
+something · 70 a defect of Burnish · 130 / 143 stopped by a signal.
+"""
+
+import signal
+import sys
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from burnish.cli import judge, machine, model, recipe, run
+from burnish.errors import BurnishError
+
+DEFECT = 70
+
+app = typer.Typer(
+    name="burnish",
+    help="Fine-tune a language model on your own data and prove whether it is worth shipping.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # rich would double the time `--help` takes
+)
+for group in (run, model, judge, recipe, machine):
+    group.register(app)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"burnish {version('burnish')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print it."),
+    ] = False,
+    _debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of errors.")] = False,
+) -> None:
+    """Hold the options that every command takes; `main` reads `--debug` before parsing."""
+
+
+def _stop(number: int, _frame: object) -> None:
+    """End by the usual way out, so that what is open is closed, with status 128 + number."""
+    sys.exit(128 + number)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run one command; errors of ours end in their message and exit code, never a traceback."""
+    given = sys.argv[1:] if arguments is None else arguments
+    debug = "--debug" in given
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        app([word for word in given if word != "--debug"])
+    except BurnishError as err:
+        if debug:
+            raise
+        typer.echo(str(err), err=True)
+        sys.exit(err.exit_code)
+    except KeyboardInterrupt:
+        typer.echo("stopped; `burnish resume RUN` goes on from the last checkpoint", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader, such as `head`, has what it wanted.
+        sys.stderr.close()
+        sys.exit(0)
+    except Exception as err:
+        if debug:
+            raise
+        typer.echo(
+            f"[BN999] a defect of Burnish, not of your input: {type(err).__name__}: {err}\n"
+            "  where: run the command again with --debug for the place\n"
+            "  fix:   report it with that output",
+            err=True,
+        )
+        sys.exit(DEFECT)

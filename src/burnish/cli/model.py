@@ -1,0 +1,88 @@
+"""Commands that act on a model: predict, evaluate."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from burnish.cli.options import Json, Model, Out, TrackingUri, print_json, say
+from burnish.errors import UsageError
+
+STORE = "sqlite:///burnish.db"
+TextColumn = Annotated[
+    str | None,
+    typer.Option("--text-column", help="Column with the text; none: as the run's recipe says."),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this file's commands."""
+    app.command()(predict)
+    app.command()(evaluate)
+
+
+def predict(
+    model: Model,
+    text: Annotated[
+        list[str] | None, typer.Option("--text", help="A text to answer; repeatable.")
+    ] = None,
+    in_: Annotated[
+        Path | None, typer.Option("--in", metavar="FILE", help="Rows to answer.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Answers, JSON lines.")
+    ] = None,
+    text_column: TextColumn = None,
+    tracking_uri: TrackingUri = STORE,
+    as_json: Json = False,
+) -> None:
+    """Answer new rows, one JSON line each: id, answer, scores."""
+    from burnish.cli.display import show_answers
+    from burnish.pipeline.answer import answer_file, answer_texts, open_model
+    from burnish.runfolder import write_predictions
+
+    if (text is None) == (in_ is None):
+        raise UsageError(
+            "give either --text or --in, and not both",
+            where="burnish predict",
+            fix="write `burnish predict MODEL --text '…'` or `--in FILE --out FILE`",
+        )
+    opened = open_model(model, tracking_uri=tracking_uri)
+    if in_ is None:
+        answers = answer_texts(opened, text or [])
+    else:
+        answers, told = answer_file(opened, in_, text_column=text_column)
+        say(told)
+    if out:
+        write_predictions(out, answers)
+        say(f"{len(answers)} answers in {out}")
+    elif as_json:
+        print_json([one.to_json() for one in answers])
+    else:
+        show_answers(answers)
+
+
+def evaluate(
+    model: Model,
+    data: Annotated[Path, typer.Option("--data", metavar="FILE", help="Labelled rows.")],
+    out: Out = None,
+    text_column: TextColumn = None,
+    label_column: Annotated[
+        str | None, typer.Option("--label-column", help="Column with the label or labels.")
+    ] = None,
+    tracking_uri: TrackingUri = STORE,
+    as_json: Json = False,
+) -> None:
+    """Score a model on new labelled rows; --out keeps predictions and scores."""
+    from burnish.cli.display import show_scores
+    from burnish.pipeline.answer import evaluate_file, open_model
+
+    opened = open_model(model, tracking_uri=tracking_uri)
+    scores, told = evaluate_file(
+        opened, data, text_column=text_column, label_column=label_column, out=out
+    )
+    say(told)
+    if as_json:
+        print_json([score.to_json() for score in scores])
+    else:
+        show_scores(scores)
