@@ -21,6 +21,7 @@ class RunInfo:
     experiment: str
     description: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
+    run_id: str | None = None  # go on with this run of the tracker's store, as `resume` does
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +45,7 @@ class ModelInfo:
     output_example: list[dict[str, Any]]
     metadata: Mapping[str, Any]
     registered_name: str | None = None
+    aliases: tuple[str, ...] = ()  # names such as "champion" moved to the new version
 
 
 class Tracker(Protocol):
@@ -59,7 +61,10 @@ class Tracker(Protocol):
         """Record numbers at an optimizer step; names like `train/loss`, `validation/macro_f1`."""
 
     def log_file(self, path: Path, *, folder: str = "") -> None:
-        """Keep a file, or a whole folder, under the run's artifacts."""
+        """Keep a file, or what a folder holds, in `folder` of the run's artifacts.
+
+        A folder without `folder` is kept under its own name.
+        """
 
     def log_dataset(self, dataset: DatasetInfo) -> None:
         """Record which rows a split consisted of."""
