@@ -33,7 +33,8 @@ def rows(data: str, count: int) -> tuple[list[dict[str, Any]], list[dict[str, An
     if data == "starter":
         from burnish.data.starter import clauses
 
-        found = [{"text": r["text"], "label": int(bool(r["labels"]))} for r in clauses()]
+        every = clauses("train").to_dicts()
+        found = [{"text": r["text"], "label": int(bool(r["labels"]))} for r in every]
     else:
         lines = (Path(data) / "train.jsonl").read_text("utf-8").split("\n")
         found = [json.loads(line) for line in lines if line]

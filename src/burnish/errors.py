@@ -95,6 +95,7 @@ class CheckError(BurnishError):
     """Data checks whose action is `error` found something."""
 
     code = "BN207"
+    findings: tuple[object, ...] = ()  # every Finding of the stage, set by who raises it
 
 
 class SplitError(BurnishError):

@@ -169,6 +169,11 @@ class RunFolder:
         return self.root / "history.jsonl"
 
     @property
+    def tracking(self) -> Path:
+        """Where trackers keep the run, by tracker, such as `mlflow: runs:/<id>`."""
+        return self.root / "tracking.json"
+
+    @property
     def scores(self) -> Path:
         """Metrics with intervals."""
         return self.root / "scores.json"

@@ -4,6 +4,7 @@ One walk over the typed sections serves the nearest-key hint, `burnish schema KE
 reference page and the test that reads every description.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -110,9 +111,17 @@ def _type(annotation: Any) -> str:
         if isinstance(annotation, type)
         else str(annotation)
     )
+    text = re.sub(r"Annotated\[(\w+), FieldInfo\(.*?\)\]\)?\]?", r"\1", text)
+    text = re.sub(r"Union\[(.*)\]$", lambda found: found[1].replace(", ", " | ", 1), text)
+    text = re.sub(
+        r"(?:typing\.)?Literal\[([^\]]*)\]",
+        lambda m: m[1].replace("'", "").replace(", ", " | "),
+        text,
+    )
+    text = re.sub(r"tuple\[(.*), \.\.\.\]", r"list of \1", text)
     for old, new in (("typing.", ""), ("NoneType", "null"), ("None", "null")):
         text = text.replace(old, new)
-    return text.replace("tuple[str, ...]", "list of str")
+    return text
 
 
 def _default(field: FieldInfo) -> str:
@@ -131,9 +140,15 @@ def _item(item: Any) -> str:
 
 def _range(field: FieldInfo) -> str:
     signs = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
+    inside = [
+        rule
+        for member in get_args(field.annotation)  # Annotated members of a union
+        for own in getattr(member, "__metadata__", ())
+        for rule in own.metadata
+    ]
     parts = [
         f"{sign} {getattr(rule, name)}"
-        for rule in field.metadata
+        for rule in (*field.metadata, *inside)
         for name, sign in signs.items()
         if getattr(rule, name, None) is not None
     ]

@@ -1,6 +1,6 @@
 """Recipe section `task`: what is asked of the model."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -43,10 +43,8 @@ class ClassificationTask(Section):
         description="Longest text kept whole, in tokens; longer ones are cut "
         "at the end, counted in the ledger and told.",
     )
-    threshold: float | Literal["tuned"] = Field(
+    threshold: Annotated[float, Field(gt=0, lt=1)] | Literal["tuned"] = Field(
         "tuned",
-        gt=0,
-        lt=1,
         description="Probability in (0, 1) from which a label is given (binary, multi-label). "
         "tuned: chosen for F1 on the rows that choose (see `split.tune`).",
     )

@@ -112,9 +112,8 @@ class Training(Section):
         le=65_536,
         description="Rows in one optimizer step, in rows, however many forward passes that takes.",
     )
-    tokens_per_batch: int | Literal["auto"] = Field(
+    tokens_per_batch: Annotated[int, Field(gt=0)] | Literal["auto"] = Field(
         "auto",
-        gt=0,
         description="Tokens in one forward pass, padding included; auto: what is "
         "fast on this machine.",
     )
@@ -124,8 +123,8 @@ class Training(Section):
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="auto: bf16 where the processor has instructions for it, else fp32."
     )
-    threads: int | Literal["auto"] = Field(
-        "auto", ge=1, le=1024, description="Processor threads, in threads; auto: one a core."
+    threads: Annotated[int, Field(ge=1, le=1024)] | Literal["auto"] = Field(
+        "auto", description="Processor threads, in threads; auto: one a core."
     )
     dropout: float | None = Field(
         None,

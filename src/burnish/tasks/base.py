@@ -8,13 +8,14 @@ The training loop and the pipeline never ask which task they run.
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 from torch import Tensor
 
+from burnish.recipe.training import Training
 from burnish.records import Prediction
 from burnish.registry import Registry
 
@@ -28,7 +29,7 @@ class Encoded:
     ids: tuple[str, ...]  # example ids, n of them
     tokens: NDArray[np.int32]  # shape (total,), special tokens included
     offsets: NDArray[np.int64]  # shape (n + 1,)
-    targets: NDArray[np.float32]  # shape (n, classes) for classification; empty where unlabelled
+    targets: NDArray[np.float32]  # shape (n, classes) for classification; zeros where unlabelled
     references: tuple[tuple[str, ...] | None, ...]  # what predictions carry as `reference`
     rows_cut: int  # rows longer than the task's max_length
     tokens_lost: int  # tokens cut from them
@@ -46,8 +47,33 @@ class Task(ABC):
     """One kind of work. Built from the recipe's `task` section by a factory in the table."""
 
     family: ClassVar[str]  # model head, as in training.models: "sequence-classification"
-    metric: str  # selects the best checkpoint; among the keys of `score`
-    higher_is_better: bool = True
+
+    @classmethod
+    @abstractmethod
+    def from_recipe(cls, section: Any, space: Any) -> Self:
+        """Build the task from the recipe's `task` section and the label space of the data."""
+
+    @classmethod
+    @abstractmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """Build the task from what `to_json` returned."""
+
+    @property
+    @abstractmethod
+    def metric(self) -> str:
+        """The metric that selects the best checkpoint; among the keys of `score`."""
+
+    @abstractmethod
+    def higher_is_better(self, metric: str) -> bool:
+        """Return whether more of a metric of `score` is better."""
+
+    @abstractmethod
+    def prepare_tokenizer(self, tokenizer: Any) -> Any:
+        """Return the tokenizer with the task's clean-up and length limit inside."""
+
+    @abstractmethod
+    def for_training(self, training: Training, encoded: Encoded) -> Self:
+        """Return the task with the recipe's loss, fitted to the classes of the training rows."""
 
     @abstractmethod
     def encode(self, rows: pl.DataFrame, tokenizer: Any) -> Encoded:
@@ -66,7 +92,7 @@ class Task(ABC):
         """Turn raw outputs, one row each, into answers."""
 
     @abstractmethod
-    def tune(self, logits: NDArray[np.float32], encoded: Encoded) -> "Task":
+    def tune(self, logits: NDArray[np.float32], encoded: Encoded) -> Self:
         """Return the task with decision thresholds chosen on labelled rows; may return itself."""
 
     @abstractmethod

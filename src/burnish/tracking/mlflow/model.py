@@ -53,7 +53,7 @@ def keep_model(client: Any, run_id: str, model: ModelInfo) -> str:
 def _save(folder: Path, run_id: str, logged: Any, model: ModelInfo) -> None:
     """Write MLflow's model folder: MLmodel, loader, artifacts/, requirements, input example."""
     import mlflow.pyfunc
-    import pandas as pd  # type: ignore[import-untyped]
+    import pandas as pd
     from mlflow.models import Model, infer_signature
 
     example = pd.DataFrame({"text": model.input_example})

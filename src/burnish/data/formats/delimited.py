@@ -1,0 +1,98 @@
+"""Read CSV and TSV with a header line. Row numbers count data records, the header not.
+
+Python's reader in strict mode rather than a faster one: it tells a ragged record, a stray quote
+and a file that ends inside quotes, each with its record, where others fill in nulls.
+"""
+
+import csv
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from threading import Lock
+
+from burnish.data.streams import text_stream
+from burnish.data.table import NUL, Columns, Kind, Table, bad_row, require_columns
+
+_BATCH_ROWS = 20_000
+_LARGEST_FIELD = 1 << 28  # characters; the module's own limit of 131,072 is one long document
+_FIELD_LIMIT = Lock()  # the limit is global to the csv module
+
+
+def read_csv(path: Path, *, encoding: str, columns: Mapping[str, Kind]) -> Table:
+    """Return the requested columns of a comma-separated file; see `_read`."""
+    return _read(path, ",", encoding=encoding, columns=columns)
+
+
+def read_tsv(path: Path, *, encoding: str, columns: Mapping[str, Kind]) -> Table:
+    """Return the requested columns of a tab-separated file; see `_read`."""
+    return _read(path, "\t", encoding=encoding, columns=columns)
+
+
+def _read(path: Path, delimiter: str, *, encoding: str, columns: Mapping[str, Kind]) -> Table:
+    """Return the requested columns; blank lines are dropped and counted as `blank-line`.
+
+    Empty cells are "" in a text column and null in every other.
+
+    Raises:
+        DataFormatError: BN202, a record with too few or too many cells, or broken quoting.
+        ColumnError: BN204, a requested column is not in the header.
+    """
+    collected = Columns(path, columns)
+    total = blank = 0
+    with text_stream(path, encoding=encoding) as stream:
+        records = _records(path, csv.reader(stream, delimiter=delimiter, strict=True))
+        header = next(records, [])
+        if not header:
+            return Table(frame=collected.frame(), rows_in=0)
+        require_columns(path, columns, header)
+        places = {name: header.index(name) for name in columns}
+        while batch := list(islice(records, _BATCH_ROWS)):
+            rows = [total + i for i, record in enumerate(batch, start=1) if record]
+            full = [record for record in batch if record]
+            _refuse_ragged(path, header, rows, full)
+            values = {name: [record[at] for record in full] for name, at in places.items()}
+            collected.add(rows, {n: _cells(v, columns[n]) for n, v in values.items()})
+            total, blank = total + len(batch), blank + len(batch) - len(full)
+    return Table(
+        frame=collected.frame(), rows_in=total, dropped={"blank-line": blank} if blank else {}
+    )
+
+
+def _records(path: Path, reader: Iterator[list[str]]) -> Iterator[list[str]]:
+    """Yield the header and the records; csv.Error becomes DataFormatError with its record."""
+    row = 0
+    while True:
+        with _FIELD_LIMIT:
+            usual = csv.field_size_limit(_LARGEST_FIELD)
+            try:
+                record = next(reader, None)
+            except csv.Error as err:
+                fix = 'double each quote inside a quoted cell: "she said ""no"""'
+                raise bad_row(path, row, f"broken quoting: {err}", fix) from err
+            finally:
+                csv.field_size_limit(usual)
+        if record is None:
+            return
+        if any(NUL in cell for cell in record):
+            raise bad_row(path, row, "the record holds NUL bytes", "remove them")
+        yield record
+        row += 1
+
+
+def _refuse_ragged(
+    path: Path, header: list[str], rows: list[int], records: list[list[str]]
+) -> None:
+    for row, record in zip(rows, records, strict=True):
+        if len(record) != len(header):
+            raise bad_row(
+                path,
+                row,
+                f"the record has {len(record)} cells, the header {len(header)}",
+                "quote cells that hold the separator or a line end",
+            )
+
+
+def _cells(values: list[str], kind: Kind) -> list[str | None]:
+    if kind is Kind.TEXT:
+        return list(values)
+    return [value if value != "" else None for value in values]

@@ -1,0 +1,96 @@
+"""Read Parquet. Row numbers count records from 1."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import cast
+
+import polars as pl
+
+from burnish.data.streams import binary_stream
+from burnish.data.table import ROW, Kind, Table, bad_row, refuse_nul, require_columns
+from burnish.errors import ColumnError
+
+
+def read(path: Path, *, encoding: str, columns: Mapping[str, Kind]) -> Table:  # noqa: ARG001
+    """Return the requested columns.
+
+    Raises:
+        DataFormatError: BN202, not a whole Parquet file.
+        ColumnError: BN204, a requested column is missing or of a type that does not fit.
+    """
+    frame = _frame(path, columns)
+    rows = pl.Series(ROW, range(1, frame.height + 1), dtype=pl.Int64)
+    made = [_column(path, frame[name], kind, rows) for name, kind in columns.items()]
+    return Table(frame=pl.DataFrame([*made, rows]), rows_in=frame.height)
+
+
+def _frame(path: Path, columns: Mapping[str, Kind]) -> pl.DataFrame:
+    with binary_stream(path) as stream:
+        # From a path Polars maps the file; an archive has to be unpacked first.
+        source = path if path.suffix == ".parquet" else stream.read()
+        try:
+            names = list(pl.read_parquet_schema(source))
+            require_columns(path, columns, names)
+            return pl.read_parquet(source, columns=list(columns))
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as err:
+            what = str(err).splitlines()[0] if str(err) else type(err).__name__
+            raise bad_row(
+                path, None, f"not a whole Parquet file: {what}", "write or copy the file again"
+            ) from err
+
+
+def _column(path: Path, series: pl.Series, kind: Kind, rows: pl.Series) -> pl.Series:
+    dtype = series.dtype
+    if kind is Kind.TEXT:
+        if not _is_text(dtype):
+            raise _wrong_type(path, series, "a text")
+        texts = series.cast(pl.String)
+        refuse_nul(path, texts, rows)
+        return texts
+    if kind is Kind.LABELS:
+        if _is_label(dtype):
+            return _label_names(path, series)
+        if isinstance(dtype, pl.List) and _is_label(cast("pl.DataType", dtype.inner)):
+            return _label_lists(path, series, rows)
+        raise _wrong_type(path, series, "a label or a list of labels")
+    if dtype.is_nested():
+        raise _wrong_type(path, series, "one value a row")
+    return series.cast(pl.String) if isinstance(dtype, pl.Categorical | pl.Enum) else series
+
+
+def _is_text(dtype: pl.DataType) -> bool:
+    return isinstance(dtype, pl.String | pl.Categorical | pl.Enum | pl.Null)
+
+
+def _is_label(dtype: pl.DataType) -> bool:
+    return _is_text(dtype) or dtype.is_numeric() or isinstance(dtype, pl.Boolean)
+
+
+def _label_names(path: Path, series: pl.Series) -> pl.Series:
+    if isinstance(series.dtype, pl.Null):
+        return series
+    if series.dtype.is_float():
+        # A column of whole numbers with gaps is often saved as floats; 1.5 is no label.
+        whole = series.cast(pl.Int64, strict=False)
+        if not (whole.cast(pl.Float64) == series.cast(pl.Float64)).fill_null(value=True).all():
+            raise _wrong_type(path, series, "whole numbers")
+        series = whole
+    return series.cast(pl.String)
+
+
+def _label_lists(path: Path, series: pl.Series, rows: pl.Series) -> pl.Series:
+    lists = series.cast(pl.List(pl.String))
+    gap = lists.list.eval(pl.element().is_null()).list.any().fill_null(value=False)
+    if gap.any():
+        row = int(rows[gap.arg_max() or 0])
+        what = f"column {series.name!r} holds a list with an empty label"
+        raise bad_row(path, row, what, "remove the null from the list")
+    return lists
+
+
+def _wrong_type(path: Path, series: pl.Series, expected: str) -> ColumnError:
+    return ColumnError(
+        f"column {series.name!r} holds {series.dtype}, not {expected}",
+        where=str(path),
+        fix="name another column in the recipe, or write the file with that type",
+    )

@@ -1,0 +1,1 @@
+"""Checks of the rows: what is missing, repeated, contradictory, or on two sides of a split."""

@@ -1,0 +1,211 @@
+"""Run the data checks and do what the recipe says about each finding.
+
+All findings are gathered before anything is refused, so that one run tells everything. Rows
+left out are counted in the ledger under the name of the check.
+
+To add a check: a function `(parts, space) -> list[Hit]`, a row in CHECKS and one in POLICIES.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import polars as pl
+
+from burnish.data.dedupe import with_clusters
+from burnish.data.integrity.hit import Check, Hit
+from burnish.data.keys import with_keys, without_keys
+from burnish.data.labels import refuse_one_class
+from burnish.errors import CheckError, EmptyDataError, RecipeError
+from burnish.recipe.data import Action, Data
+from burnish.records import Finding, LabelSpace, LedgerEntry, Severity
+from burnish.registry import Registry
+
+CHECKS: Registry[Check] = Registry(
+    "check",
+    {
+        "null-text": "burnish.data.integrity.rows:null_text",
+        "empty-text": "burnish.data.integrity.rows:empty_text",
+        "null-label": "burnish.data.integrity.rows:null_label",
+        "unknown-label": "burnish.data.integrity.rows:unknown_label",
+        "duplicates": "burnish.data.integrity.repeats:duplicates",
+        "conflicting-labels": "burnish.data.integrity.repeats:conflicting_labels",
+        "near-duplicates": "burnish.data.integrity.repeats:near_duplicates",
+        "length-outliers": "burnish.data.integrity.rows:length_outliers",
+        "leak": "burnish.data.integrity.sides:leak",
+        "near-leak": "burnish.data.integrity.sides:near_leak",
+        "missing-class": "burnish.data.integrity.sides:missing_class",
+    },
+    key="data.checks",
+)
+
+Parts = dict[str, pl.DataFrame]
+Stage = Literal["check", "leaks"]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """When a check runs, what happens if the recipe says nothing, and what it may say."""
+
+    stage: Stage
+    default: Action
+    allowed: tuple[Action, ...] = ("ignore", "warn", "drop", "error")
+    severity: Severity = "warning"  # of what does not stop the run
+
+
+_NOT_KEPT: tuple[Action, ...] = ("drop", "error")  # no system can answer such a row
+
+# In the order the checks run: a row is dropped for the first reason that holds.
+POLICIES: Mapping[str, Policy] = {
+    "null-text": Policy("check", "drop", _NOT_KEPT),
+    "empty-text": Policy("check", "drop"),
+    "null-label": Policy("check", "drop", _NOT_KEPT),
+    "unknown-label": Policy("check", "error", _NOT_KEPT),
+    "conflicting-labels": Policy("check", "warn"),
+    "duplicates": Policy("check", "warn"),
+    "near-duplicates": Policy("check", "warn"),
+    "length-outliers": Policy("check", "warn", severity="info"),
+    "leak": Policy("leaks", "error"),
+    "near-leak": Policy("leaks", "warn"),
+    "missing-class": Policy("leaks", "warn", ("ignore", "warn", "error")),
+}
+
+Checked = tuple[Parts, tuple[Finding, ...], tuple[LedgerEntry, ...]]
+
+
+def check_parts(parts: Parts, space: LabelSpace, data: Data) -> Checked:
+    """Check the rows as they were read; return those kept, the findings, the ledger entries.
+
+    Args:
+        parts: canonical rows with settled labels.
+        space: the task's classes.
+        data: `checks` says which actions differ from the defaults.
+
+    Raises:
+        CheckError: BN207, a check whose action is `error` found something; `.findings` has all.
+        RecipeError: BN101, an action that a check cannot take.
+        EmptyDataError: BN205, no row of a part is left.
+        LabelError: BN206, the training rows left are all of one class.
+    """
+    keyed = {name: with_keys(frame) for name, frame in parts.items()}
+    if _actions(data)["near-duplicates"] != "ignore":
+        keyed = with_clusters(keyed)
+    return _run("check", keyed, space, data)
+
+
+def check_splits(splits: Parts, space: LabelSpace, data: Data) -> Checked:
+    """Check the splits against each other; return, and raise, as `check_parts` does.
+
+    The frames returned are canonical: the private columns of keys are gone.
+    """
+    keyed = {name: with_keys(frame) for name, frame in splits.items()}
+    if _actions(data)["near-leak"] != "ignore":
+        keyed = with_clusters(keyed)
+    kept, findings, entries = _run("leaks", keyed, space, data)
+    return {name: without_keys(frame) for name, frame in kept.items()}, findings, entries
+
+
+def _actions(data: Data) -> dict[str, Action]:
+    actions = {kind: policy.default for kind, policy in POLICIES.items()}
+    for place, check in enumerate(data.checks):
+        allowed = POLICIES[check.kind].allowed
+        if check.action not in allowed:
+            raise RecipeError(
+                f"the check {check.kind} cannot {check.action}",
+                where=f"recipe key `data.checks[{place}].action`",
+                fix=f"use {' or '.join(allowed)}",
+            )
+        actions[check.kind] = check.action
+    return actions
+
+
+def _run(stage: Stage, parts: Parts, space: LabelSpace, data: Data) -> Checked:
+    rows_in = {name: frame.height for name, frame in parts.items()}
+    actions = _actions(data)
+    dropped: dict[str, Counter[str]] = {name: Counter() for name in parts}
+    findings: list[Finding] = []
+    for kind, policy in POLICIES.items():
+        if policy.stage != stage or actions[kind] == "ignore":
+            continue
+        hits = CHECKS.get(kind)(parts, space)
+        findings += [_finding(kind, hit, actions[kind], policy) for hit in hits]
+        if actions[kind] == "drop":
+            parts = _without(kind, parts, hits, dropped)
+    _refuse(findings)
+    _refuse_nothing_left(parts, dropped)
+    refuse_one_class(space, parts["train"], data.label)
+    entries = tuple(
+        LedgerEntry(
+            stage=stage,
+            split=name,
+            rows_in=rows_in[name],
+            kept=frame.height,
+            dropped=dict(dropped[name]),
+        )
+        for name, frame in parts.items()
+    )
+    return parts, tuple(findings), entries
+
+
+def _finding(kind: str, hit: Hit, action: Action, policy: Policy) -> Finding:
+    taken = {name: int(mask.sum()) for name, mask in hit.drops.items()}
+    told = ", ".join(f"{count} {name} row(s) left out" for name, count in taken.items())
+    return Finding(
+        code=kind,
+        severity="error" if action == "error" else policy.severity,
+        message=hit.message + (f"; {told}" if action == "drop" else ""),
+        count=hit.count,
+        action=action,
+        split=hit.split,
+        file=hit.file,
+        row=hit.row,
+    )
+
+
+def _without(kind: str, parts: Parts, hits: list[Hit], dropped: dict[str, Counter[str]]) -> Parts:
+    """Return the parts without the rows of the hits; a row in two hits is counted once."""
+    left = dict(parts)
+    for name, frame in parts.items():
+        masks = [hit.drops[name] for hit in hits if name in hit.drops]
+        if not masks:
+            continue
+        kept = frame.filter(
+            ~pl.DataFrame([m.alias(str(i)) for i, m in enumerate(masks)])
+            .select(pl.any_horizontal(pl.all()))
+            .to_series()
+        )
+        dropped[name][kind] += frame.height - kept.height
+        left[name] = kept
+    return left
+
+
+def _refuse(findings: list[Finding]) -> None:
+    faults = [f for f in findings if f.action == "error"]
+    if not faults:
+        return
+    kinds = list(dict.fromkeys(f.code for f in faults))
+    # Some checks cannot drop; the fix must name only what works.
+    droppable = [k for k in kinds if "drop" in POLICIES[k].allowed]
+    instead = [f"{{kind: {k}, action: {'drop' if k in droppable else 'warn'}}}" for k in kinds]
+    first = next((f for f in faults if f.file), faults[0])
+    error = CheckError(
+        f"{len(faults)} data check(s) failed: "
+        + "; ".join(f"{f.code}: {f.message}" for f in faults),
+        where=f"{first.file} row {first.row}" if first.file else f"split {first.split}",
+        fix=f"correct the rows, or set `data.checks: [{', '.join(instead)}]`",
+    )
+    error.findings = tuple(findings)
+    raise error
+
+
+def _refuse_nothing_left(parts: Parts, dropped: Mapping[str, Counter[str]]) -> None:
+    for name, frame in parts.items():
+        if frame.is_empty():
+            told = ", ".join(f"{count} {kind}" for kind, count in dropped[name].items())
+            raise EmptyDataError(
+                f"no {name} row is left after the data checks; dropped: {told or 'none'}",
+                where=f"the {name} rows",
+                fix="correct the rows, name the right columns in `data.text` and `data.label`, "
+                "or relax `data.checks`",
+            )

@@ -1,0 +1,51 @@
+"""What a check returns, and how rows are named in its words."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from burnish.data.keys import KEY, text_keys
+from burnish.records import LabelSpace
+
+Parts = Mapping[str, pl.DataFrame]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    """Rows of one part that a check found, and what leaving them out would mean."""
+
+    split: str
+    message: str
+    count: int  # rows concerned
+    file: str | None = None  # of the first of them
+    row: int | None = None
+    drops: Mapping[str, pl.Series] = field(default_factory=dict)  # part → Boolean mask of rows
+
+
+Check = Callable[[Parts, LabelSpace], list[Hit]]
+
+EMPTY_KEY = int(text_keys(pl.Series([""], dtype=pl.String))[0])
+HAS_TEXT = pl.col(KEY) != EMPTY_KEY
+
+
+def place(rows: pl.DataFrame, index: int = 0) -> str:
+    """Return `train.jsonl row 803` for a row of a canonical frame."""
+    return f"{rows['file'][index]} row {rows['row'][index]}"
+
+
+def hit_rows(split: str, rows: pl.DataFrame, mask: pl.Series, message: str) -> list[Hit]:
+    """Return one hit for the rows under a mask, or none; `{n}` and `{first}` are filled in."""
+    found = rows.filter(mask)
+    if found.is_empty():
+        return []
+    return [
+        Hit(
+            split=split,
+            message=message.format(n=found.height, first=place(found), split=split),
+            count=found.height,
+            file=found["file"][0],
+            row=found["row"][0],
+            drops={split: mask},
+        )
+    ]

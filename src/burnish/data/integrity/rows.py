@@ -1,0 +1,78 @@
+"""Checks of single rows: no text, empty text, no label, unknown label, strange length."""
+
+import numpy as np
+import polars as pl
+
+from burnish.data.integrity.hit import Hit, Parts, hit_rows
+from burnish.records import LabelSpace
+
+# Robust standard deviations of log length from which a text is far from the others; a normal
+# distribution has 6 in ten million beyond.
+_FAR = 5.0
+_LEAST_SPREAD = 0.25  # of log length: texts of nearly one length must not make outliers of ±20 %
+_SHOWN_LABELS = 5
+
+
+def null_text(parts: Parts, space: LabelSpace) -> list[Hit]:  # noqa: ARG001
+    """Find rows whose text is missing."""
+    message = "{n} {split} row(s) have no text (first: {first})"
+    return [
+        h for s, rows in parts.items() for h in hit_rows(s, rows, rows["text"].is_null(), message)
+    ]
+
+
+def empty_text(parts: Parts, space: LabelSpace) -> list[Hit]:  # noqa: ARG001
+    """Find rows whose text is empty or white space only."""
+    message = "{n} {split} text(s) are empty (first: {first})"
+    hits = []
+    for split, rows in parts.items():
+        empty = (rows["text"].str.strip_chars() == "").fill_null(value=False)
+        hits += hit_rows(split, rows, empty, message)
+    return hits
+
+
+def null_label(parts: Parts, space: LabelSpace) -> list[Hit]:  # noqa: ARG001
+    """Find rows whose label is missing; an empty list is an answer, not a gap."""
+    message = "{n} {split} row(s) have no label (first: {first})"
+    hits = []
+    for split, rows in parts.items():
+        hits += hit_rows(split, rows, rows["labels"].is_null(), message)
+    return hits
+
+
+def unknown_label(parts: Parts, space: LabelSpace) -> list[Hit]:
+    """Find rows with a label that is not one of the task's."""
+    hits = []
+    for split, rows in parts.items():
+        strange = rows["labels"].list.set_difference(list(space.names))
+        unknown = (strange.list.len() > 0).fill_null(value=False)
+        if unknown.any():
+            counts = strange.filter(unknown).explode().value_counts(sort=True, name="n")
+            named = [f"{label!r} ({n})" for label, n in counts.head(_SHOWN_LABELS).iter_rows()]
+            names = ", ".join(named).replace("{", "{{").replace("}", "}}")
+            message = f"{{n}} {{split}} row(s) have an unknown label: {names} (first: {{first}})"
+            hits += hit_rows(split, rows, unknown, message)
+    return hits
+
+
+def length_outliers(parts: Parts, space: LabelSpace) -> list[Hit]:  # noqa: ARG001
+    """Find texts far longer or shorter than the others, by the logarithm of their length."""
+    lengths = {s: rows["text"].str.len_chars().fill_null(0) for s, rows in parts.items()}
+    logs = np.log1p(pl.concat(list(lengths.values())).to_numpy())
+    if not logs.size:
+        return []
+    middle = float(np.median(logs))
+    spread = max(_LEAST_SPREAD, 1.4826 * float(np.median(np.abs(logs - middle))))
+    low, high = np.expm1([middle - _FAR * spread, middle + _FAR * spread])
+    hits = []
+    for split, rows in parts.items():
+        far = ((lengths[split] < low) | (lengths[split] > high)) & (lengths[split] > 0)
+        if not far.any():
+            continue
+        found = lengths[split].filter(far).to_numpy()
+        message = (
+            f"{{n}} {{split}} text(s) are unusually long or short: {found.min()} to "
+            f"{found.max()} characters, usual are {max(1, low):.0f} to {high:.0f} (first: {{first}})"
+        )
+        hits += hit_rows(split, rows, far, message)
+    return hits

@@ -1,0 +1,238 @@
+"""Raw labels → names: what the classes are, and which of them each row has.
+
+A raw label is a name or a whole number; numbers are positions in `task.labels` unless the
+names are numbers themselves. A label that is neither is kept as it is, so that the check
+`unknown-label` can count it and name its row.
+
+Called after `burnish.data.load`. The distinct values of the column are few, so each is settled
+once in plain Python and joined back; a million rows cost one join.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+from burnish.errors import ColumnError, DataFormatError, LabelError
+from burnish.recipe.task import ClassificationTask
+from burnish.records import LabelSpace
+
+_BETWEEN = "\x1f"  # joins the labels of a list into one key; refused inside labels below
+_MANY = 50  # distinct labels from which "nearly every row its own" means a wrong column
+
+Parts = dict[str, pl.DataFrame]
+
+
+def settle_labels(
+    task: ClassificationTask, parts: Parts, *, label_column: str
+) -> tuple[LabelSpace, Parts]:
+    """Return the classes, and the parts with `labels` (List(String) | null) for `raw_label`.
+
+    Labels of a row are distinct and in the order of the classes, unknown ones last. A
+    multi-label row without a label has []; a row whose label is missing has null.
+
+    Args:
+        task: names, order, `multi_label` and `collapse` as the recipe has them.
+        parts: canonical rows with raw labels, as `burnish.data.load` makes them.
+        label_column: the column's name in the files, for error messages.
+
+    Raises:
+        LabelError: BN206, one class only, lists where one label is asked, or as many labels as
+            rows.
+        ColumnError: BN204, single labels in one part and lists in another.
+    """
+    parts, is_list = _lists(task, parts, label_column)
+    multi_label = is_list if task.multi_label is None else task.multi_label
+    if task.collapse and not multi_label:
+        raise LabelError(
+            "`collapse` needs rows with any number of labels, but each has exactly one",
+            where=f"recipe key `task.collapse`, column {label_column!r}",
+            fix="set `task.multi_label: true`, or leave `collapse` out",
+        )
+    names = task.labels or _names_in(parts["train"], label_column)
+    rule = _Rule(names=names, task=task, multi_label=multi_label)
+    settled = {name: _settled(frame, rule, label_column) for name, frame in parts.items()}
+    space = _space(task, names, multi_label=multi_label)
+    refuse_one_class(space, settled["train"], label_column)
+    return space, settled
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rule:
+    """How the raw labels of one row become names."""
+
+    names: tuple[str, ...]
+    task: ClassificationTask
+    multi_label: bool
+
+    def settle(self, raw: list[str]) -> list[str]:
+        """Return distinct names in order, unknown labels as they are, after `collapse`."""
+        order = {name: place for place, name in enumerate(self.names)}
+        found = {self._name(label, order) for label in raw}
+        unknown = sorted(found - order.keys())
+        collapse = self.task.collapse
+        if collapse and not unknown:
+            return [collapse.positive if found else collapse.negative]
+        return unknown if collapse else [*sorted(found - set(unknown), key=order.get), *unknown]  # type: ignore[arg-type]
+
+    def _name(self, label: str, order: Mapping[str, int]) -> str:
+        if label in order or not label.isdecimal() or int(label) >= len(self.names):
+            return label
+        return self.names[int(label)] if self.task.labels else label
+
+
+def _lists(task: ClassificationTask, parts: Parts, column: str) -> tuple[Parts, bool]:
+    """Return parts whose raw labels are List(String), and whether the files hold lists."""
+    types = {name: frame["raw_label"].dtype for name, frame in parts.items()}
+    shapes = {isinstance(t, pl.List): name for name, t in types.items() if t != pl.Null()}
+    if len(shapes) > 1:
+        raise ColumnError(
+            f"column {column!r} holds lists in {shapes[True]} and single labels in {shapes[False]}",
+            where=f"parts {shapes[True]} and {shapes[False]}",
+            fix="write lists in both, or single labels in both",
+        )
+    if not shapes:
+        raise LabelError(
+            f"column {column!r} is empty in every row",
+            where=f"parts {', '.join(parts)}",
+            fix="name the column with the labels in `data.label`",
+        )
+    is_list = True in shapes
+    written = not is_list and task.multi_label is not False and _looks_like_lists(parts)
+    convert = _parsed_lists if written else _wrapped(multi_label=task.multi_label is True)
+    if is_list:
+        convert = _as_lists
+    return {name: convert(frame, column) for name, frame in parts.items()}, is_list or written
+
+
+def _as_lists(frame: pl.DataFrame, column: str) -> pl.DataFrame:  # noqa: ARG001
+    return frame.with_columns(pl.col("raw_label").cast(pl.List(pl.String)))
+
+
+def _wrapped(*, multi_label: bool) -> Callable[[pl.DataFrame, str], pl.DataFrame]:
+    """Return the conversion of single labels; an empty cell is no label in a multi-label CSV."""
+
+    def convert(frame: pl.DataFrame, column: str) -> pl.DataFrame:  # noqa: ARG001
+        single = pl.col("raw_label").cast(pl.String)
+        none = pl.lit([], pl.List(pl.String)) if multi_label else pl.lit(None)
+        return frame.with_columns(
+            pl.when(single.fill_null("") == "")
+            .then(none)
+            .otherwise(pl.concat_list(single))
+            .cast(pl.List(pl.String))
+            .alias("raw_label")
+        )
+
+    return convert
+
+
+def _looks_like_lists(parts: Parts) -> bool:
+    """Whether every cell with text is a list written out, as CSV files hold them."""
+    cells = pl.concat([f["raw_label"].cast(pl.String).drop_nulls() for f in parts.values()])
+    return cells.len() > 0 and bool(cells.str.contains(r"^\s*\[.*\]\s*$").all())
+
+
+def _parsed_lists(frame: pl.DataFrame, column: str) -> pl.DataFrame:
+    cells = frame["raw_label"].cast(pl.String)
+    lists = {cell: _parsed_list(cell) for cell in cells.unique().drop_nulls()}
+    bad = [cell for cell, made in lists.items() if made is None]
+    if bad:
+        first = frame.filter(cells == bad[0]).row(0, named=True)
+        raise DataFormatError(
+            f"column {column!r} holds {bad[0][:40]!r}, which is no list of labels",
+            where=f"{first['file']}, row {first['row']}",
+            fix='write a JSON list, such as ["a", "b"] or [0, 3]',
+        )
+    made = pl.Series("raw_label", [lists.get(c) for c in cells], dtype=pl.List(pl.String))
+    return frame.with_columns(made)
+
+
+def _parsed_list(cell: str) -> list[str] | None:
+    for text in (cell, cell.replace("'", '"')):  # the second is how Python writes a list of names
+        try:
+            values = json.loads(text)
+        except (ValueError, RecursionError):
+            continue
+        if all(isinstance(v, str | int) for v in values):
+            return [str(v) for v in values]
+    return None
+
+
+def _names_in(train: pl.DataFrame, column: str) -> tuple[str, ...]:
+    labels = train["raw_label"].drop_nulls().explode().drop_nulls().unique()
+    found = labels.filter(labels != "").to_list()
+    if len(found) > _MANY and len(found) > train.height / 2:
+        raise LabelError(
+            f"column {column!r} has {len(found)} distinct labels in {train.height} rows",
+            where="the training rows",
+            fix="name the column with the labels in `data.label`, or list them in `task.labels`",
+        )
+    if all(name.isdecimal() for name in found):
+        return tuple(sorted(found, key=int))
+    return tuple(sorted(found))
+
+
+def _settled(frame: pl.DataFrame, rule: _Rule, column: str) -> pl.DataFrame:
+    raw = frame["raw_label"]
+    _refuse_separator(frame, column)
+    # The length keeps [""] apart from [].
+    key = pl.select(pl.format("{}:{}", raw.list.len(), raw.list.join(_BETWEEN))).to_series()
+    distinct = pl.DataFrame({"key": key, "raw": raw}).unique("key").drop_nulls("key")
+    names = [rule.settle(labels) for labels in distinct["raw"].to_list()]
+    table = distinct.select("key").with_columns(
+        pl.Series("labels", names, dtype=pl.List(pl.String))
+    )
+    labels = key.to_frame("key").join(table, on="key", how="left", maintain_order="left")["labels"]
+    if not rule.multi_label:
+        _refuse_lists(frame, labels, column)
+    return frame.drop("raw_label").insert_column(2, labels.alias("labels"))
+
+
+def _refuse_separator(frame: pl.DataFrame, column: str) -> None:
+    flat = frame["raw_label"].drop_nulls().explode().drop_nulls()
+    if flat.str.contains(_BETWEEN, literal=True).any():
+        raise DataFormatError(
+            f"column {column!r} holds a label with the control character U+001F",
+            where="part with rows of " + ", ".join(frame["file"].unique().sort()[:3]),
+            fix="write label names without control characters",
+        )
+
+
+def _refuse_lists(frame: pl.DataFrame, labels: pl.Series, column: str) -> None:
+    wrong = labels.list.len() != 1
+    if wrong.any():
+        first = frame.filter(wrong).row(0, named=True)
+        raise LabelError(
+            f"{wrong.sum()} row(s) have no label or several in column {column!r}, "
+            "but the task gives each row exactly one",
+            where=f"first: {first['file']}, row {first['row']} has {len(first['raw_label'])}",
+            fix="set `task.multi_label: true`, or correct the rows",
+        )
+
+
+def _space(task: ClassificationTask, names: tuple[str, ...], *, multi_label: bool) -> LabelSpace:
+    if task.collapse:
+        names, multi_label = task.names, False
+    positive = None
+    if len(names) == 2 and not multi_label:  # noqa: PLR2004
+        positive = task.positive or (task.collapse.positive if task.collapse else names[-1])
+        if positive not in names:
+            raise LabelError(
+                f"the positive class {positive!r} is not one of {', '.join(names)}",
+                where="recipe key `task.positive`",
+                fix=f"use {names[-1]!r}",
+            )
+    return LabelSpace(names=names, multi_label=multi_label, positive=positive)
+
+
+def refuse_one_class(space: LabelSpace, train: pl.DataFrame, column: str) -> None:
+    """Raise LabelError (BN206) when every training row has the same labels."""
+    distinct = train["labels"].drop_nulls().list.join(_BETWEEN).unique()
+    if distinct.len() < 2:  # noqa: PLR2004
+        only = distinct[0].replace(_BETWEEN, ", ") if distinct.len() and distinct[0] else "no label"
+        raise LabelError(
+            f"every training row has the same answer: {only}",
+            where=f"column {column!r} of the training rows ({train.height} rows)",
+            fix=f"give rows of at least two classes; the task has {', '.join(space.names)}",
+        )

@@ -1,0 +1,177 @@
+"""Files → canonical rows: every row with an id, a file and a row number.
+
+The canonical frame is what passes from here to the rest of Burnish: `id`, `text`, `raw_label`
+(replaced by `labels` in `burnish.data.labels`), `group`, `file`, `row`, and `meta:<name>` for
+each column the recipe's slices and time key name.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+import polars as pl
+
+from burnish.data.readers import format_of, read_file
+from burnish.data.sources import STARTER, find_sources
+from burnish.data.starter import read_starter
+from burnish.data.table import ROW, Kind, Table
+from burnish.errors import ColumnError, DataFormatError
+from burnish.recipe.data import Data
+from burnish.recipe.recipe import Recipe
+from burnish.records import LedgerEntry
+
+META = "meta:"
+
+
+def load_rows(recipe: Recipe) -> tuple[dict[str, pl.DataFrame], tuple[LedgerEntry, ...]]:
+    """Return part → canonical rows with raw labels, and one ledger entry a part.
+
+    Raises:
+        DataNotFoundError: BN201. DataFormatError: BN202. ColumnError: BN204.
+        EmptyDataError: BN205. Each names the file and, where there is one, the row.
+    """
+    data = recipe.data
+    sources = find_sources(data)
+    extra = [name for name in (*recipe.evaluation.slices, data.time) if name]
+    names = _short_names(s for part in sources.values() for s in part)
+    parts, entries = {}, []
+    for part, files in sources.items():
+        parts[part], entry = load_part(part, files, data, extra=extra, names=names)
+        entries.append(entry)
+    _refuse_repeated_ids(parts.values(), data)
+    return parts, tuple(entries)
+
+
+def load_part(
+    part: str,
+    files: Iterable[str],
+    data: Data,
+    *,
+    extra: Iterable[str] = (),
+    labelled: bool = True,
+    names: dict[str, str] | None = None,
+) -> tuple[pl.DataFrame, LedgerEntry]:
+    """Return the rows of some files as one canonical frame, and its ledger entry (stage read).
+
+    Args:
+        part: name of the part in the ledger, such as train.
+        files: paths, or one `starter:` id.
+        data: which columns hold text, label, id and group.
+        extra: further columns, kept as `meta:<name>`.
+        labelled: whether the label column must be there; without it `raw_label` is null.
+        names: source → the short name rows carry in `file`; null: made from `files`.
+
+    Raises: as `load_rows`.
+    """
+    files, extra = tuple(files), tuple(dict.fromkeys(extra))
+    names = names or _short_names(files)
+    columns = _columns(data, extra, labelled=labelled)
+    frames, rows_in, dropped = [], 0, Counter[str]()
+    for file in files:
+        table = _read(file, part, data, columns)
+        frames.append(_canonical(table.frame, names[file], data, extra))
+        rows_in += table.rows_in
+        dropped.update(table.dropped)
+    frame = _joined(frames, files)
+    entry = LedgerEntry(
+        stage="read", split=part, rows_in=rows_in, kept=frame.height, dropped=dict(dropped)
+    )
+    return frame, entry
+
+
+def _columns(data: Data, extra: Iterable[str], *, labelled: bool) -> dict[str, Kind]:
+    roles = [data.text, data.group, data.id] + ([data.label] if labelled else [])
+    twice = [name for name, count in Counter(filter(None, roles)).items() if count > 1]
+    if twice:
+        raise ColumnError(
+            f"column {twice[0]!r} is asked to be two things",
+            where="recipe keys `data.text`, `data.label`, `data.group`, `data.id`",
+            fix="name a different column in each",
+        )
+    plain = [name for name in (data.id, data.group, *extra) if name]
+    columns = dict.fromkeys(plain, Kind.PLAIN)
+    columns[data.text] = Kind.TEXT
+    if labelled:
+        columns[data.label] = Kind.LABELS
+    return columns
+
+
+def _read(file: str, part: str, data: Data, columns: dict[str, Kind]) -> Table:
+    if file.startswith(STARTER):
+        return read_starter(file, part, columns=columns)
+    path = Path(file)
+    if format_of(path) == "txt" and data.label in columns:
+        raise ColumnError(
+            "a .txt file has texts but no labels",
+            where=str(path),
+            fix="give labelled rows as .jsonl, .csv or .parquet",
+        )
+    return read_file(path, encoding=data.encoding, columns=columns)
+
+
+def _canonical(frame: pl.DataFrame, name: str, data: Data, extra: tuple[str, ...]) -> pl.DataFrame:
+    ids = pl.format("{}:{}", pl.lit(name), pl.col(ROW))
+    labelled = data.label in frame.columns
+    return frame.select(
+        (_given_ids(frame, name, data.id) if data.id else ids).alias("id"),
+        pl.col(data.text).cast(pl.String).alias("text"),
+        (pl.col(data.label) if labelled else pl.lit(None, pl.Null)).alias("raw_label"),
+        (pl.col(data.group).cast(pl.String) if data.group else pl.lit(None, pl.String)).alias(
+            "group"
+        ),
+        pl.lit(name).alias("file"),
+        pl.col(ROW).alias("row"),
+        *(pl.col(column).alias(f"{META}{column}") for column in extra),
+    )
+
+
+def _given_ids(frame: pl.DataFrame, name: str, column: str) -> pl.Expr:
+    missing = frame.filter(pl.col(column).is_null())
+    if missing.height:
+        raise DataFormatError(
+            f"{missing.height} row(s) have no id in column {column!r}",
+            where=f"{name}, row {missing[ROW][0]}",
+            fix="fill the column, or leave `data.id` out to number rows by file and row",
+        )
+    return pl.col(column).cast(pl.String)
+
+
+def _joined(frames: list[pl.DataFrame], files: tuple[str, ...]) -> pl.DataFrame:
+    shapes = {f["raw_label"].dtype: name for f, name in zip(frames, files, strict=True)}
+    shapes.pop(pl.Null(), None)
+    if len(shapes) > 1:
+        raise ColumnError(
+            "some files hold single labels and others lists of labels",
+            where=" and ".join(shapes.values()),
+            fix="write a list in every row of every file, or a single label",
+        )
+    metas = [c for c in frames[0].columns if c.startswith(META)]
+    for column in metas:
+        types = {f[column].dtype for f in frames} - {pl.Null()}
+        if len(types) > 1:
+            frames = [f.with_columns(pl.col(column).cast(pl.String)) for f in frames]
+    return pl.concat(frames, how="vertical_relaxed")
+
+
+def _short_names(files: Iterable[str]) -> dict[str, str]:
+    """Return file → its name without folders, or the whole path where two have one name."""
+    unique = list(dict.fromkeys(files))
+    short = {f: f if f.startswith(STARTER) else Path(f).name for f in unique}
+    count = Counter(short.values())
+    return {f: name if count[name] == 1 else f for f, name in short.items()}
+
+
+def _refuse_repeated_ids(parts: Iterable[pl.DataFrame], data: Data) -> None:
+    """Raise DataFormatError (BN202) when two rows have one id; only given ids can repeat."""
+    if not data.id:
+        return
+    places = pl.concat([p.select("id", "file", "row") for p in parts])
+    again = places.filter(pl.col("id").is_duplicated())
+    if again.height:
+        same = again.filter(pl.col("id") == again["id"][0])
+        first, second = same.row(0, named=True), same.row(1, named=True)
+        raise DataFormatError(
+            f"{again.height} rows share an id with another; first {first['id']!r}",
+            where=f"{first['file']} row {first['row']} and {second['file']} row {second['row']}",
+            fix=f"make column {data.id!r} unique over all files, or leave `data.id` out",
+        )

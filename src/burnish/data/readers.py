@@ -1,0 +1,74 @@
+"""Which reader reads a data file: chosen by the file's suffix, .gz and .zst looked through.
+
+A reader is a function `read(path, *, encoding, columns) -> Table`. To add a format, write one
+and add a row to the table (or an entry point `burnish.readers`).
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from burnish.data.streams import COMPRESSIONS
+from burnish.data.table import Kind, Table
+from burnish.errors import DataFormatError, DataNotFoundError, EmptyDataError
+from burnish.registry import Registry
+
+Reader = Callable[..., Table]
+
+READERS: Registry[Reader] = Registry(
+    "reader",
+    {
+        "jsonl": "burnish.data.formats.json_lines:read",
+        "ndjson": "burnish.data.formats.json_lines:read",
+        "json": "burnish.data.formats.json_list:read",
+        "csv": "burnish.data.formats.delimited:read_csv",
+        "tsv": "burnish.data.formats.delimited:read_tsv",
+        "parquet": "burnish.data.formats.parquet:read",
+        "txt": "burnish.data.formats.lines:read",
+    },
+    key="data.from",
+)
+
+
+def format_of(path: Path) -> str:
+    """Return the format a file's name stands for: `train.jsonl.gz` → `jsonl`; "" without one."""
+    suffixes = [s.lower() for s in path.suffixes]
+    if suffixes and suffixes[-1] in COMPRESSIONS:
+        suffixes.pop()
+    return suffixes[-1][1:] if suffixes else ""
+
+
+def read_file(path: Path, *, encoding: str, columns: Mapping[str, Kind]) -> Table:
+    """Return the requested columns of a data file.
+
+    Args:
+        path: a .jsonl .ndjson .json .csv .tsv .parquet or .txt file, also with .gz or .zst.
+        encoding: of text files, such as utf-8.
+        columns: column name → what it is for. A .txt file has a text column only.
+
+    Raises:
+        DataNotFoundError: BN201, no such file, or no right to read it.
+        DataFormatError: BN202, not the format its name says; names file and row.
+        ColumnError: BN204, a requested column is missing.
+        EmptyDataError: BN205, it holds no record.
+    """
+    kind = format_of(path)
+    if not path.is_file():
+        raise DataNotFoundError(
+            "no such file" if not path.exists() else "this is not a file",
+            where=str(path),
+            fix="give the path of a data file in `data.from`, `data.train` or `data.test`",
+        )
+    if kind not in READERS.names():
+        raise DataFormatError(
+            f"no reader for files ending in {path.suffix or 'nothing'!r}",
+            where=str(path),
+            fix=f"use one of .{', .'.join(READERS.names())}, each also with .gz or .zst",
+        )
+    table = READERS.get(kind)(path, encoding=encoding, columns=columns)
+    if table.frame.is_empty():
+        raise EmptyDataError(
+            "the file holds no rows" + (", only blank lines" if table.rows_in else ""),
+            where=str(path),
+            fix="give a file with at least one row",
+        )
+    return table

@@ -1,0 +1,149 @@
+"""Where the rows are: recipe section `data` → the files of each part.
+
+A part is train, validation or test. `data.from` names all of them at once (a folder, one
+file, a hub data set, a starter set); `data.train` and its like replace one.
+
+Called by `burnish.data.load`, and by the manifest, which records each input's digest.
+"""
+
+from pathlib import Path
+
+from burnish.data.hub import HUB, fetch
+from burnish.data.readers import READERS, format_of
+from burnish.errors import DataFormatError, DataNotFoundError
+from burnish.recipe.data import Data, Source
+
+STARTER = "starter:"
+PARTS = ("train", "validation", "test")
+_NAMES = {
+    "train": ("train", "training"),
+    "validation": ("validation", "valid", "val", "dev"),
+    "test": ("test",),
+}
+_WILD = "*?["
+
+
+def find_sources(data: Data) -> dict[str, tuple[str, ...]]:
+    """Return part → its sources: paths of files, or one `starter:` id.
+
+    `hub:` ids are fetched here and become paths in the hub's cache.
+
+    Raises:
+        DataNotFoundError: BN201, a file, folder, glob match or hub data set is not there.
+        DataFormatError: BN202, a folder with two candidates for one part, or a file named twice.
+    """
+    found = _from_one(data.from_) if data.from_ else {}
+    given = {"train": data.train, "validation": data.validation, "test": data.test}
+    for part, source in given.items():
+        if source is not None:
+            found[part] = _from_part(part, source)
+    if "train" not in found:
+        raise DataNotFoundError(
+            f"no training rows: {', '.join(found) or 'nothing'} found",
+            where=f"recipe key `data.from` ({data.from_})",
+            fix="add a file named train.jsonl (or .csv, .parquet, …), or set `data.train`",
+        )
+    for part, sources in found.items():
+        _refuse_twice(part, sources)
+    return {part: found[part] for part in PARTS if part in found}
+
+
+def _from_one(source: str) -> dict[str, tuple[str, ...]]:
+    if source.startswith(STARTER):
+        return dict.fromkeys(PARTS, (source,))
+    if source.startswith(HUB):
+        return {part: tuple(map(str, paths)) for part, paths in fetch(source).items()}
+    path = Path(source).expanduser()
+    if path.is_dir():
+        return _from_folder(path)
+    return {"train": _from_pattern(source, key="data.from")}
+
+
+def _from_folder(folder: Path) -> dict[str, tuple[str, ...]]:
+    known = READERS.names()
+    files = sorted(f for f in folder.iterdir() if f.is_file() and format_of(f) in known)
+    found: dict[str, tuple[str, ...]] = {}
+    for part, names in _NAMES.items():
+        mine = [f for f in files if _stem(f) in names]
+        if len({format_of(f) for f in mine}) > 1 or len({_whole_stem(f) for f in mine}) < len(mine):
+            raise DataFormatError(
+                f"{len(mine)} files could be the {part} rows: {', '.join(f.name for f in mine)}",
+                where=str(folder),
+                fix=f"keep one of them, or name the right one in `data.{part}`",
+            )
+        if mine:
+            found[part] = tuple(map(str, mine))
+    if not found and len(files) == 1:
+        found["train"] = (str(files[0]),)
+    if not found:
+        raise DataNotFoundError(
+            f"no file named train.*, validation.* or test.* among {len(files)} data file(s)",
+            where=str(folder),
+            fix=f"name one train.jsonl (or .{', .'.join(known)}), or set `data.train`",
+        )
+    return found
+
+
+def _whole_stem(path: Path) -> str:
+    return path.name.split(".", 1)[0].lower()
+
+
+def _stem(path: Path) -> str:
+    """Return `train` for train.jsonl.gz and for the shard train-00000-of-00002.parquet."""
+    return _whole_stem(path).split("-", 1)[0]
+
+
+def _from_part(part: str, source: Source) -> tuple[str, ...]:
+    entries = (source,) if isinstance(source, str) else source
+    if not entries:
+        raise DataNotFoundError(
+            "the list of files is empty",
+            where=f"recipe key `data.{part}`",
+            fix="name at least one file, or leave the key out",
+        )
+    return tuple(path for entry in entries for path in _from_entry(part, entry))
+
+
+def _from_entry(part: str, entry: str) -> tuple[str, ...]:
+    if entry.startswith(STARTER):
+        return (entry,)
+    if entry.startswith(HUB):
+        parts = fetch(entry)
+        if part not in parts:
+            raise DataNotFoundError(
+                f"the hub data set has no {part} rows, only {', '.join(parts)}",
+                where=f"recipe key `data.{part}` ({entry})",
+                fix="name another data set or a file",
+            )
+        return tuple(map(str, parts[part]))
+    return _from_pattern(entry, key=f"data.{part}")
+
+
+def _from_pattern(pattern: str, *, key: str) -> tuple[str, ...]:
+    path = Path(pattern).expanduser()
+    if path.exists():
+        return (str(path),)
+    matches: list[Path] = []
+    if any(c in pattern for c in _WILD):
+        # Everything before the first wildcard is a plain folder; glob wants a relative pattern.
+        plain = next(i for i, name in enumerate(path.parts) if any(c in name for c in _WILD))
+        matches = sorted(Path(*path.parts[:plain]).glob(str(Path(*path.parts[plain:]))))
+    if not matches:
+        part = key if key != "data.from" else "data.from=<folder with train.jsonl …> or data.from"
+        raise DataNotFoundError(
+            "no file matches" if any(c in pattern for c in _WILD) else "no such file or folder",
+            where=f"recipe key `{key}` ({pattern}), looked up from {Path.cwd()}",
+            fix=f"set it to a path that exists: `--set {part}=<file>`",
+        )
+    return tuple(map(str, matches))
+
+
+def _refuse_twice(part: str, sources: tuple[str, ...]) -> None:
+    paths = [s if s.startswith(STARTER) else str(Path(s).resolve()) for s in sources]
+    twice = sorted({p for p in paths if paths.count(p) > 1})
+    if twice:
+        raise DataFormatError(
+            f"{twice[0]} is named twice, so its rows would count twice",
+            where=f"recipe key `data.{part}`",
+            fix="name each file once; a glob may match a file that the list names too",
+        )

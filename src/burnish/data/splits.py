@@ -1,0 +1,142 @@
+"""Divide rows into train, tune, validation and test so that no side knows another.
+
+What must stay together is one unit: the rows of a group, near-duplicates, or one text with its
+copies; a unit goes to one split, so splits are disjoint by construction. Which split is decided
+by content and seed, never by position: the same rows in any order give the same splits.
+
+Called after `burnish.data.integrity.parts`; the result goes to `burnish.data.integrity.splits`.
+"""
+
+from collections.abc import Iterable, Mapping
+from hashlib import blake2b
+
+import numpy as np
+import polars as pl
+
+from burnish.data.allocation import allocate
+from burnish.data.dedupe import with_clusters
+from burnish.data.keys import CLUSTER, KEY, mixed, with_keys
+from burnish.data.limit import limit_train
+from burnish.data.load import META
+from burnish.data.timeline import cut_by_time
+from burnish.errors import SplitError
+from burnish.recipe.data import Data, Split
+from burnish.records import LabelSpace, LedgerEntry
+
+ORDER = ("train", "tune", "validation", "test")
+
+Parts = dict[str, pl.DataFrame]
+
+
+def split_parts(
+    parts: Parts, split: Split, data: Data, space: LabelSpace
+) -> tuple[Parts, tuple[LedgerEntry, ...]]:
+    """Return split → rows, in the order train, tune, validation, test, and the ledger entries.
+
+    Validation is carved from train when none was given, test when neither was; tune when
+    `split.tune` asks for it. Rows keep their order. `data.limit` is applied last, to train.
+
+    Raises:
+        SplitError: BN208, fewer units than splits, a column that the split needs is not set,
+            or a time that cannot be read.
+    """
+    shares = _shares(parts, split)
+    train, entries = parts["train"], []
+    made = dict(parts)
+    if len(shares) > 1:
+        place = _places(train, split, data, shares)
+        made |= {name: train.filter(place == name) for name in shares}
+        _refuse_empty(made, shares, _method(split, data))
+    for name, rows in parts.items():
+        carved = {s: made[s].height for s in shares if s != "train"} if name == "train" else {}
+        entries.append(
+            LedgerEntry(
+                stage="split",
+                split=name,
+                rows_in=rows.height,
+                kept=made[name].height,
+                moved=carved,
+            )
+        )
+    made = {name: made[name] for name in ORDER if name in made}
+    if data.limit is not None:
+        made["train"], entry = limit_train(made["train"], data.limit, space, seed=split.seed)
+        entries.append(entry)
+    return made, tuple(entries)
+
+
+def _shares(parts: Parts, split: Split) -> dict[str, float]:
+    """Return what is carved from the train part: split → share of its rows, summing to 1."""
+    shares = {}
+    if "validation" not in parts:
+        shares["validation"] = split.validation
+        if "test" not in parts:
+            shares["test"] = split.test
+    left = 1 - sum(shares.values())
+    shares["tune"] = split.tune * left
+    shares["train"] = left - shares["tune"]
+    return {name: shares[name] for name in ORDER if shares.get(name)}
+
+
+def _method(split: Split, data: Data) -> str:
+    if split.by != "auto":
+        return split.by
+    return "group" if data.group else "time" if data.time else "cluster"
+
+
+def _places(
+    train: pl.DataFrame, split: Split, data: Data, shares: Mapping[str, float]
+) -> pl.Series:
+    """Return the split of each train row, shape (n,)."""
+    method = _method(split, data)
+    column = {"group": data.group, "time": data.time}.get(method, "")
+    if column is None:
+        raise SplitError(
+            f"rows cannot be split by {method} without a column that tells it",
+            where="recipe key `split.by`",
+            fix=f"set `data.{method}` to a column, or `split.by: auto`",
+        )
+    if method == "time":
+        return cut_by_time(train, f"{META}{data.time}", shares)
+    keyed = with_clusters({"train": train})["train"] if method == "cluster" else with_keys(train)
+    unit = {"group": _group_keys, "cluster": _clusters}.get(method, _texts)(keyed)
+    rows = pl.DataFrame({"unit": unit}).with_columns(
+        order=pl.Series(mixed(unit.to_numpy(), split.seed)),
+        labels=pl.lit([], pl.List(pl.String)) if method == "random" else train["labels"],
+    )
+    table = allocate(rows, shares)
+    joined = rows.select("unit").join(table, on="unit", how="left", maintain_order="left")
+    return joined["split"]
+
+
+def _texts(rows: pl.DataFrame) -> pl.Series:
+    return rows[KEY]
+
+
+def _clusters(rows: pl.DataFrame) -> pl.Series:
+    return rows[CLUSTER]
+
+
+def _group_keys(rows: pl.DataFrame) -> pl.Series:
+    """Return a key a group; a row without group stands with the copies of its text."""
+    groups = rows["group"]
+    names = groups.unique().drop_nulls()
+    digests = b"".join(blake2b(n.encode(), digest_size=8).digest() for n in names)
+    table = pl.DataFrame(
+        {"group": names, "unit": np.frombuffer(digests, dtype="<u8").astype(np.uint64)}
+    )
+    joined = rows.select("group", KEY).join(table, on="group", how="left", maintain_order="left")
+    return joined.select(pl.col("unit").fill_null(pl.col(KEY)))["unit"]
+
+
+def _refuse_empty(made: Parts, shares: Iterable[str], method: str) -> None:
+    empty = [name for name in shares if made[name].is_empty()]
+    if empty:
+        rows = sum(made[name].height for name in shares)
+        raise SplitError(
+            f"{rows} training rows are too few to give {', '.join(shares)} something each "
+            f"when split by {method}; {', '.join(empty)} would be empty",
+            where="recipe section `split`",
+            fix="give more rows or smaller groups, set the share of that split to 0, or choose "
+            "another `split.by`",
+        )

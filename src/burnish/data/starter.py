@@ -1,0 +1,233 @@
+"""Starter data: clauses of terms of service, made from templates written for this project.
+
+Each clause is about one or two of eight matters, such as arbitration, and is unfair (labelled)
+or fair. Fair clauses use the words of unfair ones with the roles turned round, a condition or a
+negation, and the three parts share no template, so what a model learns from the words alone
+does not carry over: the meaning decides.
+
+The type names are those of UNFAIR-ToS (Lippi et al. 2019); no text is taken from it. The same
+bytes come out on every machine.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from random import Random
+from typing import TypeVar, cast
+
+import polars as pl
+import yaml
+
+from burnish.data.table import ROW, Kind, Table, require_columns
+from burnish.errors import DataNotFoundError
+
+STARTERS = ("starter:clauses",)
+TYPES = (
+    "limitation of liability",
+    "unilateral termination",
+    "unilateral change",
+    "content removal",
+    "contract by using",
+    "choice of law",
+    "jurisdiction",
+    "arbitration",
+)
+_ROWS = {"train": 1500, "validation": 400, "test": 400}
+_DOCUMENTS = {"train": 30, "validation": 8, "test": 8}
+_FIRST_DOCUMENT = {"train": 0, "validation": 30, "test": 38}
+_FOLDS = {"train": (0, 1, 2), "validation": (3,), "test": (4,)}  # template number modulo 5
+# What a row is made of and how often: u an unfair clause, f its fair counterpart, n neither.
+_MIXTURE = {"u": 40, "uu": 10, "uf": 6, "f": 24, "ff": 6, "n": 12, "fn": 2}
+_SEED = 20_260_101
+
+T = TypeVar("T")
+
+Templates = Mapping[str, Mapping[str, list[str]]]
+
+
+def read_starter(reference: str, part: str, *, columns: Mapping[str, Kind]) -> Table:
+    """Return one part of a starter set with the columns a recipe asks for.
+
+    Args:
+        reference: `starter:clauses`.
+        part: train, validation or test.
+        columns: of `text`, `labels` (list of type names, [] for fair) and `document`.
+
+    Raises:
+        DataNotFoundError: BN201, no starter set has that name.
+        ColumnError: BN204, another column is asked for.
+    """
+    if reference not in STARTERS:
+        raise DataNotFoundError(
+            f"no starter set is called {reference!r}",
+            where="recipe key `data.from`",
+            fix=f"use {STARTERS[0]}",
+        )
+    frame = clauses(part)
+    require_columns(reference, columns, frame.columns)
+    numbered = frame.select(*columns).with_row_index(ROW, offset=1)
+    return Table(frame=numbered.with_columns(pl.col(ROW).cast(pl.Int64)), rows_in=frame.height)
+
+
+@cache
+def clauses(part: str) -> pl.DataFrame:
+    """Return the rows of a part: `text`, `labels` (List(String)), `document`, in a fixed order."""
+    rng = Random(f"{_SEED}-{part}")  # noqa: S311  not for secrets
+    first = _FIRST_DOCUMENT[part]
+    documents = [_document(number) for number in range(first, first + _DOCUMENTS[part])]
+    templates = _templates(part)
+    rows: dict[str, tuple[list[str], str]] = {}
+    while len(rows) < _ROWS[part]:
+        document = _one(rng, documents)
+        text, labels = _row(rng, templates, document)
+        rows.setdefault(text, (labels, document.name))
+    return pl.DataFrame(
+        {
+            "text": list(rows),
+            "labels": [labels for labels, _ in rows.values()],
+            "document": [name for _, name in rows.values()],
+        },
+        schema={"text": pl.String, "labels": pl.List(pl.String), "document": pl.String},
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Document:
+    """One made-up contract: who speaks, and what the parties are called throughout."""
+
+    name: str
+    provider: str
+    customer: str
+    service: str
+    law: str
+    court: str
+
+
+_BEGINNINGS = (
+    *("Al", "Bri", "Cor", "Dul", "Eph", "Fen", "Gal", "Hol", "Ist", "Jun", "Kel", "Lum"),
+    *("Mar", "Nov", "Orb", "Pel", "Quo", "Riv", "Sol", "Tam", "Umb", "Vel", "Wex"),
+)
+_ENDINGS = ("bria", "danto", "fy", "gora", "lix", "mento", "nest", "pado", "rova", "sync", "tide")
+_PROVIDERS = ("we", "the Company", "the Provider", "NAME", "we", "the Operator", "NAME")
+_CUSTOMERS = ("you", "the User", "the Customer", "you", "the Member")
+_SERVICES = ("the Service", "the Platform", "the Website", "the App", "our products", "the Portal")
+_LAWS = (
+    "Delaware",
+    "California",
+    "Ireland",
+    "Singapore",
+    "Luxembourg",
+    "Nevada",
+    "Malta",
+    "Bermuda",
+)
+_COURTS = (
+    *("San Francisco", "Dublin", "Singapore", "Wilmington", "New York", "Valletta"),
+    *("Hamilton", "Las Vegas", "Zurich"),
+)
+_DAYS = ("seven", "ten", "fourteen", "thirty", "sixty", "ninety")
+_LEADS = ("Please note that ", "For the avoidance of doubt, ", "As a rule, ", "It is agreed that ")
+_LEAD_SHARE = 0.15
+
+
+def _document(number: int) -> _Document:
+    """Return the document of a number; the periods of the lists have no common factor of note."""
+    name = _BEGINNINGS[number % len(_BEGINNINGS)] + _ENDINGS[number * 3 % len(_ENDINGS)]
+    provider = _PROVIDERS[number % len(_PROVIDERS)].replace("NAME", name)
+    service = _SERVICES[number % len(_SERVICES)]
+    return _Document(
+        name=name,
+        provider=provider,
+        customer=_CUSTOMERS[number % len(_CUSTOMERS)],
+        service=service if provider == "we" else service.replace("our products", "the Store"),
+        law=_LAWS[number * 5 % len(_LAWS)],
+        court=_COURTS[number * 4 % len(_COURTS)],
+    )
+
+
+@cache
+def _templates(part: str) -> Templates:
+    """Return matter → unfair or fair → the templates of one part; no two parts share one."""
+    content = files("burnish.data").joinpath("starter_clauses.yaml").read_text("utf-8")
+    everything = cast("Templates", yaml.safe_load(content))
+    mine = _FOLDS[part]
+    return {
+        matter: {
+            side: [t for place, t in enumerate(templates) if _fold(place, number) in mine]
+            for side, templates in sides.items()
+        }
+        for number, (matter, sides) in enumerate(everything.items())
+    }
+
+
+def _fold(place: int, matter: int) -> int:
+    # Shifted from five to five and from matter to matter: neighbours in a list are alike in tone.
+    return (place + 2 * (place // 5) + matter) % 5
+
+
+def _row(rng: Random, templates: Templates, document: _Document) -> tuple[str, list[str]]:
+    recipe = _one(rng, [kind for kind, weight in _MIXTURE.items() for _ in range(weight)])
+    matters = sorted(TYPES, key=lambda _: rng.random())
+    sentences, labels = [], set()
+    for letter, matter in zip(recipe, matters, strict=False):
+        side = "unfair" if letter == "u" else "fair"
+        about = "neutral" if letter == "n" else matter
+        sentences.append(_sentence(rng, _one(rng, templates[about][side]), document))
+        if letter == "u":
+            labels.add(matter)
+    sentences.sort(key=lambda _: rng.random())
+    return " ".join(sentences), [name for name in TYPES if name in labels]
+
+
+def _sentence(rng: Random, template: str, document: _Document) -> str:
+    chosen = re.sub(r"\[([^]]*)]", lambda m: _one(rng, m[1].split("|")), template)
+    words = _words(document) | {"days": _one(rng, _DAYS)}
+    text = re.sub(r"{([^}]*)}", lambda m: _filled(m[1], words, document), chosen)
+    if rng.random() < _LEAD_SHARE:
+        proper = (document.name, document.law, document.court)
+        return _one(rng, _LEADS) + (text if text.startswith(proper) else text[0].lower() + text[1:])
+    return text[0].upper() + text[1:]
+
+
+def _words(document: _Document) -> dict[str, str]:
+    return {
+        **_pronouns(document.provider, "we us our ours ourselves are_we"),
+        **_pronouns(document.customer, "you you your yours yourselves are"),
+        "service": document.service,
+        "law": document.law,
+        "court": document.court,
+    }
+
+
+def _pronouns(party: str, plain: str) -> dict[str, str]:
+    """Return slot → word for a party: pronouns as they are, or forms of its name."""
+    names = plain.split()
+    if party in {"we", "you"}:
+        return {name: "are" if name.startswith("are") else name for name in names}
+    forms = (party, party, f"{party}'s", f"{party}'s", "itself", "is")
+    return dict(zip(names, forms, strict=True))
+
+
+def _filled(slot: str, words: Mapping[str, str], document: _Document) -> str:
+    kind, _, verb = slot.partition(":")
+    if not verb:
+        return words[slot]
+    party = document.provider if kind == "w" else document.customer
+    return verb if party in {"we", "you"} else _third_person(verb)
+
+
+def _third_person(verb: str) -> str:
+    if verb == "have":
+        return "has"
+    if verb.endswith(("s", "sh", "ch", "x", "o")):
+        return f"{verb}es"
+    if verb.endswith("y") and verb[-2] not in "aeiou":
+        return f"{verb[:-1]}ies"
+    return f"{verb}s"
+
+
+def _one(rng: Random, options: Sequence[T]) -> T:
+    # Not rng.choice: how it maps random bits to a place has changed between Python versions.
+    return options[int(rng.random() * len(options))]

@@ -1,0 +1,190 @@
+"""Data files as text: compression, encoding and byte-order marks, with faults told by row.
+
+A truncated archive or a wrong byte must not end a file early without a word, so every way
+of failing becomes an error that names the file and, where it can be known, the row.
+
+Owner of `zstandard`. Called by `burnish.data.formats`.
+"""
+
+import gzip
+import io
+import zlib
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from burnish.data.table import NUL, bad_row
+from burnish.errors import DataFormatError, DataNotFoundError, MissingPackageError
+
+COMPRESSIONS = (".gz", ".zst")
+_BLOCK_BYTES = 1 << 20
+_DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error)
+_SIGNATURES = {
+    b"\x1f\x8b": "a gzip archive; add .gz to its name",
+    b"\x28\xb5\x2f\xfd": "a zstd archive; add .zst to its name",
+    b"PK\x03\x04": "a zip archive or an Excel workbook; save it as csv or jsonl",
+    b"PAR1": "a Parquet file; name it .parquet",
+    b"\xff\xfe": "UTF-16 text; set `data.encoding: utf-16`",
+    b"\xfe\xff": "UTF-16 text; set `data.encoding: utf-16`",
+}
+
+
+@contextmanager
+def binary_stream(path: Path) -> Iterator[IO[bytes]]:
+    """Yield the file's bytes, decompressed by its name.
+
+    Raises:
+        DataNotFoundError: BN201, the file is absent or may not be read.
+        DataFormatError: BN202, the archive is damaged or cut short.
+    """
+    try:
+        with _opened(path) as stream:
+            yield stream
+    except _DAMAGED as err:
+        raise bad_row(
+            path,
+            None,
+            f"the archive is damaged or cut short ({err}); {_lines_before_fault(path)} whole "
+            "line(s) could be read",
+            "copy or download the file again",
+        ) from err
+    except OSError as err:
+        raise DataNotFoundError(
+            f"cannot be read: {err.strerror or err}",
+            where=str(path),
+            fix="give the path of a file that exists and may be read",
+        ) from err
+
+
+@contextmanager
+def text_stream(path: Path, *, encoding: str) -> Iterator[io.TextIOWrapper]:
+    """Yield the file as text, lines ending as they do in the file, the byte-order mark removed.
+
+    Raises:
+        DataNotFoundError: BN201, the file is absent or may not be read.
+        DataFormatError: BN202, damaged archive, unknown encoding, or bytes that are not text
+            in that encoding; names the row.
+    """
+    # utf-8-sig reads plain UTF-8 too, and takes the mark off where there is one.
+    name = "utf-8-sig" if encoding.lower().replace("_", "-") in {"utf-8", "utf8"} else encoding
+    with binary_stream(path) as stream:
+        try:
+            with io.TextIOWrapper(stream, encoding=name, errors="strict", newline="") as text:
+                yield text
+        except LookupError as err:
+            raise DataFormatError(
+                f"no character encoding is called {encoding!r}",
+                where="recipe key `data.encoding`",
+                fix="use utf-8, utf-16, latin-1 or cp1252",
+            ) from err
+        except UnicodeError as err:
+            raise _bad_encoding(path, encoding, name) from err
+
+
+def _bad_encoding(path: Path, encoding: str, codec: str) -> DataFormatError:
+    """Read the file again as a whole to find the row of the first wrong byte."""
+    with binary_stream(path) as stream:
+        content = stream.read()
+    seen = [what for mark, what in _SIGNATURES.items() if content.startswith(mark)]
+    if seen:
+        what, _, fix = seen[0].partition("; ")
+        return bad_row(path, 1, f"this is {what}, not {encoding} text", fix)
+    row, wrong = 1, ""
+    try:
+        content.decode(codec)
+    except UnicodeDecodeError as err:
+        row = content[: err.start].decode(codec, errors="ignore").count("\n") + 1
+        wrong = f" (byte 0x{content[err.start]:02x})"
+    except UnicodeError:
+        pass  # the codec does not tell where, as UTF-16 without its mark
+    fix = "set `data.encoding` to the file's own, often latin-1, cp1252 or utf-16"
+    return bad_row(path, row, f"not {encoding} text{wrong}", fix)
+
+
+def refuse_nul_bytes(path: Path, row: int, line: str) -> None:
+    """Raise DataFormatError (BN202) when a line holds NUL; JSON would call it a bad character."""
+    if NUL in line:
+        raise bad_row(
+            path,
+            row,
+            "the line holds NUL bytes",
+            "remove them with `tr -d '\\000'`, or set `data.encoding: utf-16` if it is that",
+        )
+
+
+def _opened(path: Path) -> Any:
+    if path.suffix == ".gz":
+        return gzip.open(path, "rb")
+    if path.suffix == ".zst":
+        return closing(io.BufferedReader(_ZstdStream(path), _BLOCK_BYTES))
+    return path.open("rb")
+
+
+class _ZstdStream(io.RawIOBase):
+    """Decompressed bytes of a .zst file of one or more frames.
+
+    Its own class because the package's stream reader takes a file cut in the middle of a frame
+    for a complete one.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            import zstandard
+        except ImportError as err:
+            raise MissingPackageError(
+                "reading .zst files needs the package zstandard",
+                where=str(path),
+                fix="pip install zstandard, or decompress the file",
+            ) from err
+        self._zstandard = zstandard
+        self._file = path.open("rb")
+        self._frame: Any = None
+        self._ready = b""
+        self._rest = b""
+
+    def readable(self) -> bool:
+        """Return True: that is all it can do."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill `buffer` with decompressed bytes; 0 at the end. Raises EOFError when cut short."""
+        while not self._ready and self._more():
+            pass
+        count = min(len(buffer), len(self._ready))
+        buffer[:count] = self._ready[:count]
+        self._ready = self._ready[count:]
+        return count
+
+    def _more(self) -> bool:
+        block = self._rest or self._file.read(_BLOCK_BYTES)
+        self._rest = b""
+        if not block:
+            if self._frame is not None:
+                raise EOFError("it ends in the middle of a frame")
+            return False
+        if self._frame is None:
+            self._frame = self._zstandard.ZstdDecompressor().decompressobj()
+        try:
+            self._ready = self._frame.decompress(block)
+        except self._zstandard.ZstdError as err:
+            raise EOFError(str(err)) from err
+        if self._frame.eof:
+            self._rest, self._frame = self._frame.unused_data, None
+        return True
+
+    def close(self) -> None:
+        """Close the file beneath."""
+        self._file.close()
+        super().close()
+
+
+def _lines_before_fault(path: Path) -> int:
+    lines = 0
+    try:
+        with _opened(path) as stream:
+            while block := stream.read(_BLOCK_BYTES // 16):
+                lines += block.count(b"\n")
+    except _DAMAGED:
+        pass
+    return lines

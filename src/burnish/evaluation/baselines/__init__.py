@@ -1,0 +1,1 @@
+"""Baselines: cheap rivals, trained and scored on the same rows as the tuned model."""

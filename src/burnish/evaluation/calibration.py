@@ -1,0 +1,104 @@
+"""Calibration: whether a probability of 0.8 is right eight times in ten.
+
+Called by the report's reliability plot and by the metric `ece`; arrays in, numbers out.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+BINS = 15  # as in Guo et al. 2017; changing it changes every `ece` ever reported
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReliabilityBin:
+    """Rows whose confidence lies in (low, high]; the first bin holds 0 too."""
+
+    low: float
+    high: float
+    n: int  # rows in the bin
+    confidence: float  # mean confidence; nan in an empty bin
+    frequency: float  # share that came true; nan in an empty bin
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values; null where the bin is empty."""
+        plain = asdict(self)
+        return {k: None if isinstance(v, float) and np.isnan(v) else v for k, v in plain.items()}
+
+
+def bin_of(confidence: NDArray[np.float64], bins: int) -> NDArray[np.intp]:
+    """Return the bin of each confidence among equal-width ones over [0, 1], closed above."""
+    return np.digitize(confidence, np.linspace(0, 1, bins + 1)[1:-1], right=True)
+
+
+def reliability(
+    confidence: NDArray[np.float64], correct: NDArray[np.bool_], *, bins: int = BINS
+) -> list[ReliabilityBin]:
+    """Return mean confidence and observed frequency in equal-width bins, empty ones included.
+
+    Args:
+        confidence: shape (n,); probability in [0, 1].
+        correct: shape (n,); whether it came true.
+        bins: number of equal-width bins over [0, 1].
+
+    Raises:
+        ValueError: the shapes differ, n is 0, or a confidence is not in [0, 1].
+    """
+    _check(confidence, correct)
+    index = bin_of(confidence, bins)
+    count = np.bincount(index, minlength=bins)
+    mean, share = (
+        np.divide(
+            np.bincount(index, weights=values, minlength=bins),
+            count,
+            out=np.full(bins, np.nan),
+            where=count > 0,
+        )
+        for values in (confidence, correct.astype(np.float64))
+    )
+    edges = np.linspace(0, 1, bins + 1)
+    return [
+        ReliabilityBin(
+            low=float(edges[i]),
+            high=float(edges[i + 1]),
+            n=int(count[i]),
+            confidence=float(mean[i]),
+            frequency=float(share[i]),
+        )
+        for i in range(bins)
+    ]
+
+
+def expected_calibration_error(
+    confidence: NDArray[np.float64], correct: NDArray[np.bool_], *, bins: int = BINS
+) -> float:
+    """Return the mean gap between confidence and accuracy, weighted by bin size.
+
+    Args:
+        confidence: shape (n,); probability of the chosen answer, in [0, 1].
+        correct: shape (n,); whether that answer was right.
+        bins: number of equal-width bins over [0, 1].
+
+    Returns:
+        A fraction in [0, 1]; 0 is perfectly calibrated. 0.04 means 4 points off on average.
+
+    Raises:
+        ValueError: the shapes differ, n is 0, or a confidence is not in [0, 1].
+
+    Source: Guo et al. 2017, "On Calibration of Modern Neural Networks", section 2.
+    """
+    filled = [b for b in reliability(confidence, correct, bins=bins) if b.n]
+    return sum(b.n * abs(b.confidence - b.frequency) for b in filled) / len(confidence)
+
+
+def _check(confidence: NDArray[np.float64], correct: NDArray[np.bool_]) -> None:
+    if confidence.shape != correct.shape or confidence.ndim != 1:
+        raise ValueError(
+            f"confidence {confidence.shape} and correct {correct.shape} must both be (n,)"
+        )
+    if not len(confidence):
+        raise ValueError("no rows: calibration of nothing is not defined")
+    if not ((confidence >= 0) & (confidence <= 1)).all():
+        raise ValueError("a confidence is not in [0, 1]; pass probabilities, not logits")

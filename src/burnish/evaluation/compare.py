@@ -1,0 +1,153 @@
+"""Compare two systems on the same rows: how much better, and whether by chance.
+
+Two views. The paired bootstrap speaks of any metric: both systems are scored under the same
+resampled rows. McNemar's exact test speaks of rows: of those that exactly one system got
+right, are the two kinds as frequent as a fair coin would make them?
+
+Called by the verdict and by `burnish compare`.
+Sources: Berg-Kirkpatrick et al. 2012 (paired bootstrap in NLP); McNemar 1947, exact form.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from scipy.stats import binomtest
+
+from burnish.errors import PredictionError
+from burnish.evaluation.answers import Answers, align
+from burnish.evaluation.bootstrap import Groups, interval, resample
+from burnish.evaluation.metrics.base import Metric, Values
+from burnish.evaluation.metrics.table import metrics_for
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """System `a` against system `b` on the same n rows; differences are a − b, as fractions."""
+
+    a: str
+    b: str
+    metric: str
+    difference: float
+    low: float  # 2.5 % point of the paired bootstrap
+    high: float  # 97.5 % point
+    p: float  # two-sided bootstrap p of "no difference in the metric", in (0, 1]
+    mcnemar_p: float  # two-sided exact p of "both get equally many rows right", in (0, 1]
+    n: int  # rows compared
+    words: str  # the same as a sentence
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the entry of `verdict.json`."""
+        return asdict(self)
+
+
+def compare(
+    a: Answers,
+    b: Answers,
+    *,
+    metric: str,
+    names: tuple[str, str],
+    resamples: int = 2000,
+    seed: int = 0,
+    groups: Groups | None = None,
+) -> Comparison:
+    """Return how `a` stands against `b`.
+
+    Args:
+        a: answers of the first system.
+        b: answers of the second, on the same rows in any order.
+        metric: a registered name that fits the task.
+        names: of the two systems, for the result and its words.
+        resamples: paired bootstrap draws.
+        seed: of the draws.
+        groups: one for each row of `a`, to draw whole groups; None draws rows.
+
+    Raises:
+        PredictionError: BN602: other rows, labels or references, or the metric needs
+            probabilities that a system does not give.
+        RecipeError: BN101, the metric does not fit the task.
+    """
+    a, b = align(a, b, names=names)
+    chosen = metrics_for([metric], a.space)[metric]
+    values = [
+        _value(chosen, metric, answers, name) for answers, name in zip((a, b), names, strict=True)
+    ]
+    drawn = resample(
+        [chosen.resample(a), chosen.resample(b)],
+        len(a),
+        resamples=resamples,
+        seed=seed,
+        groups=groups,
+    )
+    difference = values[0] - values[1]
+    low, high = interval(drawn[0] - drawn[1], around=difference)
+    return Comparison(
+        a=names[0],
+        b=names[1],
+        metric=metric,
+        difference=difference,
+        low=low,
+        high=high,
+        p=bootstrap_p(drawn[0] - drawn[1]),
+        mcnemar_p=mcnemar_p(a, b),
+        n=len(a),
+        words=_words(names, chosen, difference, (low, high), len(a)),
+    )
+
+
+def bootstrap_p(differences: Values) -> float:
+    """Return the two-sided p of "no difference" from resampled differences, shape (resamples,).
+
+    Twice the share of resamples on the other side of 0, ties counted against; never 0, because
+    no number of resamples proves the impossible.
+    """
+    drawn = differences[np.isfinite(differences)]
+    tails = ((drawn <= 0).sum(), (drawn >= 0).sum())
+    return min(1.0, 2 * (1 + int(min(tails))) / (1 + len(drawn)))
+
+
+def mcnemar_p(a: Answers, b: Answers) -> float:
+    """Return the two-sided exact p that both systems get equally many rows right.
+
+    The rows of `a` and `b` must be aligned. 1.0 when no row tells them apart.
+    """
+    only_a = int((a.correct & ~b.correct).sum())
+    only_b = int((b.correct & ~a.correct).sum())
+    if only_a + only_b == 0:
+        return 1.0
+    return float(binomtest(only_a, only_a + only_b, 0.5).pvalue)
+
+
+def points(fraction: float) -> str:
+    """Return a fraction as points, as people say metrics: 0.043 → "4.3", −0.01 → "−1.0"."""
+    return f"{100 * fraction + 0.0:.1f}".replace("-", "−")
+
+
+def _value(metric: Metric, name: str, answers: Answers, system: str) -> float:
+    value = metric.function(answers)
+    if np.isnan(value):
+        raise PredictionError(
+            f"{name} of {system} is not defined on these {len(answers)} row(s): it needs a "
+            "probability for every label, and rows with and without the label",
+            where=f"predictions of {system}",
+            fix="write `scores` in the prediction file, or compare by another metric",
+        )
+    return value
+
+
+def _words(
+    names: tuple[str, str], metric: Metric, difference: float, ends: tuple[float, float], n: int
+) -> str:
+    low, high = ends
+    side = "above" if difference >= 0 else "below"
+    gain_low, gain_high = (low, high) if metric.higher_is_better else (-high, -low)
+    if gain_low > 0:
+        end = f"{names[0]} is better, beyond chance"
+    elif gain_high < 0:
+        end = f"{names[0]} is worse, beyond chance"
+    else:
+        end = "these rows cannot tell which is better"
+    return (
+        f"{names[0]} is {points(abs(difference))} points {side} {names[1]} in {metric.words} "
+        f"(95 % interval {points(low)} to {points(high)}, {n:,} rows): {end}."
+    )

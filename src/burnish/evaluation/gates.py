@@ -1,0 +1,176 @@
+"""Judge one gate: is the tuned model better than a rival by more than the margin?
+
+Three answers, from the paired 95 % interval of the gain (tuned − rival, the other way round
+where lower is better):
+
+- **passed**: the lower end is above the margin, and the two systems differ on at least
+  6 rows. Fewer cannot show anything: 5 of 5 happens by chance 1 time in 16.
+- **failed**: the upper end is below the margin; or the gain seen is not above the margin and
+  the upper end is at most 2 points above it. In the second case a gain may exist, but none
+  that is worth a larger model, so no more data is asked for.
+- **open**: all else. The rows cannot tell, and the words say how many more would.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import ceil
+from typing import Literal
+
+from burnish.evaluation.answers import Answers
+from burnish.evaluation.compare import Comparison, points
+from burnish.evaluation.metrics.table import METRICS
+from burnish.recipe.evaluation import Gate
+
+WORTH_HAVING = 0.02  # a gain smaller than this does not pay for a larger model
+FEWEST_DIFFERING = 6  # least rows for which an exact two-sided sign test can reach 5 %
+BEST_BASELINE = "best-baseline"
+TUNED, BASE = "tuned", "base"
+_POWER = 1.43  # (1.96 + 0.84) / 1.96: sure to see a true gain four times in five
+_HOPELESS = 100  # times as many rows as there are
+
+Comparisons = Mapping[tuple[str, str], Comparison]  # by (metric, rival)
+State = Literal["passed", "failed", "open"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ruling:
+    """What became of one gate against one rival."""
+
+    state: State
+    reason: str  # one or two sentences for a manager
+    slack: float  # lower end of the gain − margin; the smallest decides; nan when not compared
+    comparison: Comparison | None = None
+
+
+def rivals_of(gate: Gate, systems: Mapping[str, Answers]) -> list[str]:
+    """Return the systems that the tuned model must beat.
+
+    `best-baseline` means each baseline in turn: naming the best by its own score on these rows
+    would favour a lucky one, and beating all includes beating the best.
+    """
+    if gate.over == BEST_BASELINE:
+        return [name for name in systems if name not in (TUNED, BASE)]
+    return [gate.over]
+
+
+def judge(
+    gate: Gate, metric: str, systems: Mapping[str, Answers], comparisons: Comparisons
+) -> list[Ruling]:
+    """Return one ruling for each rival of the gate; the gate passes when all pass.
+
+    Args:
+        gate: the condition.
+        metric: what it speaks of, its own or the task's.
+        systems: answers by system name, all with the rows in the same order.
+        comparisons: `tuned` against each rival by (metric, rival), where the metric exists.
+    """
+    rivals = rivals_of(gate, systems)
+    if not rivals:
+        return [
+            _not_judged(
+                "no baseline was scored, so there is nothing to beat; list some in "
+                "`evaluation.baselines`"
+            )
+        ]
+    return [_judge_one(gate.margin, metric, rival, systems, comparisons) for rival in rivals]
+
+
+def _judge_one(
+    margin: float,
+    metric: str,
+    rival: str,
+    systems: Mapping[str, Answers],
+    comparisons: Comparisons,
+) -> Ruling:
+    if rival not in systems:
+        known = ", ".join(name for name in systems if name != TUNED) or "none"
+        return _not_judged(f"it names {rival!r}, which was not scored; there are: {known}")
+    comparison = comparisons.get((metric, rival))
+    if comparison is None:
+        return _not_judged(f"{metric} needs probabilities, which tuned or {rival} does not give")
+    differing = (systems[TUNED].answer != systems[rival].answer).any(axis=1)
+    return _rule(margin, comparison, int(differing.sum()))
+
+
+def gain(comparison: Comparison) -> tuple[float, float, float]:
+    """Return difference, low and high so that more is better whatever the metric."""
+    if METRICS.get(comparison.metric).higher_is_better:
+        return comparison.difference, comparison.low, comparison.high
+    return -comparison.difference, -comparison.high, -comparison.low
+
+
+def _not_judged(why: str) -> Ruling:
+    return Ruling(state="open", reason=f"A gate cannot be judged: {why}.", slack=float("nan"))
+
+
+def _rule(margin: float, comparison: Comparison, differing: int) -> Ruling:
+    difference, low, high = gain(comparison)
+    metric = METRICS.get(comparison.metric)
+    asked = f"the gate asks for more than {points(margin)}"
+    seen = (
+        f"{points(difference)} points in {metric.words} "
+        f"(95 % interval {points(low)} to {points(high)}, {comparison.n:,} rows)"
+    )
+    state: State
+    if low > margin and (metric.needs_scores or differing >= FEWEST_DIFFERING):
+        state, reason = "passed", f"tuned beats {comparison.b} by {seen}; {asked}."
+    elif low > margin:
+        state = "open"
+        reason = (
+            f"tuned beats {comparison.b} by {seen}, but they answer differently on only "
+            f"{differing} row(s), and fewer than {FEWEST_DIFFERING} can show nothing; score them "
+            "on more rows."
+        )
+    elif high < margin or (difference <= margin and high <= margin + WORTH_HAVING):
+        state = "failed"
+        reason = (
+            f"tuned does not beat {comparison.b} by what the gate asks: the gain is {seen}, "
+            f"{asked}; {_why_settled(high, margin)}."
+        )
+    else:
+        state = "open"
+        reason = (
+            f"These rows cannot tell whether tuned beats {comparison.b}: the gain is {seen}, "
+            f"{asked}. {rows_missing(comparison, margin)}"
+        )
+    return Ruling(state=state, reason=reason, slack=low - margin, comparison=comparison)
+
+
+def _why_settled(high: float, margin: float) -> str:
+    if high < margin:
+        return "even the upper end of the interval is below that"
+    return f"at best it is {points(high - margin)} points above, less than is worth having"
+
+
+def rows_missing(comparison: Comparison, margin: float) -> str:
+    """Return in words how many more test rows would settle an open comparison.
+
+    An interval shrinks with the square root of the rows. If the gain seen is the true one, its
+    lower end passes the margin four times in five once the half-width is gain − margin over
+    1.43. A gain that is not above the margin can only be ruled out: then the upper end has to
+    come within 2 points of the margin.
+    """
+    difference, low, high = gain(comparison)
+    width = points(high - low)
+    if difference > margin:
+        times = (_POWER * (difference - low) / (difference - margin)) ** 2
+        then = "settle it four times in five, if the gain stays as it is"
+    else:
+        times = ((high - difference) / (margin + WORTH_HAVING - difference)) ** 2
+        then = "be enough to rule out a gain worth having, if the difference stays as it is"
+    if times > _HOPELESS:
+        return (
+            f"The interval is {width} points wide, and it would take more than {_HOPELESS} times "
+            "as many test rows: a larger gain is needed, not a larger test."
+        )
+    more = max(1, ceil(comparison.n * (times - 1)))
+    return (
+        f"The interval is {width} points wide; about {_rounded(more):,} more test rows would "
+        f"{then}."
+    )
+
+
+def _rounded(count: int) -> int:
+    """Round up to two digits: the estimate is no better than that."""
+    step = int(10 ** max(0, len(str(count)) - 2))
+    return -(-count // step) * step

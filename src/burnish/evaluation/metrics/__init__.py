@@ -1,0 +1,1 @@
+"""Metrics: functions of answers, registered by name in `table`."""

@@ -1,0 +1,74 @@
+"""What a metric is: a number from answers, and a fast way to get it for resampled rows.
+
+A bootstrap resample is a row of weights: how often each row was drawn. Most metrics are
+functions of sums over rows (true positives, correct answers), so a thousand resamples are one
+matrix product. A metric that only has `function` still works; it is just slower to resample.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from burnish.evaluation.answers import Answers
+from burnish.records import LabelSpace
+
+Weights = NDArray[np.float64]  # shape (resamples, n); how often each row counts
+Values = NDArray[np.float64]  # shape (resamples,)
+Resampler = Callable[[Weights], Values]
+
+
+def any_space(space: LabelSpace) -> bool:  # noqa: ARG001 - the form that Metric.applies has
+    """Apply everywhere."""
+    return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """One metric. Values are fractions; nan where the answers do not allow it."""
+
+    words: str  # name for people, as in "macro F1"
+    function: Callable[[Answers], float]
+    applies: Callable[[LabelSpace], bool] = any_space
+    higher_is_better: bool = True
+    needs_scores: bool = False  # nan for a system that gives answers without probabilities
+    resampler: Callable[[Answers], Resampler] | None = None  # None: `function` row by row
+
+    def resample(self, answers: Answers) -> Resampler:
+        """Return a function of weights (r, n) that gives the metric of each resample, (r,)."""
+        if self.resampler is not None:
+            return self.resampler(answers)
+
+        def one_by_one(weights: Weights) -> Values:
+            rows = np.arange(len(answers))
+            drawn = (np.repeat(rows, counts.astype(np.int64)) for counts in weights)
+            return np.array([self.function(answers.take(index)) for index in drawn])
+
+        return one_by_one
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """A metric that depends on the rows through sums only."""
+
+    rows: NDArray[np.float64]  # shape (n, k): what each row adds to each of k sums
+    finish: Callable[[NDArray[np.float64]], Values]  # sums (r, k) → metric (r,)
+
+    def __call__(self, weights: Weights) -> Values:
+        """Return the metric under each row of `weights`, shape (r, n) → (r,)."""
+        return self.finish(weights @ self.rows)
+
+
+def value_of(resampler: Callable[[Answers], Resampler]) -> Callable[[Answers], float]:
+    """Return the plain metric: every row counted once. One code path, so both always agree."""
+
+    def value(answers: Answers) -> float:
+        return float(resampler(answers)(np.ones((1, len(answers))))[0])
+
+    return value
+
+
+def ratio(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return part / whole, and 0 where whole is 0 (nothing to find and nothing found)."""
+    return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)

@@ -1,0 +1,183 @@
+"""Everything the report needs, read from the files of one run folder.
+
+Required files raise RunFolderError (BN601) when they are missing or damaged. Optional ones
+become None when they are missing, and the page then says so; a damaged one is an error all
+the same, because a report that leaves out half of what it cannot read would mislead.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import yaml
+
+from burnish.errors import RunFolderError
+from burnish.evaluation.answers import Answers, from_predictions
+from burnish.records import LabelSpace, Prediction, Score
+from burnish.runfolder import RunFolder, read_json, read_jsonl, read_predictions
+
+TUNED = "tuned"
+_FIX = "make the run again, or name the folder of a finished run"
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """Why a section has nothing to show, in words."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFiles:
+    """The content of a run folder, as far as the report tells it."""
+
+    folder: RunFolder
+    recipe_text: str
+    recipe: Mapping[str, Any]
+    manifest: Mapping[str, Any]
+    verdict: Mapping[str, Any]
+    scores: tuple[Score, ...]
+    ledger: Mapping[str, Any] | None
+    findings: list[Mapping[str, Any]] | None
+    history: list[Mapping[str, Any]] | None
+    predictions: Mapping[str, list[Prediction]]  # system → its answers on the judged split
+    rows: pl.DataFrame | None  # the judged split, canonical columns
+    space: LabelSpace | None  # None for tasks without labels
+
+    @property
+    def split(self) -> str:
+        """The split the verdict speaks of."""
+        return str(self.verdict["split"])
+
+    @property
+    def metric(self) -> str:
+        """The metric the verdict speaks of."""
+        return str(self.verdict["metric"])
+
+    @property
+    def name(self) -> str:
+        """The name of the recipe."""
+        return str(self.recipe.get("name") or self.folder.root.name)
+
+    def section(self, key: str) -> Mapping[str, Any]:
+        """Return one object of the manifest; empty where it is absent."""
+        value = self.manifest.get(key)
+        return value if isinstance(value, Mapping) else {}
+
+    def score(self, system: str, metric: str, split: str | None = None) -> Score | None:
+        """Return one score, on the judged split unless another is named."""
+        wanted = (system, metric, split or self.split)
+        return next((s for s in self.scores if (s.system, s.metric, s.split) == wanted), None)
+
+    def answers(self, system: str = TUNED) -> Answers | Absent:
+        """Return the labelled answers of a system on the judged split, or why there are none.
+
+        Raises:
+            PredictionError: BN602, they name labels that the run does not have.
+        """
+        if self.space is None:
+            return Absent("The task of this run has no labels.")
+        found = [p for p in self.predictions.get(system, ()) if p.reference is not None]
+        path = self.folder.predictions(system, self.split)
+        if not found:
+            name = path.relative_to(self.folder.root)
+            return Absent(f"{name} is not in the run folder, or holds no labelled rows.")
+        return from_predictions(found, self.space, where=str(path))
+
+
+def read_run(folder: RunFolder) -> RunFiles:
+    """Read the files of a finished run.
+
+    Raises:
+        RunFolderError: BN601, recipe.yaml, manifest.json, scores.json or verdict.json is
+            missing, or any file that is there is damaged.
+    """
+    manifest = _object(folder.manifest)
+    verdict = _object(folder.verdict, "verdict", "split", "metric")
+    text, recipe = _recipe(folder.recipe)
+    split = str(verdict["split"])
+    return RunFiles(
+        folder=folder,
+        recipe_text=text,
+        recipe=recipe,
+        manifest=manifest,
+        verdict=verdict,
+        scores=_scores(folder.scores),
+        ledger=_object(folder.ledger, "entries") if folder.ledger.exists() else None,
+        findings=_lines(folder.findings),
+        history=_lines(folder.history),
+        predictions=_predictions(folder, split),
+        rows=_rows(folder.splits / f"{split}.parquet"),
+        space=_space(manifest.get("label_space")),
+    )
+
+
+def _object(path: Path, *needed: str) -> Mapping[str, Any]:
+    value = read_json(path)
+    if not isinstance(value, dict):
+        raise RunFolderError("not a JSON object", where=str(path), fix=_FIX)
+    if missing := [key for key in needed if key not in value]:
+        raise RunFolderError(f"lacks {', '.join(missing)}", where=str(path), fix=_FIX)
+    return value
+
+
+def _lines(path: Path) -> list[Mapping[str, Any]] | None:
+    if not path.exists():
+        return None
+    lines = read_jsonl(path)
+    if bad := next((i for i, line in enumerate(lines, 1) if not isinstance(line, dict)), None):
+        raise RunFolderError("not a JSON object", where=f"{path}, line {bad}", fix=_FIX)
+    return lines
+
+
+def _recipe(path: Path) -> tuple[str, Mapping[str, Any]]:
+    try:
+        text = path.read_text("utf-8")
+        recipe = yaml.safe_load(text)
+    except (OSError, ValueError, yaml.YAMLError) as err:
+        raise RunFolderError(f"cannot be read: {err}", where=str(path), fix=_FIX) from err
+    return text, recipe if isinstance(recipe, dict) else {}
+
+
+def _scores(path: Path) -> tuple[Score, ...]:
+    names = [field.name for field in fields(Score)]
+    try:
+        scores = [{name: entry[name] for name in names} for entry in read_json(path)]
+    except (KeyError, TypeError) as err:
+        raise RunFolderError(f"an entry lacks {err}", where=str(path), fix=_FIX) from err
+    return tuple(Score(**{k: _nan_for_null(k, v) for k, v in s.items()}) for s in scores)
+
+
+def _nan_for_null(name: str, value: Any) -> Any:
+    return float("nan") if value is None and name in {"value", "low", "high"} else value
+
+
+def _predictions(folder: RunFolder, split: str) -> dict[str, list[Prediction]]:
+    suffix = f".{split}.jsonl"
+    paths = sorted((folder.root / "predictions").glob("*.jsonl"))
+    return {
+        path.name.removesuffix(suffix): read_predictions(path)
+        for path in paths
+        if path.name.endswith(suffix)
+    }
+
+
+def _rows(path: Path) -> pl.DataFrame | None:
+    if not path.exists():
+        return None
+    try:
+        return pl.read_parquet(path)
+    except (OSError, pl.exceptions.PolarsError) as err:
+        raise RunFolderError(f"cannot be read: {err}", where=str(path), fix=_FIX) from err
+
+
+def _space(value: Any) -> LabelSpace | None:
+    if not isinstance(value, dict) or not value.get("labels"):
+        return None
+    return LabelSpace(
+        names=tuple(map(str, value["labels"])),
+        multi_label=bool(value.get("multi_label")),
+        positive=value.get("positive"),
+    )

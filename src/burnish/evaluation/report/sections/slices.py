@@ -1,0 +1,72 @@
+"""The score on parts of the judged rows: by the recipe's columns, and by length of the text.
+
+A macro average over a part that lacks some labels would punish the part for its labels, so
+parts are told by the micro average where the verdict speaks of the macro one.
+"""
+
+from typing import Any
+
+import polars as pl
+
+from burnish.evaluation.answers import Answers
+from burnish.evaluation.metrics.table import METRICS
+from burnish.evaluation.report.runfiles import TUNED, Absent, RunFiles
+from burnish.evaluation.report.scales import scale_of
+from burnish.evaluation.report.words import lower_is_better, out_of_100
+from burnish.evaluation.slices import slice_scores
+
+_RESAMPLES = 1000
+_INSTEAD = {"macro_f1": "micro_f1", "lexglue_macro_f1": "lexglue_micro_f1"}
+_LENGTH = "words in the text"
+
+
+def view(run: RunFiles) -> dict[str, Any] | Absent:
+    """Return one plot a column."""
+    answers = run.answers()
+    if isinstance(answers, Absent):
+        return answers
+    if run.rows is None or "id" not in run.rows.columns:
+        return Absent(f"splits/{run.split}.parquet is not in the run folder.")
+    metric = _metric(run.metric, answers)
+    whole = METRICS.get(metric).function(answers)
+    columns = [
+        _column(run.split, column, answers, metric, whole)
+        for column in _columns(run.rows, answers)
+        if column.n_unique() > 1
+    ]
+    return {"columns": columns} if columns else Absent("The rows fall into one part only.")
+
+
+def _metric(wanted: str, answers: Answers) -> str:
+    wanted = _INSTEAD.get(wanted, wanted)
+    known = wanted in METRICS.names() and METRICS.get(wanted).applies(answers.space)
+    return wanted if known else "accuracy"
+
+
+def _columns(rows: pl.DataFrame, answers: Answers) -> list[pl.Series]:
+    """Return the columns to slice by, in the order of the answers; null where a row is unknown."""
+    if "text" in rows.columns:
+        words = pl.col("text").str.split(" ").list.len().alias(f"meta:{_LENGTH}")
+        rows = rows.with_columns(words)
+    rows = rows.with_columns(pl.col("id").cast(pl.String)).unique("id", keep="first")
+    ordered = pl.DataFrame({"id": answers.ids}).join(
+        rows, on="id", how="left", maintain_order="left"
+    )
+    return [ordered[name] for name in ordered.columns if name.startswith("meta:")]
+
+
+def _column(
+    split: str, column: pl.Series, answers: Answers, metric: str, whole: float
+) -> dict[str, Any]:
+    found = slice_scores(TUNED, split, answers, column, metrics=[metric], resamples=_RESAMPLES)
+    found.sort(key=lambda part: part.score, reverse=lower_is_better(metric))
+    ends = [v for part in found for v in (part.score, part.low, part.high)]
+    scale = scale_of([*ends, whole], label=lambda v: out_of_100(v).removesuffix(".0"))
+    place = scale.place(whole)
+    return {
+        "name": column.name.removeprefix("meta:"),
+        "metric": metric,
+        "scale": scale,
+        "whole": place.at if place else None,
+        "rows": [(part, scale.place(part.score, part.low, part.high)) for part in found],
+    }

@@ -1,0 +1,85 @@
+"""The ladder: every system on the same rows, with intervals and paired comparisons."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from burnish.evaluation.report.runfiles import TUNED, Absent, RunFiles
+from burnish.evaluation.report.scales import Place, Scale, scale_of
+from burnish.evaluation.report.words import is_number, lower_is_better, out_of_100, points
+from burnish.records import Score
+
+_ENDS = ("difference", "low", "high")
+
+
+def view(run: RunFiles) -> dict[str, Any] | Absent:
+    """Return one table a split (the judged one first) and the paired comparisons."""
+    if not run.scores:
+        return Absent("scores.json holds no scores.")
+    splits = sorted({score.split for score in run.scores}, key=lambda s: (s != run.split, s))
+    return {
+        "metric": run.metric,
+        "tables": [_table(run, split) for split in splits],
+        "comparisons": _comparisons(run),
+    }
+
+
+def _table(run: RunFiles, split: str) -> dict[str, Any]:
+    scores = [score for score in run.scores if score.split == split]
+    metrics = sorted({s.metric for s in scores}, key=lambda m: (m != run.metric, m == "ece", m))
+    by_system: dict[str, dict[str, Score]] = {}
+    for score in scores:
+        by_system.setdefault(score.system, {})[score.metric] = score
+    order = sorted(by_system, key=lambda name: _rank(by_system[name].get(run.metric)))
+    if not lower_is_better(run.metric):
+        order.reverse()
+    shown = [by_system[name].get(run.metric) for name in order]
+    scale = _scale([score for score in shown if score])
+    return {
+        "split": split,
+        "n": max(score.n for score in scores),
+        "metrics": metrics,
+        "best": {metric: _best(metric, by_system.values()) for metric in metrics},
+        "scale": scale,
+        "systems": [
+            {
+                "name": name,
+                "tuned": name == TUNED,
+                "scores": by_system[name],
+                "strip": _place(by_system[name].get(run.metric), scale),
+            }
+            for name in order
+        ],
+    }
+
+
+def _rank(score: Score | None) -> float:
+    return score.value if score and is_number(score.value) else float("-inf")
+
+
+def _best(metric: str, systems: Iterable[Mapping[str, Score]]) -> float | None:
+    values = [s[metric].value for s in systems if metric in s and is_number(s[metric].value)]
+    if not values:
+        return None
+    return min(values) if lower_is_better(metric) else max(values)
+
+
+def _scale(scores: Sequence[Score]) -> Scale:
+    values = [v for score in scores for v in (score.value, score.low, score.high)]
+    return scale_of(values, wanted=6, label=lambda v: out_of_100(v).removesuffix(".0"))
+
+
+def _place(score: Score | None, scale: Scale) -> Place | None:
+    return scale.place(score.value, score.low, score.high) if score else None
+
+
+def _comparisons(run: RunFiles) -> dict[str, Any] | None:
+    found = [c for c in run.verdict.get("comparisons", ()) if is_number(c.get("difference"))]
+    if not found:
+        return None
+    found.sort(key=lambda c: (c["metric"] != run.metric, c["metric"], c["difference"]))
+    scale = scale_of([c.get(key) for c in found for key in _ENDS], include=[0.0], label=points)
+    return {
+        "scale": scale,
+        "zero": scale.at(0.0),
+        "rows": [dict(c) | {"strip": scale.place(*map(c.get, _ENDS))} for c in found],
+    }

@@ -1,0 +1,161 @@
+"""Turn numbers and names into the words a reader of the report understands.
+
+Every function is a Jinja filter of the same name. A value that is absent or not a number
+becomes an en dash, so a template never has to ask.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+ABSENT = "–"
+_SMALLEST_P = 0.001
+
+METRICS: Mapping[str, tuple[str, str]] = {
+    "accuracy": ("Accuracy", "share of rows answered exactly right"),
+    "micro_f1": ("Micro F1", "F1 over all labels together; frequent labels count more"),
+    "macro_f1": (
+        "Macro F1",
+        "mean F1 of the labels; a rare label counts as much as a frequent one",
+    ),
+    "f1": ("F1", "balance of precision and recall for the class of interest"),
+    "precision": ("Precision", "of what the model flags, the share that is right"),
+    "recall": ("Recall", "of what there is to find, the share the model finds"),
+    "lexglue_micro_f1": ("LexGLUE micro F1", "micro F1 with “no label” counted as one more label"),
+    "lexglue_macro_f1": ("LexGLUE macro F1", "macro F1 with “no label” counted as one more label"),
+    "roc_auc": ("ROC AUC", "chance that a right label gets a higher score than a wrong one"),
+    "ece": ("Calibration error", "mean gap between stated confidence and accuracy; 0 is best"),
+    "loss": ("Loss", "what training makes smaller; 0 is best"),
+}
+_SYSTEMS: Mapping[str, str] = {
+    "tuned": "this run’s fine-tuned model",
+    "base": "the model before fine-tuning",
+    "majority": "always the most frequent answer",
+    "lexglue-svm": "word counts + SVM, by LexGLUE’s protocol",
+    "tfidf-svm": "word and character counts + SVM",
+    "frozen-encoder": "untouched encoder + logistic regression",
+}
+_LOWER_IS_BETTER = frozenset({"ece", "loss", "perplexity"})
+
+
+def metric_label(name: str) -> str:
+    """Return the name of a metric as written in a heading; unknown ones as they are."""
+    return METRICS.get(name, (name, ""))[0]
+
+
+def metric_words(name: str) -> str:
+    """Return what a metric means, in a phrase; empty for unknown ones."""
+    return METRICS.get(name, (name, ""))[1]
+
+
+def system_words(name: str) -> str:
+    """Return what a system is, in a phrase; empty for unknown ones."""
+    return _SYSTEMS.get(name, "")
+
+
+def lower_is_better(metric: str) -> bool:
+    """Whether a smaller value of the metric is the better one."""
+    return metric in _LOWER_IS_BETTER
+
+
+def is_number(value: Any) -> bool:
+    """Whether `value` is a finite number (a bool is not one)."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def out_of_100(value: Any) -> str:
+    """Return a share in [0, 1] as a figure out of 100 with one decimal."""
+    return f"{100 * value:.1f}" if is_number(value) else ABSENT
+
+
+def points(value: Any) -> str:
+    """Return a difference of two shares in points, always with its sign."""
+    if not is_number(value):
+        return ABSENT
+    text = f"{abs(100 * value):.1f}"
+    sign = "" if text == "0.0" else "+" if value > 0 else "−"
+    return sign + text
+
+
+def interval(low: Any, high: Any) -> str:
+    """Return a 95 % interval of a share, out of 100; empty where there is none."""
+    if not (is_number(low) and is_number(high)):
+        return ""
+    return f"{out_of_100(low)} to {out_of_100(high)}"
+
+
+def p_value(value: Any) -> str:
+    """Return a p value as one reads it in a paper."""
+    if not is_number(value):
+        return ABSENT
+    return "< 0.001" if value < _SMALLEST_P else f"{value:.3f}"
+
+
+def count(value: Any) -> str:
+    """Return a whole number with separators."""
+    return f"{value:,.0f}" if is_number(value) else ABSENT
+
+
+def figures(value: Any) -> str:
+    """Return a number with about three significant figures and separators."""
+    if not is_number(value):
+        return ABSENT
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"  # noqa: PLR2004
+
+
+def duration(seconds: Any) -> str:
+    """Return a time span in the two largest units that matter."""
+    if not is_number(seconds):
+        return ABSENT
+    if seconds < 10:  # noqa: PLR2004
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def megabytes(value: Any) -> str:
+    """Return an amount of memory given in megabytes."""
+    if not is_number(value):
+        return ABSENT
+    return f"{value / 1000:.1f} GB" if value >= 1000 else f"{value:.0f} MB"  # noqa: PLR2004
+
+
+def moment(value: Any) -> str:
+    """Return an ISO 8601 time as a date a person reads; anything else as it is."""
+    try:
+        time = datetime.fromisoformat(str(value))
+    except ValueError:
+        return str(value)
+    zone = time.strftime(" %Z") if time.tzinfo else ""
+    return f"{time.day} {time:%B %Y, %H:%M}{zone}"
+
+
+def share(part: Any, whole: Any) -> str:
+    """Return part of whole as a percentage; an en dash when there is no whole."""
+    if not (is_number(part) and is_number(whole) and whole):
+        return ABSENT
+    return f"{100 * part / whole:.1f} %"
+
+
+def clipped(text: Any, limit: int) -> str:
+    """Return at most `limit` characters of a text, with a mark where it was cut."""
+    text = f"{text}"
+    return text if len(text) <= limit else f"{text[: limit - 1].rstrip()}…"
+
+
+def plural(number: Any, one: str, many: str = "") -> str:
+    """Return `1 row`, `2 rows`."""
+    return f"{count(number)} {one if number == 1 else many or one + 's'}"
+
+
+FILTERS: Mapping[str, Callable[..., Any]] = {
+    function.__name__: function
+    for function in (
+        metric_label, metric_words, system_words, lower_is_better, is_number, out_of_100, points,
+        interval, p_value, count, figures, duration, megabytes, moment, share, clipped, plural,
+    )
+}  # fmt: skip

@@ -1,0 +1,69 @@
+"""Whether answers have anything to do with the rows they were given for.
+
+A system that learnt nothing can still beat another in F1, just by giving rare labels more
+often: F1 rewards guessing. So the verdict first asks how well the same answers do when they
+are handed out to the rows at random. A system that is not clearly above that is never shipped,
+which is what keeps shuffled labels from being "learnt".
+
+Source: permutation test, Ojala and Garriga 2010, "Permutation Tests for Studying Classifier
+Performance", test 1; stopping early: Besag and Clifford 1991, "Sequential Monte Carlo p-values".
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from burnish.evaluation.answers import Answers
+from burnish.evaluation.metrics.base import Metric
+
+LEVEL = 0.005  # real skill is far beyond it, so being strict costs nothing
+_PERMUTATIONS = 999
+_FEWER = 199  # where each one is costly; the least that can reach LEVEL
+_MANY_ROWS = 20_000
+_CLEARLY_CHANCE = 20  # shuffled pairings as good as the real one after which no more are drawn
+
+Rechoose = Callable[[Answers], Answers]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skill:
+    """How a system does on its rows and on shuffled ones, in one metric."""
+
+    value: float  # on the real pairing of answers and rows
+    by_chance: float  # mean when the answers are handed out at random
+    p: float  # share of random pairings that do as well, in (0, 1]
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether the answers are better than the same answers given at random."""
+        return self.p <= LEVEL
+
+
+def skill(
+    answers: Answers, metric: Metric, *, seed: int, rechoose: Rechoose | None = None
+) -> Skill:
+    """Return how the system's answers compare with the same answers given at random.
+
+    Args:
+        answers: the system's, with references.
+        metric: by which to judge; a value must exist.
+        seed: of the permutations.
+        rechoose: when thresholds were chosen on these very rows: a function that chooses them
+            again. It is applied to each shuffled pairing, so that what choosing alone gains is
+            not taken for skill. See `thresholds.rechoose`.
+    """
+    sign = 1 if metric.higher_is_better else -1
+    value = metric.function(answers)
+    rng = np.random.default_rng(seed)
+    costly = rechoose is not None or len(answers) > _MANY_ROWS
+    shuffled: list[float] = []
+    as_good = 0
+    for _ in range(_FEWER if costly else _PERMUTATIONS):
+        pairing = replace(answers, truth=answers.truth[rng.permutation(len(answers))])
+        shuffled.append(metric.function(rechoose(pairing) if rechoose else pairing))
+        as_good += sign * shuffled[-1] >= sign * value
+        if as_good == _CLEARLY_CHANCE:
+            return Skill(value=value, by_chance=float(np.mean(shuffled)), p=as_good / len(shuffled))
+    p = (1 + as_good) / (1 + len(shuffled))
+    return Skill(value=value, by_chance=float(np.mean(shuffled)), p=p)

@@ -1,0 +1,174 @@
+"""A saved model on new rows: answers, and scores where the rows are labelled."""
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import polars as pl
+
+from burnish.data.labels import settle_labels
+from burnish.data.load import load_part
+from burnish.errors import EmptyDataError, LabelError, ModelTaskError, RunFolderError
+from burnish.evaluation.score import score
+from burnish.pipeline.fetch import fetchers
+from burnish.recipe.load import load_recipe
+from burnish.recipe.recipe import Recipe
+from burnish.records import LabelSpace, Prediction, Score
+from burnish.runfolder import RunFolder, write_json, write_predictions
+from burnish.tasks.classification import ClassificationTask
+from burnish.training.modelfolder import Answerer
+from burnish.training.models import resolve
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenModel:
+    """A loaded model, and the recipe of its run where the model lies in a run folder."""
+
+    answerer: Answerer
+    recipe: Recipe | None
+    name: str
+
+    @property
+    def space(self) -> LabelSpace:
+        """The labels the model answers with."""
+        task = self.answerer.task
+        if not isinstance(task, ClassificationTask):
+            raise ModelTaskError(
+                f"the model's task is {type(task).__name__}",
+                where=self.name,
+                fix="name a text classifier",
+            )
+        return task.space
+
+
+def open_model(reference: str, *, tracking_uri: str) -> OpenModel:
+    """Load MODEL: run folder, model folder, hub id, or `models:/…` URI."""
+    try:
+        recipe = load_recipe(RunFolder.open(Path(reference)).recipe)
+    except RunFolderError:
+        recipe = None
+    source = resolve(reference, fetchers=fetchers(tracking_uri))
+    return OpenModel(answerer=Answerer.open(source), recipe=recipe, name=Path(reference).name)
+
+
+def answer_texts(model: OpenModel, texts: list[str]) -> list[Prediction]:
+    """Return one answer a text, in order; ids are 1, 2, ….
+
+    Raises:
+        EmptyDataError: BN205, a text is empty.
+    """
+    for number, text in enumerate(texts, 1):
+        if not text.strip():
+            raise EmptyDataError(
+                "the text is empty", where=f"--text number {number}", fix="give some text"
+            )
+    answers = model.answerer.answer(texts)
+    return [replace(a, example_id=str(i)) for i, a in enumerate(answers, 1)]
+
+
+def answer_file(
+    model: OpenModel, path: Path, *, text_column: str | None
+) -> tuple[list[Prediction], str]:
+    """Return the answers to a file's rows, and in words what became of each row.
+
+    Rows without text get no answer and are counted in the words.
+    """
+    rows = _rows(model, path, text_column=text_column, label_column=None)
+    usable = _with_text(rows)
+    answers = _answer(model, usable)
+    return answers, _told(rows, usable)
+
+
+def evaluate_file(
+    model: OpenModel,
+    path: Path,
+    *,
+    text_column: str | None,
+    label_column: str | None,
+    out: Path | None,
+) -> tuple[list[Score], str]:
+    """Score the model on a labelled file; keep predictions and scores under `out`.
+
+    Raises:
+        ColumnError: BN204, the label column is missing.
+        LabelError: BN206, a label the model does not know.
+    """
+    recipe = _recipe(model, path, text_column=text_column, label_column=label_column)
+    rows, _ = load_part(path.stem, [str(path)], recipe.data)
+    space = model.space
+    task = recipe.task.model_copy(
+        update={"labels": _data_labels(recipe, space), "multi_label": space.multi_label}
+    )
+    _, settled = settle_labels(task, {"data": rows}, label_column=recipe.data.label)
+    rows = settled["data"]
+    usable = _with_text(rows).filter(pl.col("labels").is_not_null())
+    _check_known(usable, space)
+    references = usable["labels"].to_list()
+    answers = [
+        replace(one, reference=tuple(reference))
+        for one, reference in zip(_answer(model, usable), references, strict=True)
+    ]
+    scores = score("tuned", path.stem, answers, space)
+    if out:
+        write_predictions(out / "predictions" / f"tuned.{path.stem}.jsonl", answers)
+        write_json(out / "scores.json", [one.to_json() for one in scores])
+    return scores, _told(rows, usable)
+
+
+def _answer(model: OpenModel, rows: pl.DataFrame) -> list[Prediction]:
+    if rows.is_empty():
+        raise EmptyDataError(
+            "no row has a text", where="the file given", fix="name its column with --text-column"
+        )
+    answers = model.answerer.answer(rows["text"].to_list())
+    return [replace(a, example_id=i) for a, i in zip(answers, rows["id"], strict=True)]
+
+
+def _recipe(
+    model: OpenModel, path: Path, *, text_column: str | None, label_column: str | None
+) -> Recipe:
+    """Return a recipe that reads just this file, with the columns of the model's own run."""
+    values = model.recipe.model_dump(mode="json", by_alias=True) if model.recipe else {}
+    own = values.get("data", {})
+    data = {
+        "train": str(path),
+        "text": text_column or own.get("text", "text"),
+        "label": label_column or own.get("label", "label"),
+        "encoding": own.get("encoding", "utf-8"),
+        "id": None,
+    }
+    task = values.get("task", {"kind": "text-classification"})
+    return Recipe.model_validate_json(json.dumps({"task": task, "model": "-", "data": data}))
+
+
+def _rows(
+    model: OpenModel, path: Path, *, text_column: str | None, label_column: str | None
+) -> pl.DataFrame:
+    recipe = _recipe(model, path, text_column=text_column, label_column=label_column)
+    rows, _ = load_part(path.stem, [str(path)], recipe.data, labelled=False)
+    return rows
+
+
+def _data_labels(recipe: Recipe, space: LabelSpace) -> tuple[str, ...]:
+    """Return the labels as the data writes them: before `collapse`, where the run used it."""
+    return recipe.task.labels if recipe.task.collapse else space.names
+
+
+def _with_text(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.filter(pl.col("text").str.strip_chars().str.len_chars() > 0)
+
+
+def _told(rows: pl.DataFrame, usable: pl.DataFrame) -> str:
+    left = rows.height - usable.height
+    return f"{rows.height} rows in = {usable.height} answered + {left} without a text or a label"
+
+
+def _check_known(rows: pl.DataFrame, space: LabelSpace) -> None:
+    found = set(rows["labels"].explode(empty_as_null=False).to_list()) if rows.height else set()
+    unknown = sorted(found - set(space.names))
+    if unknown:
+        raise LabelError(
+            f"the model does not know {', '.join(map(repr, unknown[:5]))}",
+            where="the file given",
+            fix=f"use the model's labels: {', '.join(space.names)}",
+        )

@@ -1,0 +1,150 @@
+"""Everything that can be known about a recipe without training.
+
+The ledger is kept as far as the data goes, so that an error in the checks still shows all
+that was found before it.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from burnish.data.ledger import ledger_json
+from burnish.errors import BurnishError, CheckError
+from burnish.pipeline.context import Context
+from burnish.pipeline.driver import execute
+from burnish.pipeline.fetch import fetchers
+from burnish.pipeline.run import check_plugins
+from burnish.pipeline.stage import Stage
+from burnish.recipe.load import dump_recipe
+from burnish.recipe.recipe import Recipe
+from burnish.records import Finding, LedgerEntry
+from burnish.runfolder import RunFolder, write_json, write_jsonl, write_text
+from burnish.training.estimate import Estimate, estimate
+from burnish.training.hardware import probe
+from burnish.training.models import ModelSource
+
+SAMPLE_ROWS = 20_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """What `burnish check` found."""
+
+    entries: tuple[LedgerEntry, ...]
+    findings: tuple[Finding, ...]
+    splits: dict[str, int] = field(default_factory=dict)
+    estimate: Estimate | None = None
+    remarks: tuple[str, ...] = ()
+    error: BurnishError | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `burnish check --json` prints."""
+        return {
+            "ok": self.error is None,
+            "ledger": ledger_json(self.entries),
+            "findings": [finding.to_json() for finding in self.findings],
+            "splits": self.splits,
+            "estimate": self.estimate.to_json() if self.estimate else None,
+            "remarks": list(self.remarks),
+            "error": str(self.error) if self.error else None,
+        }
+
+
+def check(recipe: Recipe, *, out: Path | None = None) -> Checked:
+    """Check recipe, data and model; write ledger and findings under `out` if given.
+
+    Errors of the data checks come back in `Checked.error`; all others are raised.
+    """
+    check_plugins(recipe)
+    # The folder is never made: no node that writes is asked for.
+    context = Context(folder=RunFolder(out or Path("-")), fetchers=fetchers(recipe.tracking.uri))
+    try:
+        found = execute(
+            ("leak_checked", "choosing_split", "judged_split", "model_source", "task"),
+            recipe=recipe,
+            context=context,
+        )
+    except CheckError as err:
+        checked = Checked(entries=(), findings=tuple(getattr(err, "findings", ())), error=err)
+    else:
+        checked = _trainable(recipe, context, found)
+    if out:
+        _write(out, recipe, checked)
+    return checked
+
+
+def _trainable(recipe: Recipe, context: Context, found: dict[str, Any]) -> Checked:
+    """Tokenise what may be too long, and time a few steps of the real model."""
+    stage: Stage = found["leak_checked"]
+    source: ModelSource = found["model_source"]
+    sampled = {name: _sample(rows, recipe) for name, rows in stage.rows.items()}
+    encoded = execute(
+        ("encoded",),
+        recipe=recipe,
+        context=context,
+        overrides={"splits": sampled, "task": found["task"], "model_source": source},
+    )["encoded"]
+    rows = {name: frame.height for name, frame in stage.rows.items()}
+    cost = estimate(
+        recipe,
+        found["task"],
+        source,
+        encoded["train"],
+        rows=rows["train"],
+        hardware=probe(recipe.training),
+    )
+    return Checked(
+        entries=stage.entries + tuple(_encode_entries(stage.rows, encoded)),
+        findings=stage.findings,
+        splits=rows,
+        estimate=cost,
+        remarks=(*_truncation(stage.rows, sampled, encoded, recipe), *cost.words()),
+    )
+
+
+def _sample(rows: pl.DataFrame, recipe: Recipe) -> pl.DataFrame:
+    """Return rows to tokenise: all, or an even sample of a large split."""
+    return rows if rows.height <= SAMPLE_ROWS else rows.sample(SAMPLE_ROWS, seed=recipe.split.seed)
+
+
+def _encode_entries(rows: dict[str, pl.DataFrame], encoded: dict[str, Any]) -> list[LedgerEntry]:
+    """Return the ledger of the encoding, for splits that were tokenised whole."""
+    return [
+        LedgerEntry(
+            stage="encode",
+            split=name,
+            rows_in=len(part),
+            kept=len(part),
+            rows_cut=part.rows_cut,
+            tokens_lost=part.tokens_lost,
+        )
+        for name, part in encoded.items()
+        if len(part) == rows[name].height
+    ]
+
+
+def _truncation(
+    rows: dict[str, pl.DataFrame],
+    sampled: dict[str, pl.DataFrame],
+    encoded: dict[str, Any],
+    recipe: Recipe,
+) -> list[str]:
+    lines = []
+    for name, part in encoded.items():
+        share = part.rows_cut / max(1, len(part))
+        whole = sampled[name].height == rows[name].height
+        basis = "" if whole else f" (of a sample of {len(part):,})"
+        lines.append(
+            f"{name}: {rows[name].height:,} rows; {share:.1%}{basis} are longer than "
+            f"{recipe.task.max_length} tokens and would be cut, {part.tokens_lost:,} tokens lost"
+        )
+    return lines
+
+
+def _write(out: Path, recipe: Recipe, checked: Checked) -> None:
+    write_text(out / "recipe.yaml", dump_recipe(recipe))
+    write_json(out / "ledger.json", ledger_json(checked.entries))
+    write_jsonl(out / "findings.jsonl", (finding.to_json() for finding in checked.findings))
+    write_json(out / "check.json", checked.to_json())

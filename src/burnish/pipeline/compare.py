@@ -1,0 +1,67 @@
+"""Compare two finished runs, or two prediction files, on the rows they share."""
+
+from pathlib import Path
+
+from burnish.errors import PredictionError
+from burnish.evaluation.answers import from_predictions
+from burnish.evaluation.compare import Comparison, compare
+from burnish.evaluation.metrics.table import default_metric
+from burnish.records import LabelSpace, Prediction
+from burnish.runfolder import RunFolder, read_json, read_predictions
+
+
+def compare_paths(a: Path, b: Path, *, metric: str | None = None) -> Comparison:
+    """Return the paired comparison of two run folders or prediction files.
+
+    Raises:
+        PredictionError: BN602, the rows or the labels differ.
+        RunFolderError: BN601, a path is neither a finished run nor a prediction file.
+    """
+    first, second = _predictions(a), _predictions(b)
+    space = _space(a) or _space(b) or _inferred(first + second)
+    return compare(
+        from_predictions(first, space, where=str(a)),
+        from_predictions(second, space, where=str(b)),
+        metric=metric or _metric(a) or _metric(b) or default_metric(space),
+        names=(_name(a), _name(b)),
+    )
+
+
+def _predictions(path: Path) -> list[Prediction]:
+    if path.is_file():
+        return read_predictions(path)
+    folder = RunFolder.open(path)
+    return read_predictions(folder.predictions("tuned", read_json(folder.verdict)["split"]))
+
+
+def _metric(path: Path) -> str | None:
+    return str(read_json(path / "verdict.json")["metric"]) if path.is_dir() else None
+
+
+def _name(path: Path) -> str:
+    return path.name if path.is_dir() else path.stem
+
+
+def _space(path: Path) -> LabelSpace | None:
+    """Return the label space of a run folder, or of the run a prediction file lies in."""
+    root = path if path.is_dir() else path.parent.parent
+    manifest = root / "manifest.json"
+    if not manifest.is_file():
+        return None
+    found = read_json(manifest)["label_space"]
+    return LabelSpace(
+        names=tuple(found["labels"]), multi_label=found["multi_label"], positive=found["positive"]
+    )
+
+
+def _inferred(predictions: list[Prediction]) -> LabelSpace:
+    """Return the labels that stand in loose prediction files."""
+    names = {name for p in predictions for name in (*p.answer, *(p.reference or ()), *p.scores)}
+    if not names:
+        raise PredictionError(
+            "no label stands in either file",
+            where="burnish compare",
+            fix='give lines such as {"id": "1", "answer": ["a"], "reference": ["a"]}',
+        )
+    many = any(len(p.answer) != 1 or len(p.reference or "-") != 1 for p in predictions)
+    return LabelSpace(names=tuple(sorted(names)), multi_label=many)

@@ -1,0 +1,135 @@
+"""Rivals on the same rows, scores with intervals, and the verdict."""
+
+from typing import Any
+
+from numpy.typing import NDArray
+
+from burnish.evaluation.answers import from_predictions
+from burnish.evaluation.baselines.base import Baseline, Rows, from_frame
+from burnish.evaluation.baselines.table import BASELINES
+from burnish.evaluation.score import score
+from burnish.evaluation.thresholds import rechoose
+from burnish.evaluation.verdict import decide
+from burnish.pipeline.stage import Parts
+from burnish.recipe.recipe import Recipe
+from burnish.records import LabelSpace, Prediction, Score
+from burnish.tasks.base import Encoded, Task
+from burnish.training.hardware import Hardware
+from burnish.training.models import ModelSource
+from burnish.training.predict import embeddings
+
+TUNED = "tuned"
+BASE = "base"
+
+
+def rivals(recipe: Recipe) -> dict[str, Baseline]:
+    """The baselines of the recipe, by name, not yet fitted."""
+    return {name: BASELINES.get(name)() for name in recipe.evaluation.baselines}
+
+
+def features(
+    rivals: dict[str, Baseline],
+    model_source: ModelSource,
+    encoded: dict[str, Encoded],
+    hardware: Hardware,
+) -> dict[str, NDArray[Any]]:
+    """The untouched encoder's view of each split, shape (n, hidden); only if a rival asks."""
+    if not any(rival.needs_features for rival in rivals.values()):
+        return {}
+    return {name: embeddings(model_source, part, hardware) for name, part in encoded.items()}
+
+
+def rival_rows(
+    splits: Parts, label_space: LabelSpace, features: dict[str, NDArray[Any]]
+) -> dict[str, Rows]:
+    """The rows of each split in the form the baselines take."""
+    return {
+        name: from_frame(frame, label_space, features.get(name)) for name, frame in splits.items()
+    }
+
+
+def rival_predictions(
+    recipe: Recipe,
+    rivals: dict[str, Baseline],
+    rival_rows: dict[str, Rows],
+    choosing_split: str | None,
+    judged_split: str,
+    label_space: LabelSpace,
+) -> dict[str, list[Prediction]]:
+    """What each baseline, trained on the same rows, answers on the judged split."""
+    # A rival may not choose on the rows it is judged on; without others it uses folds of train.
+    apart = choosing_split if choosing_split != judged_split else None
+    answers = {}
+    for name, rival in rivals.items():
+        choose = rival_rows[apart] if apart else None
+        rival.fit(rival_rows["train"], choose, label_space, recipe.training.seed)
+        answers[name] = rival.predict(rival_rows[judged_split])
+    return answers
+
+
+def predictions(
+    tuned_predictions: dict[str, list[Prediction]],
+    base_predictions: list[Prediction] | None,
+    rival_predictions: dict[str, list[Prediction]],
+    judged_split: str,
+) -> dict[tuple[str, str], list[Prediction]]:
+    """Every system's answers by (system, split)."""
+    answers = {(TUNED, split): rows for split, rows in tuned_predictions.items()}
+    if base_predictions is not None:
+        answers[BASE, judged_split] = base_predictions
+    return answers | {(name, judged_split): rows for name, rows in rival_predictions.items()}
+
+
+def scores(
+    recipe: Recipe,
+    predictions: dict[tuple[str, str], list[Prediction]],
+    label_space: LabelSpace,
+) -> list[Score]:
+    """Every metric of every system with its 95 % interval."""
+    return [
+        one
+        for (system, split), rows in predictions.items()
+        for one in score(
+            system,
+            split,
+            rows,
+            label_space,
+            metrics=recipe.evaluation.metrics,
+            resamples=recipe.evaluation.resamples,
+            seed=recipe.evaluation.seed,
+        )
+    ]
+
+
+def verdict(
+    recipe: Recipe,
+    predictions: dict[tuple[str, str], list[Prediction]],
+    judged_split: str,
+    choosing_split: str | None,
+    label_space: LabelSpace,
+    task: Task,
+) -> dict[str, Any]:
+    """Ship, keep the cheap one, or need more data; with reasons."""
+    answers = {
+        system: from_predictions(rows, label_space, where=f"predictions of {system}")
+        for (system, split), rows in predictions.items()
+        if split == judged_split
+    }
+    same_rows = judged_split == choosing_split
+    decided = decide(
+        recipe.evaluation.gates,
+        answers,
+        label_space,
+        task.metric,
+        split=judged_split,
+        resamples=recipe.evaluation.resamples,
+        seed=recipe.evaluation.seed,
+        rechoose=rechoose if same_rows and recipe.task.threshold == "tuned" else None,
+    )
+    caveats = []
+    if same_rows and (recipe.task.threshold == "tuned" or recipe.training.keep == "best"):
+        caveats.append(
+            f"The {judged_split} rows also chose the epoch or the thresholds, so these numbers "
+            "flatter the tuned model; give test rows, or set `split.tune: 0.1`."
+        )
+    return decided | {"caveats": caveats}

@@ -1,0 +1,150 @@
+"""Write what was made: the run folder's files, the model folder, the report, the tracker."""
+
+from pathlib import Path
+from typing import Any
+
+from burnish.data.ledger import ledger_json
+from burnish.evaluation.report.render import render
+from burnish.pipeline.context import Context
+from burnish.pipeline.manifest import manifest_json
+from burnish.pipeline.stage import Parts, Stage
+from burnish.recipe.recipe import Recipe
+from burnish.records import Finding, LabelSpace, LedgerEntry, Prediction, Score
+from burnish.runfolder import (
+    atomic_writer,
+    write_json,
+    write_jsonl,
+    write_predictions,
+)
+from burnish.tasks.base import Encoded
+from burnish.training.fit import FitResult
+from burnish.training.hardware import Hardware
+from burnish.training.modelfolder import save_model_folder
+from burnish.training.models import ModelSource
+
+
+def split_files(context: Context, splits: Parts) -> list[Path]:
+    """The rows of each split, kept as parquet."""
+    paths = []
+    for name, frame in splits.items():
+        path = context.folder.splits / f"{name}.parquet"
+        with atomic_writer(path) as file:
+            frame.write_parquet(file)
+        paths.append(path)
+    return paths
+
+
+def findings_file(context: Context, findings: tuple[Finding, ...]) -> Path:
+    """What the data checks said, one a line."""
+    write_jsonl(context.folder.findings, (finding.to_json() for finding in findings))
+    return context.folder.findings
+
+
+def ledger_file(context: Context, ledger: tuple[LedgerEntry, ...]) -> Path:
+    """The row ledger."""
+    write_json(context.folder.ledger, ledger_json(ledger))
+    return context.folder.ledger
+
+
+def history_file(context: Context, fitted: FitResult) -> Path:
+    """The training curve."""
+    write_jsonl(context.folder.history, fitted.history)
+    return context.folder.history
+
+
+def prediction_files(
+    context: Context, predictions: dict[tuple[str, str], list[Prediction]]
+) -> list[Path]:
+    """Each system's answers, one file a split."""
+    paths = []
+    for (system, split), rows in predictions.items():
+        path = context.folder.predictions(system, split)
+        write_predictions(path, rows)
+        paths.append(path)
+    return paths
+
+
+def scores_file(context: Context, scores: list[Score]) -> Path:
+    """Metrics with intervals."""
+    write_json(context.folder.scores, [score.to_json() for score in scores])
+    return context.folder.scores
+
+
+def verdict_file(context: Context, verdict: dict[str, Any]) -> Path:
+    """The verdict with reasons and comparisons."""
+    write_json(context.folder.verdict, verdict)
+    return context.folder.verdict
+
+
+def manifest_file(
+    context: Context,
+    recipe: Recipe,
+    loaded: Stage,
+    splits: Parts,
+    label_space: LabelSpace,
+    hardware: Hardware,
+    model_source: ModelSource,
+    fitted: FitResult,
+    encoded: dict[str, Encoded],
+    model_folder: Path,
+    prediction_files: list[Path],
+    verdict_file: Path,
+) -> Path:
+    """What went in, on which machine, with which versions, how long each stage took."""
+    manifest = manifest_json(
+        recipe=recipe,
+        loaded=loaded.rows,
+        splits=splits,
+        label_space=label_space,
+        hardware=hardware,
+        source=model_source,
+        fitted=fitted,
+        encoded=encoded,
+        timings=context.timings,
+    )
+    write_json(context.folder.manifest, manifest)
+    return context.folder.manifest
+
+
+def model_folder(
+    context: Context,
+    recipe: Recipe,
+    fitted: FitResult,
+    tokenizer: Any,
+    model_source: ModelSource,
+    scores: list[Score],
+    judged_split: str,
+) -> Path:
+    """The model as others open it: save_pretrained form, tokenizer, burnish.json, model card."""
+    save_model_folder(
+        context.folder.model,
+        fitted.model,
+        tokenizer,
+        fitted.task,
+        meta={
+            "name": recipe.name,
+            "base_model": model_source.reference,
+            "method": recipe.method.kind,
+            "scores": [
+                score.to_json()
+                for score in scores
+                if score.system == "tuned" and score.split == judged_split
+            ],
+        },
+    )
+    return context.folder.model
+
+
+def report(
+    context: Context,
+    manifest_file: Path,
+    ledger_file: Path,
+    findings_file: Path,
+    history_file: Path,
+    prediction_files: list[Path],
+    split_files: list[Path],
+    scores_file: Path,
+    verdict_file: Path,
+) -> Path:
+    """The page for people, made from the files above and nothing else."""
+    return render(context.folder)

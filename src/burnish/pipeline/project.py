@@ -1,0 +1,43 @@
+"""Start a project: a recipe that runs at once, sample data, a Dockerfile, a workflow."""
+
+from importlib.resources import files
+from pathlib import Path
+
+from burnish.data.starter import clauses
+from burnish.errors import StorageError
+from burnish.runfolder import storage_errors, write_jsonl, write_text
+from burnish.tasks.base import TASKS
+
+_FILES = {
+    "recipe.yaml": "recipe.yaml",
+    "Dockerfile": "Dockerfile",
+    "workflow.yml": ".github/workflows/burnish.yml",
+}
+IGNORED = "runs/\nburnish.db\nburnish-artifacts/\n"
+
+
+def start_project(folder: Path, *, task: str) -> list[Path]:
+    """Write the files of a new project and return their paths.
+
+    Raises:
+        StorageError: BN402, the folder is not empty or cannot be written.
+        UnknownPluginError: BN102, no such task.
+    """
+    TASKS.get(task)
+    with storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise StorageError(
+                "the folder is not empty", where=str(folder), fix="name a new or empty folder"
+            )
+    written = []
+    template = files("burnish.pipeline").joinpath("template")
+    for name, target in _FILES.items():
+        write_text(folder / target, template.joinpath(name).read_text("utf-8"))
+        written.append(folder / target)
+    write_text(folder / ".gitignore", IGNORED)
+    written.append(folder / ".gitignore")
+    for part in ("train", "validation", "test"):
+        write_jsonl(folder / "data" / f"{part}.jsonl", clauses(part).to_dicts())
+        written.append(folder / "data" / f"{part}.jsonl")
+    return written

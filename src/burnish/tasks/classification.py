@@ -1,0 +1,211 @@
+"""Text classification: one label a text (binary, multi-class) or any number (multi-label).
+
+Binary and multi-class models end in a softmax, multi-label ones in a sigmoid for each label.
+Thresholds apply to the probability of the class of interest (binary) or of each label
+(multi-label); several classes of which one is right have none.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import polars as pl
+import torch
+from numpy.typing import NDArray
+from scipy.special import expit, softmax
+from torch import Tensor
+
+from burnish.evaluation.answers import from_predictions
+from burnish.evaluation.metrics.table import METRICS, default_metric, metric_names
+from burnish.evaluation.thresholds import tune_thresholds
+from burnish.recipe.task import ClassificationTask as Section
+from burnish.recipe.training import Training
+from burnish.records import LabelSpace, Prediction
+from burnish.tasks import batch
+from burnish.tasks.base import Batch, Encoded, Task
+from burnish.tasks.objective import Objective
+from burnish.tasks.tokens import encode_texts, with_clean_up
+
+_HALF = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassificationTask(Task):
+    """A label space, how long a text may be, and from which probability a label is given."""
+
+    family: ClassVar[str] = "sequence-classification"
+
+    space: LabelSpace
+    max_length: int  # tokens
+    thresholds: tuple[float, ...]  # multi-label: one a label; binary: one; multi-class: none
+    tunes: bool  # whether `tune` may change the thresholds
+    normalise: tuple[str, ...] = ()
+    objective: Objective = field(default_factory=Objective)
+
+    @classmethod
+    def from_recipe(cls, section: Section, space: LabelSpace) -> Self:
+        """Build the task of a recipe for the labels of its data."""
+        tuned = section.threshold == "tuned"
+        start = _HALF if section.threshold == "tuned" else section.threshold
+        return cls(
+            space=space,
+            max_length=section.max_length,
+            thresholds=(start,) * _threshold_count(space),
+            tunes=tuned and _threshold_count(space) > 0,
+            normalise=section.normalise,
+        )
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """Build the task from what `to_json` returned."""
+        space = LabelSpace(
+            names=tuple(value["labels"]),
+            multi_label=bool(value["multi_label"]),
+            positive=value["positive"],
+        )
+        return cls(
+            space=space,
+            max_length=int(value["max_length"]),
+            thresholds=tuple(map(float, value["thresholds"])),
+            tunes=False,
+            normalise=tuple(value["normalise"]),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return kind, labels, thresholds and limits."""
+        return {
+            "kind": "text-classification",
+            **self.space.to_json(),
+            "thresholds": list(self.thresholds),
+            "max_length": self.max_length,
+            "normalise": list(self.normalise),
+        }
+
+    @property
+    def metric(self) -> str:
+        """F1 of the class of interest where there is one, else macro F1."""
+        return default_metric(self.space)
+
+    def higher_is_better(self, metric: str) -> bool:
+        """Return whether more of that metric is better."""
+        return METRICS.get(metric).higher_is_better
+
+    def head(self) -> Mapping[str, Any]:
+        """Return num_labels, id2label, label2id and problem_type of the model's config."""
+        names = self.space.names
+        kind = "multi_label" if self.space.multi_label else "single_label"
+        return {
+            "num_labels": len(names),
+            "id2label": dict(enumerate(names)),
+            "label2id": {name: at for at, name in enumerate(names)},
+            "problem_type": f"{kind}_classification",
+        }
+
+    def prepare_tokenizer(self, tokenizer: Any) -> Any:
+        """Return the tokenizer with the clean-up and the length limit inside."""
+        tokenizer = with_clean_up(tokenizer, self.normalise)
+        tokenizer.model_max_length = self.max_length
+        return tokenizer
+
+    def for_training(self, training: Training, encoded: Encoded) -> Self:
+        """Return the task with the recipe's loss, weighed by the classes of `encoded`."""
+        objective = Objective.from_recipe(
+            training, encoded.targets, multi_label=self.space.multi_label
+        )
+        return replace(self, objective=objective)
+
+    def encode(self, rows: pl.DataFrame, tokenizer: Any) -> Encoded:
+        """Turn rows into tokens and targets; without a column `labels` rows are unlabelled.
+
+        Raises:
+            KeyError: a label is not in the label space; the data checks come before this.
+        """
+        tokens, offsets, rows_cut, tokens_lost = encode_texts(
+            rows["text"].fill_null("").to_list(), tokenizer, max_length=self.max_length
+        )
+        column = rows["labels"].to_list() if "labels" in rows.columns else [None] * rows.height
+        place = {name: at for at, name in enumerate(self.space.names)}
+        targets = np.zeros((rows.height, len(place)), np.float32)
+        for row, labels in enumerate(column):
+            targets[row, [place[name] for name in labels or ()]] = 1
+        return Encoded(
+            ids=tuple(rows["id"].to_list()),
+            tokens=tokens,
+            offsets=offsets,
+            targets=targets,
+            references=tuple(None if labels is None else tuple(labels) for labels in column),
+            rows_cut=rows_cut,
+            tokens_lost=tokens_lost,
+        )
+
+    def collate(self, encoded: Encoded, rows: Sequence[int], *, packed: bool, pad_id: int) -> Batch:
+        """Return the tokens of the rows, padded or packed, and `targets` of (rows, classes)."""
+        form = batch.packed if packed else batch.padded
+        tensors = form(encoded, rows, pad_id=pad_id)
+        return tensors | {"targets": torch.from_numpy(encoded.targets[list(rows)])}
+
+    def loss(self, logits: Tensor, batch: Batch) -> Tensor:
+        """Return the loss summed over rows; logits of shape (rows, classes)."""
+        form = self.objective.multiple if self.space.multi_label else self.objective.single
+        return form(logits.float(), batch["targets"])
+
+    def probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return probabilities in [0, 1] of the shape of the logits, (n, classes)."""
+        wide = logits.astype(np.float64)
+        scores = expit(wide) if self.space.multi_label else softmax(wide, axis=1)
+        return np.asarray(scores)
+
+    def decode(self, logits: NDArray[np.float32], encoded: Encoded) -> list[Prediction]:
+        """Return one answer a row, with the probability of every label."""
+        scores = self.probabilities(logits)
+        names = self.space.names
+        return [
+            Prediction(
+                example_id=example_id,
+                answer=tuple(names[at] for at in np.flatnonzero(given)),
+                reference=reference,
+                scores=dict(zip(names, row.tolist(), strict=True)),
+            )
+            for example_id, given, reference, row in zip(
+                encoded.ids, self._given(scores), encoded.references, scores, strict=True
+            )
+        ]
+
+    def _given(self, scores: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Return which labels are given, shape (n, classes)."""
+        if self.space.multi_label:
+            return np.asarray(scores >= np.array(self.thresholds))
+        chosen = scores.argmax(axis=1)
+        if self.space.is_binary:
+            positive = self._positive()
+            chosen = np.where(scores[:, positive] >= self.thresholds[0], positive, 1 - positive)
+        return np.asarray(np.eye(len(self.space.names), dtype=bool)[chosen])
+
+    def _positive(self) -> int:
+        if self.space.positive is None:
+            raise ValueError("only a binary task has a class of interest")
+        return self.space.names.index(self.space.positive)
+
+    def tune(self, logits: NDArray[np.float32], encoded: Encoded) -> Self:
+        """Return the task with thresholds chosen for F1 on labelled rows."""
+        if not self.tunes:
+            return self
+        scores, truth = self.probabilities(logits), encoded.targets > _HALF
+        if self.space.is_binary:
+            scores, truth = scores[:, [self._positive()]], truth[:, [self._positive()]]
+        chosen = tune_thresholds(scores, truth)
+        return replace(self, thresholds=tuple(np.asarray(chosen, np.float64).tolist()))
+
+    def score(self, predictions: Sequence[Prediction]) -> dict[str, float]:
+        """Return every metric that applies to the label space."""
+        answers = from_predictions(predictions, self.space)
+        return {
+            name: float(METRICS.get(name).function(answers)) for name in metric_names(self.space)
+        }
+
+
+def _threshold_count(space: LabelSpace) -> int:
+    if space.multi_label:
+        return len(space.names)
+    return 1 if space.is_binary else 0

@@ -1,0 +1,67 @@
+"""The model card: what the model answers, how well, and how to open it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from burnish.tasks.base import Task
+
+_OPEN_FULL = """from transformers import pipeline
+classify = pipeline("text-classification", model="path/to/this/folder")
+classify("some text", top_k=None, truncation=True)"""
+_OPEN_ADAPTER = """from peft import AutoPeftModelForSequenceClassification
+model = AutoPeftModelForSequenceClassification.from_pretrained(
+    "path/to/this/folder", num_labels={labels}
+)"""
+
+
+def model_card(task: Task, meta: Mapping[str, Any]) -> str:
+    """Return the README.md of a model folder."""
+    told = task.to_json()
+    labels = told.get("labels", [])
+    adapter = meta.get("method") not in (None, "full")
+    opening = _OPEN_ADAPTER.format(labels=len(labels)) if adapter else _OPEN_FULL
+    lines = [
+        "---",
+        "library_name: " + ("peft" if adapter else "transformers"),
+        f"pipeline_tag: {told['kind']}",
+        f"base_model: {meta.get('base_model')}",
+        "---",
+        f"# {meta.get('name', 'model')}",
+        "",
+        f"Fine-tuned from `{meta.get('base_model')}` with Burnish (method `{meta.get('method')}`).",
+        "",
+        "| label | threshold |",
+        "|---|---|",
+        *_label_rows(labels, told.get("thresholds", []), told.get("positive")),
+        "",
+        f"Texts over {told.get('max_length')} tokens are cut at the end.",
+        "",
+        *_score_rows(meta.get("scores", [])),
+        "```python",
+        opening,
+        "```",
+        "",
+        'Thresholds applied: `burnish predict path/to/this/folder --text "some text"`',
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _label_rows(labels: list[str], thresholds: list[float], positive: str | None) -> list[str]:
+    if positive is not None and thresholds:
+        told = {positive: f"{thresholds[0]:.4f}"}
+    else:
+        told = {label: f"{value:.4f}" for label, value in zip(labels, thresholds, strict=False)}
+    return [f"| {label} | {told.get(label, '–')} |" for label in labels]
+
+
+def _score_rows(scores: list[Mapping[str, Any]]) -> list[str]:
+    if not scores:
+        return []
+    rows = [
+        f"| {score['split']} | {score['metric']} | {score['value']:.4f} "
+        f"| {score['low']:.4f} – {score['high']:.4f} | {score['n']} |"
+        for score in scores
+    ]
+    head = ["| split | metric | value | 95 % interval | rows |", "|---|---|---|---|---|"]
+    return [*head, *rows, ""]

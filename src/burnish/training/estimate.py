@@ -1,0 +1,154 @@
+"""What training will take, from a few real steps of the real model on the real rows.
+
+A formula over parameters and tokens would be wrong by the factor that matters: how fast this
+machine is at these lengths. So a handful of steps is trained and thrown away.
+
+Called by `burnish check`.
+"""
+
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from burnish.recipe.recipe import Recipe
+from burnish.tasks.base import Encoded, Task
+from burnish.tracking.base import MemoryTracker
+from burnish.training.fit import fit
+from burnish.training.hardware import Hardware
+from burnish.training.models import ModelSource
+
+WARM_STEPS = 1  # the first is slow: memory is claimed, kernels are chosen
+TRIAL_STEPS = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """Expected cost of the training, evaluation not included."""
+
+    seconds: float
+    tokens_per_second: float
+    peak_memory_mb: float
+    trainable_parameters: int
+    total_parameters: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the numbers for `burnish check --json`."""
+        return asdict(self)
+
+    def words(self) -> tuple[str, ...]:
+        """Return the same as sentences."""
+        share = self.trainable_parameters / self.total_parameters
+        return (
+            f"trainable weights: {self.trainable_parameters:,} of {self.total_parameters:,} "
+            f"({share:.2%})",
+            f"expected training time: {_duration(self.seconds)} at "
+            f"{self.tokens_per_second:,.0f} tokens/s, measured on {TRIAL_STEPS} steps",
+            f"expected peak memory: {self.peak_memory_mb / 1024:.1f} GB",
+        )
+
+
+def estimate(
+    recipe: Recipe,
+    task: Task,
+    source: ModelSource,
+    encoded: Encoded,
+    *,
+    rows: int,
+    hardware: Hardware,
+) -> Estimate:
+    """Return the expected cost of training on `rows` rows like those of `encoded`.
+
+    Args:
+        recipe: what will be trained.
+        task: of the recipe.
+        source: the model to start from.
+        encoded: training rows, all of them or a sample.
+        rows: how many there are in truth.
+        hardware: how the machine will be used.
+    """
+    size = recipe.training.batch_size
+    step = _spread(encoded, size)
+    trial = recipe.model_copy(
+        update={
+            "training": recipe.training.model_copy(
+                update={
+                    "epochs": float(WARM_STEPS + TRIAL_STEPS),
+                    "keep": "last",
+                    "early_stopping": None,
+                    "checkpoint_every_epoch": False,
+                    "imbalance": recipe.training.imbalance.model_copy(
+                        update={"majority_ratio": None}
+                    ),
+                }
+            )
+        }
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        fitted = fit(
+            trial,
+            task,
+            source,
+            step,
+            None,
+            hardware=hardware,
+            tracker=MemoryTracker(),
+            checkpoints=Path(folder),
+        )
+    rate = _steady_rate(fitted.history, fitted.tokens_per_second)
+    tokens = float(encoded.lengths.mean()) * _rows_an_epoch(recipe, encoded, rows)
+    return Estimate(
+        seconds=round(recipe.training.epochs * tokens / rate, 1),
+        tokens_per_second=round(rate, 1),
+        peak_memory_mb=round(fitted.peak_memory_mb, 1),
+        trainable_parameters=fitted.trainable_parameters,
+        total_parameters=fitted.total_parameters,
+    )
+
+
+def _steady_rate(history: list[dict[str, Any]], overall: float) -> float:
+    """Return tokens/s without the warm-up step, where the history tells steps apart."""
+    rates = [
+        line["metrics"]["tokens_per_second"]
+        for line in history
+        if line["kind"] == "step" and "tokens_per_second" in line["metrics"]
+    ]
+    steady = rates[WARM_STEPS:]
+    return float(np.mean(steady)) if steady else overall
+
+
+def _rows_an_epoch(recipe: Recipe, encoded: Encoded, rows: int) -> float:
+    """Return the rows one epoch sees, which `imbalance.majority_ratio` makes fewer."""
+    from burnish.training.batching import epoch_rows
+
+    ratio = recipe.training.imbalance.majority_ratio
+    seen = len(epoch_rows(encoded.targets, ratio=ratio, seed=0, epoch=0))
+    return rows * seen / len(encoded)
+
+
+def _spread(encoded: Encoded, count: int) -> Encoded:
+    """Return `count` rows evenly spread over the lengths, so that their mean is typical."""
+    order = np.argsort(encoded.lengths, kind="stable")
+    picked = np.sort(
+        order[np.linspace(0, len(order) - 1, min(count, len(order))).round().astype(int)]
+    )
+    pieces = [encoded.tokens[encoded.offsets[i] : encoded.offsets[i + 1]] for i in picked]
+    return Encoded(
+        ids=tuple(encoded.ids[i] for i in picked),
+        tokens=np.concatenate(pieces),
+        offsets=np.concatenate([[0], np.cumsum([len(piece) for piece in pieces])]),
+        targets=encoded.targets[picked],
+        references=tuple(encoded.references[i] for i in picked),
+        rows_cut=0,
+        tokens_lost=0,
+    )
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -1,0 +1,235 @@
+"""Fine-tune a model: put the parts together, hand them to Lightning, return what came out."""
+
+import logging
+import resource
+import signal
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning as L  # noqa: N812  (the name its own documentation uses)
+import torch
+
+from burnish.recipe.recipe import Recipe
+from burnish.recipe.training import FullMethod, Training
+from burnish.tasks.base import Encoded, Task
+from burnish.tracking.base import Tracker
+from burnish.training import packing
+from burnish.training.batching import epoch_rows
+from burnish.training.cache import HiddenCache
+from burnish.training.callbacks import Judge, Recorder, Stopper
+from burnish.training.checkpoint import BEST, has_checkpoint, load_checkpoint, restore_weights
+from burnish.training.datamodule import Feed, StepData
+from burnish.training.hardware import Hardware, apply
+from burnish.training.methods import METHODS
+from burnish.training.methods.full import frozen_parts
+from burnish.training.models import ModelSource, load_model
+from burnish.training.module import ClassifierModule, Parts
+from burnish.training.optim import Averaging, build_optimizer
+from burnish.training.predict import logits, padding_id
+from burnish.training.progress import Meter
+from burnish.training.saving import Keeper, Saver, resume_from
+from burnish.training.state import Plan, RunState
+
+_SAVE_SECONDS = 600.0  # a killed run loses at most this much of an epoch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FitResult:
+    """The trained model and how it got there."""
+
+    model: Any  # in eval mode; PEFT-wrapped under LoRA
+    task: Task  # with the thresholds chosen
+    state: RunState
+    plan: Plan
+    trainable_parameters: int
+    total_parameters: int
+    peak_memory_mb: float  # of this process so far; of the GPU where there is one
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """The training curve, one entry for each logged step and epoch."""
+        return self.state.history
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Tokens learned from in a second of training, padding not counted."""
+        return self.state.tokens / max(self.state.seconds, 1e-9)
+
+    def cost(self) -> dict[str, Any]:
+        """Return the manifest's entry: seconds, epochs, best epoch, speed, memory."""
+        state = self.state
+        seconds = max(state.seconds, 1e-9)
+        return {
+            "seconds": round(state.seconds, 3),
+            "epochs": round(state.step / self.plan.steps_per_epoch, 4),
+            "steps": state.step,
+            "best_epoch": state.best_epoch,
+            "stopped": state.stop,
+            "tokens_per_second": round(self.tokens_per_second, 1),
+            "samples_per_second": round(state.rows / seconds, 2),
+            "peak_memory_mb": round(self.peak_memory_mb, 1),
+        }
+
+
+def fit(
+    recipe: Recipe,
+    task: Task,
+    source: ModelSource,
+    train: Encoded,
+    choose: Encoded | None,
+    *,
+    hardware: Hardware,
+    tracker: Tracker,
+    checkpoints: Path,
+    resume: bool = False,
+) -> FitResult:
+    """Train the model of `source` on `train` as the recipe says.
+
+    Args:
+        recipe: sections `method`, `training` and `tracking` are used.
+        task: made from the recipe and the labels of the data.
+        source: the model to start from.
+        train: rows that are learned.
+        choose: rows that choose the epoch and the thresholds; None: the last epoch is kept.
+        hardware: as `training.hardware.probe` found it.
+        tracker: is told the curve.
+        checkpoints: folder of the run's checkpoints.
+        resume: go on from the last checkpoint there, if there is one.
+
+    Raises:
+        TrainingError: BN501, the loss is not a number, or no weight moves.
+        CheckpointError: BN502, the checkpoint to resume from is damaged or of another run.
+        KeyboardInterrupt: SIGINT came; a checkpoint was written.
+        SystemExit: 143, SIGTERM came; a checkpoint was written.
+    """
+    apply(hardware)
+    torch.manual_seed(recipe.training.seed)
+    task = task.for_training(recipe.training, train)
+    parts, feed = _assemble(recipe, task, source, train, hardware)
+    if resume:
+        resume_from(parts, checkpoints)
+    recorder = Recorder(parts, tracker, every_steps=recipe.tracking.every_steps)
+    judge = Judge(parts, feed, train, choose, recorder)
+    saver = Saver(
+        parts=parts,
+        source=source,
+        folder=checkpoints,
+        name=recipe.name,
+        method=recipe.method.kind,
+    )
+    stopper = Stopper(parts)
+    keeper = Keeper(
+        saver,
+        judge,
+        every_epoch=recipe.training.checkpoint_every_epoch,
+        every_seconds=_SAVE_SECONDS,
+    )
+    data = StepData(train, task, recipe.training, feed=feed, plan=parts.plan, state=parts.state)
+    if parts.state.step < parts.plan.steps and parts.state.stop is None:
+        _run(parts, data, [recorder, judge, stopper, keeper, Meter(parts)], stopper)
+    return _finish(parts, feed, choose, checkpoints)
+
+
+def _assemble(
+    recipe: Recipe, task: Task, source: ModelSource, train: Encoded, hardware: Hardware
+) -> tuple[Parts, Feed]:
+    training = recipe.training
+    model = load_model(source, task, dropout=training.dropout)
+    model = METHODS.get(recipe.method.kind).prepare(model, recipe.method)
+    model.to(hardware.device)
+    packed = packing.packs(model, training.packing)
+    freeze = recipe.method.freeze if isinstance(recipe.method, FullMethod) else 0
+    optimizer = build_optimizer(model, training)
+    weights = [one for group in optimizer.param_groups for one in group["params"]]
+    parts = Parts(
+        task=task,
+        model=model,
+        optimizer=optimizer,
+        training=training,
+        hardware=hardware,
+        plan=_plan(train, training),
+        state=RunState(),
+        average=Averaging(weights, training.average) if training.average else None,
+        cache=HiddenCache(model, upto=freeze) if freeze and packed else None,
+        frozen=tuple(frozen_parts(model, freeze)) if freeze else (),
+    )
+    feed = Feed(packed=packed, pad_id=padding_id(model), tokens_per_batch=hardware.tokens_per_batch)
+    return parts, feed
+
+
+def _plan(train: Encoded, training: Training) -> Plan:
+    ratio = training.imbalance.majority_ratio
+    rows = epoch_rows(train.targets, ratio=ratio, seed=training.seed, epoch=0)
+    return Plan.of(rows_per_epoch=len(rows), batch_size=training.batch_size, epochs=training.epochs)
+
+
+def _run(parts: Parts, data: StepData, callbacks: list[L.Callback], stopper: Stopper) -> None:
+    with _quiet_lightning(), stopper.listening():
+        trainer = L.Trainer(
+            accelerator="gpu" if parts.hardware.device == "cuda" else "cpu",
+            devices=1,
+            max_epochs=parts.plan.epochs - parts.state.epoch,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            callbacks=callbacks,
+        )
+        trainer.fit(ClassifierModule(parts), datamodule=data)
+    if stopper.signal == signal.SIGINT:
+        raise KeyboardInterrupt
+    if stopper.signal == signal.SIGTERM:
+        raise SystemExit(128 + signal.SIGTERM)
+
+
+def _finish(parts: Parts, feed: Feed, choose: Encoded | None, checkpoints: Path) -> FitResult:
+    """Put the chosen weights in place and choose the thresholds for them."""
+    if parts.training.keep == "best" and choose is not None and has_checkpoint(checkpoints, BEST):
+        best = load_checkpoint(checkpoints, BEST)
+        restore_weights(parts.model, best.weights, where=checkpoints)
+    elif parts.average:
+        parts.average.swap()
+    parts.model.eval()
+    task = parts.task
+    if choose is not None:
+        outputs = logits(parts.model, choose, task, parts.hardware, packed=feed.packed)
+        task = task.tune(outputs, choose)
+    weights = list(parts.model.parameters())
+    return FitResult(
+        model=parts.model,
+        task=task,
+        state=parts.state,
+        plan=parts.plan,
+        trainable_parameters=sum(one.numel() for one in weights if one.requires_grad),
+        total_parameters=sum(one.numel() for one in weights),
+        peak_memory_mb=peak_memory_mb(parts.hardware.device),
+    )
+
+
+def peak_memory_mb(device: str) -> float:
+    """Return the most memory this process has held, in MB; of the GPU where that is used."""
+    if device == "cuda":
+        return torch.cuda.max_memory_allocated() / 1e6
+    held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return held / 1e6 if sys.platform == "darwin" else held / 1e3
+
+
+@contextmanager
+def _quiet_lightning() -> Iterator[None]:
+    """Keep Lightning's advice and hardware lines off the terminal."""
+    names = ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero")
+    before = {name: logging.getLogger(name).level for name in names}
+    for name in names:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="lightning")
+            yield
+    finally:
+        for name, level in before.items():
+            logging.getLogger(name).setLevel(level)

@@ -1,0 +1,176 @@
+"""What this machine is, and how it is best used: device, precision, threads, batch size.
+
+Everything that is chosen is told in words. Choices rest on what the processor has, and on a
+measurement only where being wrong is costly (bf16 without instructions for it is ten times
+slower), so that two runs on one machine choose alike and give the same answers.
+"""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from burnish.errors import HardwareError
+from burnish.recipe.training import Training
+
+_CPU_TOKENS = 2048  # larger passes leave the cache; smaller ones pay more overhead
+_GPU_TOKENS = 16_384
+_WORTH_IT = 1.2  # bf16 must beat fp32 by this factor, so that noise does not decide
+_PROBE_SHAPE = (1024, 384, 1536)  # one feed-forward layer of a small encoder
+_ALLOCATORS = ("tcmalloc", "jemalloc", "mimalloc")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hardware:
+    """How this machine is used in a run."""
+
+    device: str  # cpu or cuda
+    precision: str  # fp32 or bf16 (autocast)
+    threads: int
+    matmul: str  # torch's float32 matrix product precision: highest, high, medium
+    tokens_per_batch: int
+    allocator: str
+    notes: tuple[str, ...]  # what was chosen and why, in words
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the entry of the manifest."""
+        return asdict(self) | {"notes": list(self.notes)}
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """Return the context a forward pass runs in."""
+        if self.precision == "bf16":
+            return torch.autocast(self.device, dtype=torch.bfloat16)
+        return nullcontext()
+
+
+def probe(training: Training) -> Hardware:
+    """Look at the machine and choose; takes under a second, most of it the first time.
+
+    Raises:
+        HardwareError: BN404, more threads asked for than there are cores.
+    """
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    threads, threads_note = _threads(training)
+    precision, precision_note = _precision(training, device, threads)
+    allocator = loaded_allocator()
+    tokens = training.tokens_per_batch
+    if tokens == "auto":
+        tokens = _CPU_TOKENS if device == "cpu" else _GPU_TOKENS
+    notes = [_device_note(device), threads_note, precision_note, f"{tokens} tokens a forward pass"]
+    if allocator == "system" and device == "cpu":
+        notes.append("system memory allocator; preloading tcmalloc makes training faster")
+    return Hardware(
+        device=device,
+        precision=precision,
+        threads=threads,
+        matmul="medium" if device == "cpu" else "high",
+        tokens_per_batch=tokens,
+        allocator=allocator,
+        notes=tuple(notes),
+    )
+
+
+def apply(hardware: Hardware) -> None:
+    """Set threads and matrix-product precision of this process."""
+    torch.set_num_threads(hardware.threads)
+    # "medium" routes fp32 products through oneDNN, up to twice as fast where that is built in.
+    torch.set_float32_matmul_precision(hardware.matmul)
+
+
+def processor_flags() -> frozenset[str]:
+    """Return the instruction sets of the processor, as Linux names them; else empty."""
+    info = Path("/proc/cpuinfo")
+    if not info.exists():
+        return frozenset()
+    for line in info.read_text("utf-8", errors="replace").splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() in {"flags", "Features"}:
+            return frozenset(value.split())
+    return frozenset()
+
+
+def loaded_allocator() -> str:
+    """Return the name of the preloaded memory allocator, or `system`."""
+    maps = Path("/proc/self/maps")
+    loaded = maps.read_text("utf-8", errors="replace") if maps.exists() else ""
+    return next((name for name in _ALLOCATORS if name in loaded), "system")
+
+
+def cores() -> int:
+    """Return how many processor cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@lru_cache(maxsize=8)
+def matmul_gflops(precision: str, threads: int, device: str = "cpu") -> float:
+    """Measure one matrix product, in GFLOP/s; `precision` is highest, medium or bf16."""
+    tokens, inputs, outputs = _PROBE_SHAPE
+    kind = torch.bfloat16 if precision == "bf16" else torch.float32
+    left = torch.ones(tokens, inputs, dtype=kind, device=device)
+    right = torch.ones(outputs, inputs, dtype=kind, device=device)
+    with _settings(threads, "medium" if precision == "bf16" else precision):
+        seconds = min(_timed_product(left, right) for _ in range(4))
+    return 2 * tokens * inputs * outputs / seconds / 1e9
+
+
+def _timed_product(left: torch.Tensor, right: torch.Tensor) -> float:
+    start = time.perf_counter()
+    torch.nn.functional.linear(left, right)
+    if left.is_cuda:
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
+
+
+@contextmanager
+def _settings(threads: int, matmul: str) -> Iterator[None]:
+    before = torch.get_num_threads(), torch.get_float32_matmul_precision()
+    torch.set_num_threads(threads)
+    torch.set_float32_matmul_precision(matmul)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before[0])
+        torch.set_float32_matmul_precision(before[1])
+
+
+def _threads(training: Training) -> tuple[int, str]:
+    available = cores()
+    if training.threads == "auto":
+        return available, f"{available} thread(s), one a core"
+    if training.threads > available:
+        raise HardwareError(
+            f"{training.threads} threads asked for, {available} core(s) available",
+            where="recipe key `training.threads`",
+            fix=f"set `training.threads: {available}` or `auto`",
+        )
+    return training.threads, f"{training.threads} thread(s), as the recipe says"
+
+
+def _precision(training: Training, device: str, threads: int) -> tuple[str, str]:
+    if training.precision != "auto":
+        return training.precision, f"{training.precision}, as the recipe says"
+    if device == "cuda":
+        if torch.cuda.is_bf16_supported():
+            return "bf16", "bf16, which the GPU has instructions for"
+        return "fp32", "fp32; the GPU has no bf16 instructions"
+    if not processor_flags() & {"avx512_bf16", "amx_bf16", "bf16"}:
+        return "fp32", "fp32 through oneDNN; the processor has no bf16 instructions"
+    fp32, bf16 = (matmul_gflops(kind, threads) for kind in ("medium", "bf16"))
+    told = f"{bf16:.0f} GFLOP/s in bf16 against {fp32:.0f} in fp32, measured"
+    if bf16 > fp32 * _WORTH_IT:
+        return "bf16", f"bf16: {told}"
+    return "fp32", f"fp32: {told}"
+
+
+def _device_note(device: str) -> str:
+    if device == "cuda":
+        return f"GPU: {torch.cuda.get_device_name()}"
+    return f"processor only, {torch.backends.cpu.get_cpu_capability()} kernels"

@@ -1,0 +1,150 @@
+"""A model as others open it: save_pretrained form, tokenizer, burnish.json and a model card.
+
+`transformers.pipeline` opens the folder of a full model, PEFT that of an adapter; burnish.json
+adds what neither knows: the thresholds, and what the model was made from.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import torch
+
+from burnish.errors import ModelFormatError
+from burnish.recipe.training import Training
+from burnish.records import Prediction
+from burnish.runfolder import storage_errors, write_json, write_text
+from burnish.tasks.base import TASKS, Task
+from burnish.training.card import model_card
+from burnish.training.guard import read_config
+from burnish.training.hardware import Hardware, probe
+from burnish.training.methods.lora import save_adapter
+from burnish.training.models import (
+    ModelSource,
+    load_model,
+    open_adapter,
+    open_tokenizer,
+    resolve,
+)
+from burnish.training.predict import logits
+
+FILE = "burnish.json"
+_VERSION = 1
+
+
+def save_model_folder(
+    path: Path, model: Any, tokenizer: Any, task: Task, *, meta: Mapping[str, Any]
+) -> None:
+    """Write the model folder, whole or not at all; an older one there is replaced.
+
+    Args:
+        path: the folder.
+        model: a transformers model, or a PEFT one, of which the adapter is saved.
+        tokenizer: with the task's clean-up and length limit inside.
+        task: with its thresholds.
+        meta: name, base_model, method, and scores for the card.
+
+    Raises:
+        StorageError: BN402, no space or no permission.
+    """
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    try:
+        with storage_errors(path):
+            _save_weights(model, temporary)
+            tokenizer.save_pretrained(temporary)
+        write_json(temporary / FILE, _facts(task, meta))
+        write_text(temporary / "README.md", model_card(task, meta))
+        with storage_errors(path):
+            temporary.chmod(0o755)
+            shutil.rmtree(path, ignore_errors=True)
+            temporary.rename(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _save_weights(model: Any, folder: Path) -> None:
+    if hasattr(model, "get_base_model"):
+        save_adapter(model, folder)
+    else:
+        model.save_pretrained(folder)
+
+
+def _facts(task: Task, meta: Mapping[str, Any]) -> dict[str, Any]:
+    told = task.to_json()
+    return {
+        "version": _VERSION,
+        "name": meta.get("name"),
+        "task": told,
+        "labels": told.get("labels"),
+        "thresholds": told.get("thresholds"),
+        "limits": {"max_length": told.get("max_length")},
+        "base_model": meta.get("base_model"),
+        "method": meta.get("method"),
+    }
+
+
+def read_task(folder: Path) -> Task:
+    """Return the task of a model folder. Raises ModelFormatError (BN303) without burnish.json."""
+    facts = read_config(folder / FILE)
+    try:
+        return TASKS.get(facts["task"]["kind"]).from_json(facts["task"])
+    except (KeyError, TypeError, ValueError) as err:
+        raise ModelFormatError(
+            f"its task cannot be read: {type(err).__name__}: {err}",
+            where=str(folder / FILE),
+            fix="name a model folder that Burnish wrote",
+        ) from err
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answerer:
+    """A model folder that answers new texts, as it did in the evaluation."""
+
+    model: Any
+    tokenizer: Any
+    task: Task
+    hardware: Hardware
+
+    @classmethod
+    def open(
+        cls, where: Path | str | ModelSource, *, hardware: Hardware | None = None
+    ) -> "Answerer":
+        """Open a model folder, a run folder, or what was resolved.
+
+        Raises:
+            ModelNotFoundError: BN301, nothing is there.
+            ModelFormatError: BN303, it is damaged, or not a folder that Burnish wrote.
+        """
+        source = where if isinstance(where, ModelSource) else resolve(str(where))
+        task = read_task(source.folder)
+        if source.base:
+            base = load_model(source.base, task)
+            model = open_adapter(base, source.folder)
+        else:
+            model = load_model(source, task)
+        return cls(
+            model=model,
+            tokenizer=open_tokenizer(source),
+            task=task,
+            hardware=hardware or probe(Training()),
+        )
+
+    def answer(self, texts: Sequence[str]) -> list[Prediction]:
+        """Return one answer a text, in order; ids are the positions from 0."""
+        if not texts:
+            return []
+        ids = [str(at) for at in range(len(texts))]
+        return self.answer_rows(pl.DataFrame({"id": ids, "text": list(texts)}))
+
+    def answer_rows(self, rows: pl.DataFrame) -> list[Prediction]:
+        """Return one answer a row of a frame with columns id, text and perhaps labels."""
+        encoded = self.task.encode(rows, self.tokenizer)
+        with torch.inference_mode():
+            outputs = logits(self.model, encoded, self.task, self.hardware)
+        return self.task.decode(outputs, encoded)

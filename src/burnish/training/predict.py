@@ -1,0 +1,120 @@
+"""Outputs of a model for whole splits: sorted by length, packed where possible, in input order.
+
+The same code answers during training, in the final evaluation and for new texts, so what was
+judged is what is used.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from burnish.tasks import batch as batches
+from burnish.tasks.base import Batch, Encoded, Task
+from burnish.training import packing
+from burnish.training.batching import micro_batches
+from burnish.training.hardware import Hardware, apply
+from burnish.training.models import ModelSource, load_body
+from burnish.training.segments import Segments
+
+
+def logits(
+    model: Any, encoded: Encoded, task: Task, hardware: Hardware, *, packed: bool | None = None
+) -> NDArray[np.float32]:
+    """Return raw outputs for every row, in input order, shape (n, classes).
+
+    Args:
+        model: a classifier, PEFT-wrapped or not; its mode is as before afterwards.
+        encoded: n rows.
+        task: puts rows into batches.
+        hardware: tells tokens a pass, precision, device.
+        packed: join rows without padding; None: where the architecture allows it.
+    """
+    packed = packing.anatomy(model) is not None if packed is None else packed
+    pad_id = padding_id(model)
+    apply(hardware)
+    out = np.zeros((len(encoded), int(task.head()["num_labels"])), np.float32)
+    with _answering(model, hardware):
+        for rows in _passes(encoded, hardware, packed=packed):
+            batch = task.collate(encoded, rows, packed=packed, pad_id=pad_id)
+            found = packing.logits(model, to_device(batch, hardware.device))
+            out[rows] = found.float().cpu().numpy()
+    return out
+
+
+def embeddings(source: ModelSource | Any, encoded: Encoded, hardware: Hardware) -> NDArray[Any]:
+    """Return the mean of the last hidden states of each row, shape (n, hidden), float32.
+
+    Args:
+        source: a model without a head, or where to load one from.
+        encoded: n rows.
+        hardware: tells tokens a pass, precision, device.
+    """
+    model = load_body(source) if isinstance(source, ModelSource) else source
+    packed = packing.anatomy(model) is not None
+    pad_id = padding_id(model)
+    apply(hardware)
+    out = np.zeros((len(encoded), model.config.hidden_size), np.float32)
+    with _answering(model, hardware):
+        for rows in _passes(encoded, hardware, packed=packed):
+            form = batches.packed if packed else batches.padded
+            batch = to_device(form(encoded, rows, pad_id=pad_id), hardware.device)
+            means = _packed_means if packed else _padded_means
+            out[rows] = means(model, batch).float().cpu().numpy()
+    return out
+
+
+def _packed_means(model: Any, batch: Batch) -> torch.Tensor:
+    segments = Segments.of(batch["lengths"], batch["input_ids"].shape[1])
+    states = packing.packed_states(model, batch, segments)
+    lengths = batch["lengths"].tolist()
+    of_rows = torch.split(states[: sum(lengths)], lengths)
+    return torch.stack([part.mean(dim=0) for part in of_rows])
+
+
+def _padded_means(model: Any, batch: Batch) -> torch.Tensor:
+    mask = batch["attention_mask"]
+    states = model(input_ids=batch["input_ids"], attention_mask=mask).last_hidden_state
+    summed: torch.Tensor = (states * mask[..., None]).sum(dim=1)
+    return summed / mask.sum(dim=1, keepdim=True)
+
+
+def padding_id(model: Any) -> int:
+    """Return the id that fills up batches; 0 where the model names none."""
+    found = packing.plain(model).config.pad_token_id
+    return 0 if found is None else int(found)
+
+
+def to_device(batch: Batch, device: str) -> Batch:
+    """Return the batch on the device; row lengths stay on the processor, which counts them."""
+    if device == "cpu":
+        return batch
+    return {
+        name: value if name in {"lengths", "rows"} else value.to(device, non_blocking=True)
+        for name, value in batch.items()
+    }
+
+
+def _passes(encoded: Encoded, hardware: Hardware, *, packed: bool) -> Sequence[list[int]]:
+    return micro_batches(
+        encoded.lengths,
+        range(len(encoded)),
+        budget=hardware.tokens_per_batch,
+        packed=packed,
+    )
+
+
+@contextmanager
+def _answering(model: Any, hardware: Hardware) -> Iterator[None]:
+    """Run the block without gradients or dropout; training goes on as before after it."""
+    training = [part for part in model.modules() if part.training]
+    model.to(hardware.device).eval()
+    try:
+        with torch.inference_mode(), hardware.autocast():
+            yield
+    finally:
+        for part in training:
+            part.training = True

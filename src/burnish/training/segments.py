@@ -1,0 +1,143 @@
+"""Attention for rows joined end to end: each row sees itself and nothing else.
+
+A pack of rows is cut into runs of equal length. A run is a small dense batch, so PyTorch's
+own attention works on it without a mask; nothing is computed between rows, and no memory is
+spent on a mask of total x total.
+
+Registered with transformers under the name `burnish_packed`, so that each layer of a model
+calls it in place of its own attention. Called by `training.packing`.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+
+NAME = "burnish_packed"
+
+
+@dataclass(frozen=True, slots=True)
+class Segments:
+    """How a pack is divided: `runs` of (rows, tokens a row), in order, and its padding."""
+
+    runs: tuple[tuple[int, int], ...]
+    starts: Tensor  # shape (rows,), position of each row's first token
+    rest: int  # padding after the last row, in tokens
+
+    @classmethod
+    def of(cls, lengths: Tensor, total: int) -> "Segments":
+        """Divide a pack of `total` tokens whose rows have these lengths, shape (rows,)."""
+        runs: list[tuple[int, int]] = []
+        for length in lengths.tolist():
+            if runs and runs[-1][1] == length:
+                runs[-1] = (runs[-1][0] + 1, length)
+            else:
+                runs.append((1, length))
+        starts = lengths.cumsum(0) - lengths
+        return cls(tuple(runs), starts, total - int(lengths.sum()))
+
+    @property
+    def sizes(self) -> list[int]:
+        """Tokens of each run, and of the padding where there is some."""
+        return [rows * length for rows, length in self.runs] + [self.rest] * (self.rest > 0)
+
+
+def packed_attention(
+    _module: torch.nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,  # noqa: ARG001  (the interface passes it)
+    *,
+    segments: Segments,
+    dropout: float = 0.0,
+    scaling: float | None = None,
+    **_: Any,
+) -> tuple[Tensor, None]:
+    """Attend within each row of a pack.
+
+    Args:
+        query: shape (1, heads, total, head size).
+        key: of the same shape.
+        value: of the same shape.
+        attention_mask: unused; a pack has none.
+        segments: where rows begin and end.
+        dropout: share of attention weights dropped, in [0, 1).
+        scaling: factor on the scores; None: one over the root of the head size.
+
+    Returns:
+        Shape (1, total, heads, head size), zeros at padding; and no weights.
+    """
+    parts = [_by_run(states, segments) for states in (query, key, value)]
+    outputs = []
+    for (rows, length), q, k, v in zip(segments.runs, *parts, strict=False):
+        shape = (rows, length, *q.shape[1:])
+        out = F.scaled_dot_product_attention(
+            q.view(shape).transpose(1, 2),
+            k.view(shape).transpose(1, 2),
+            v.view(shape).transpose(1, 2),
+            dropout_p=dropout,
+            scale=scaling,
+        )
+        outputs.append(out.transpose(1, 2).reshape(rows * length, *q.shape[1:]))
+    if segments.rest:
+        outputs.append(outputs[0].new_zeros(segments.rest, *outputs[0].shape[1:]))
+    return torch.cat(outputs)[None], None
+
+
+def first_token_attention(
+    query: Tensor, key: Tensor, value: Tensor, segments: Segments, *, dropout: float
+) -> Tensor:
+    """Attend from the first token of each row to the whole row.
+
+    Args:
+        query: shape (rows, heads, head size).
+        key: shape (total, heads, head size).
+        value: of the same shape.
+        segments: where rows begin and end.
+        dropout: share of attention weights dropped, in [0, 1).
+
+    Returns:
+        Shape (rows, heads, head size).
+    """
+    queries = torch.split(query, [rows for rows, _ in segments.runs])
+    keys, values = torch.split(key, segments.sizes), torch.split(value, segments.sizes)
+    outputs = []
+    for (rows, length), q, k, v in zip(segments.runs, queries, keys, values, strict=False):
+        shape = (rows, length, *k.shape[1:])
+        out = F.scaled_dot_product_attention(
+            q[:, :, None],
+            k.view(shape).transpose(1, 2),
+            v.view(shape).transpose(1, 2),
+            dropout_p=dropout,
+        )
+        outputs.append(out[:, :, 0])
+    return torch.cat(outputs)
+
+
+def _by_run(states: Tensor, segments: Segments) -> tuple[Tensor, ...]:
+    """Cut (1, heads, total, size) into (tokens of a run, heads, size), without copies.
+
+    One split, not many slices: its backward pass is one concatenation, where each slice
+    would allocate and add a tensor of the whole pack.
+    """
+    return torch.split(states[0].transpose(0, 1), segments.sizes)
+
+
+@contextmanager
+def packed_calls(model: Any) -> Iterator[None]:
+    """Let the layers of `model` use packed attention inside the block, and their own after it."""
+    own = model.config._attn_implementation
+    model.config._attn_implementation = NAME
+    try:
+        yield
+    finally:
+        model.config._attn_implementation = own
+
+
+ALL_ATTENTION_FUNCTIONS.register(NAME, packed_attention)
