@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from burnish.data.integrity import CHECKS
+from burnish.data.integrity.checks import CHECKS
 from burnish.errors import RecipeError
 from burnish.recipe.data import CheckKind
 from burnish.recipe.explain import explain
@@ -12,7 +12,8 @@ from burnish.recipe.fields import Key, all_keys
 
 UNITS = re.compile(
     r"\b(tokens|epochs?|steps?|layers|dimensions|factor|rows?|minutes|threads|count|ratio"
-    r"|Seed|seed|Share|Probability|mass|unit|rate|probability|norm|decay|power)\b"
+    r"|Seed|seed|Share|Probability|mass|unit|rate|probability|norm|decay|power)\b",
+    re.IGNORECASE,
 )
 
 
