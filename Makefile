@@ -31,7 +31,7 @@ check: setup  ## format, lint, types, import contracts, generated docs
 	$(BIN)/python docs/generate.py --check
 
 test: setup  ## the default suite: no network, no GPU, random order
-	$(BIN)/pytest
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/pytest
 
 slow: setup  ## long runs of the suite
 	$(BIN)/pytest -m slow

@@ -56,7 +56,8 @@ def test_transformers_pipeline_on_the_model_folder_answers_as_evaluated(
     classify = pipeline(
         "text-classification", model=str(outcome.folder.model), top_k=None, truncation=True
     )
-    thresholds = read_json(outcome.folder.model / "burnish.json")["task"]["thresholds"]
+    facts = read_json(outcome.folder.model / "burnish.json")
+    thresholds = dict(zip(facts["labels"], facts["thresholds"], strict=True))
 
     answers = []
     for row in test_rows[:40]:

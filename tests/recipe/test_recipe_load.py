@@ -153,6 +153,13 @@ def test_overrides_are_typed_by_the_recipe(tmp_path: Path) -> None:
     assert recipe.method.kind == "lora"
 
 
+def test_a_method_key_alone_speaks_of_the_default_method(tmp_path: Path) -> None:
+    recipe = load_recipe(write(tmp_path, LEAST), ["method.freeze_embeddings=true"])
+
+    assert recipe.method.kind == "full"
+    assert recipe.method.freeze_embeddings
+
+
 def test_a_wrong_override_is_told_as_such(tmp_path: Path) -> None:
     text = message(write(tmp_path, LEAST), "training.epochs=many")
 

@@ -17,7 +17,7 @@ import numpy as np
 from burnish.errors import PredictionError
 from burnish.evaluation.answers import Answers, align
 from burnish.evaluation.bootstrap import Groups
-from burnish.evaluation.compare import compare, points
+from burnish.evaluation.compare import Comparison, compare, points
 from burnish.evaluation.gates import TUNED, Ruling, judge
 from burnish.evaluation.metrics.base import Metric
 from burnish.evaluation.metrics.table import metrics_for
@@ -66,19 +66,13 @@ def decide(
     gates = gates or (Gate(),)
     judged = [gate.metric or default_metric for gate in gates]
     metrics = metrics_for([default_metric, *judged], space)
-    comparisons = {
-        (metric, rival): compare(
-            systems[TUNED],
-            systems[rival],
-            metric=metric,
-            names=(TUNED, rival),
-            resamples=resamples,
-            seed=seed,
-            groups=groups,
-        )
-        for metric in dict.fromkeys(judged)
-        for rival in _rivals_with(metrics[metric], systems)
-    }
+    comparisons = _compare_with_each(
+        {name: metrics[name] for name in judged},
+        systems,
+        resamples=resamples,
+        seed=seed,
+        groups=groups,
+    )
     rulings = [
         _deciding(judge(gate, metric, systems, comparisons))
         for gate, metric in zip(gates, judged, strict=True)
@@ -103,6 +97,30 @@ def _aligned(systems: Mapping[str, Answers], split: str) -> dict[str, Answers]:
         )
     tuned = systems[TUNED]
     return {name: align(tuned, other, names=(TUNED, name))[1] for name, other in systems.items()}
+
+
+def _compare_with_each(
+    metrics: Mapping[str, Metric],
+    systems: Mapping[str, Answers],
+    *,
+    resamples: int,
+    seed: int,
+    groups: Groups | None,
+) -> dict[tuple[str, str], Comparison]:
+    """Compare `tuned` with every other system, `base` too, wherever the metric exists."""
+    return {
+        (name, rival): compare(
+            systems[TUNED],
+            systems[rival],
+            metric=name,
+            names=(TUNED, rival),
+            resamples=resamples,
+            seed=seed,
+            groups=groups,
+        )
+        for name, metric in metrics.items()
+        for rival in _rivals_with(metric, systems)
+    }
 
 
 def _rivals_with(metric: Metric, systems: Mapping[str, Answers]) -> list[str]:

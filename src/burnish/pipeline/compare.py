@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from burnish.errors import PredictionError
-from burnish.evaluation.answers import from_predictions
+from burnish.evaluation.answers import from_predictions, infer_space
 from burnish.evaluation.compare import Comparison, compare
 from burnish.evaluation.metrics.table import default_metric
 from burnish.records import LabelSpace, Prediction
@@ -18,7 +17,7 @@ def compare_paths(a: Path, b: Path, *, metric: str | None = None) -> Comparison:
         RunFolderError: BN601, a path is neither a finished run nor a prediction file.
     """
     first, second = _predictions(a), _predictions(b)
-    space = _space(a) or _space(b) or _inferred(first + second)
+    space = _space(a) or _space(b) or infer_space(first, second)
     return compare(
         from_predictions(first, space, where=str(a)),
         from_predictions(second, space, where=str(b)),
@@ -52,16 +51,3 @@ def _space(path: Path) -> LabelSpace | None:
     return LabelSpace(
         names=tuple(found["labels"]), multi_label=found["multi_label"], positive=found["positive"]
     )
-
-
-def _inferred(predictions: list[Prediction]) -> LabelSpace:
-    """Return the labels that stand in loose prediction files."""
-    names = {name for p in predictions for name in (*p.answer, *(p.reference or ()), *p.scores)}
-    if not names:
-        raise PredictionError(
-            "no label stands in either file",
-            where="burnish compare",
-            fix='give lines such as {"id": "1", "answer": ["a"], "reference": ["a"]}',
-        )
-    many = any(len(p.answer) != 1 or len(p.reference or "-") != 1 for p in predictions)
-    return LabelSpace(names=tuple(sorted(names)), multi_label=many)

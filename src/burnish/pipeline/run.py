@@ -3,12 +3,15 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from burnish.errors import UnknownPluginError
 from burnish.evaluation.baselines.table import BASELINES
+from burnish.evaluation.gates import BASE, BEST_BASELINE
 from burnish.evaluation.metrics.table import METRICS
 from burnish.pipeline.context import Context
 from burnish.pipeline.driver import Announce, execute
@@ -57,6 +60,22 @@ def check_plugins(recipe: Recipe) -> None:
         METRICS.get(name)
     for name in recipe.tracking.trackers:
         TRACKERS.get(name)
+    _check_gates(recipe)
+
+
+def _check_gates(recipe: Recipe) -> None:
+    """Refuse a gate against a rival that would never be scored."""
+    scored = {BEST_BASELINE, BASE, *recipe.evaluation.baselines}
+    for number, gate in enumerate(recipe.evaluation.gates):
+        if gate.metric:
+            METRICS.get(gate.metric)
+        if gate.over not in scored:
+            near = get_close_matches(gate.over, scored, n=1)
+            raise UnknownPluginError(
+                f"no system called {gate.over!r} is scored",
+                where=f"recipe key `evaluation.gates.{number}.over`",
+                fix=f"use {near[0]!r}" if near else f"use one of {', '.join(sorted(scored))}",
+            )
 
 
 def run(

@@ -15,6 +15,7 @@ from burnish.errors import RecipeError
 from burnish.recipe.document import Document, KeyPath, parse_scalar, read_document
 from burnish.recipe.fields import known_keys, near_key
 from burnish.recipe.recipe import Recipe
+from burnish.recipe.training import FullMethod
 from burnish.recipe.upgrade import upgrade
 
 MAX_EXTENDS = 10
@@ -42,6 +43,8 @@ def validate(document: Document, overrides: Sequence[str] = ()) -> Recipe:
     for key in SHORTHAND:
         if isinstance(values.get(key), str):
             values[key] = {"kind": values[key]}
+    if isinstance(values.get("method"), dict):
+        values["method"].setdefault("kind", FullMethod().kind)
     try:
         return Recipe.model_validate_json(json.dumps(values))
     except ValidationError as err:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from burnish.evaluation.answers import from_predictions
@@ -40,30 +42,34 @@ def features(
 
 
 def rival_rows(
-    splits: Parts, label_space: LabelSpace, features: dict[str, NDArray[Any]]
-) -> dict[str, Rows]:
-    """The rows of each split in the form the baselines take."""
-    return {
-        name: from_frame(frame, label_space, features.get(name)) for name, frame in splits.items()
-    }
+    splits: Parts, label_space: LabelSpace, features: dict[str, NDArray[Any]], judged_split: str
+) -> tuple[Rows, Rows]:
+    """What a rival learns from, and what it is judged on.
+
+    Rows that only chose the tuned model's epoch (`tune`) are training rows to a rival, which
+    chooses by folds: no system may choose on the rows it is judged on, and none gets fewer.
+    """
+    learns = [name for name in ("train", "tune") if name in splits]
+    vectors = [features[name] for name in learns if name in features]
+    rows = pl.concat([splits[name] for name in learns])
+    return (
+        from_frame(rows, label_space, np.concatenate(vectors) if vectors else None),
+        from_frame(splits[judged_split], label_space, features.get(judged_split)),
+    )
 
 
 def rival_predictions(
     recipe: Recipe,
     rivals: dict[str, Baseline],
-    rival_rows: dict[str, Rows],
-    choosing_split: str | None,
-    judged_split: str,
+    rival_rows: tuple[Rows, Rows],
     label_space: LabelSpace,
 ) -> dict[str, list[Prediction]]:
     """What each baseline, trained on the same rows, answers on the judged split."""
-    # A rival may not choose on the rows it is judged on; without others it uses folds of train.
-    apart = choosing_split if choosing_split != judged_split else None
+    learned, judged = rival_rows
     answers = {}
     for name, rival in rivals.items():
-        choose = rival_rows[apart] if apart else None
-        rival.fit(rival_rows["train"], choose, label_space, recipe.training.seed)
-        answers[name] = rival.predict(rival_rows[judged_split])
+        rival.fit(learned, None, label_space, recipe.training.seed)
+        answers[name] = rival.predict(judged)
     return answers
 
 
