@@ -157,7 +157,7 @@ CASES: dict[str, tuple[str, Case]] = {
     "text column missing": ("BN204", data("rows.jsonl", GOOD, text="clause")),
     "label column missing": ("BN204", data("rows.jsonl", GOOD, label="classes")),
     "group column missing": ("BN204", data("rows.jsonl", GOOD, group="document")),
-    "text is a number": ("BN204", data("rows.jsonl", '{"text": 3, "label": "a"}\n')),
+    "text is a number": ("BN202", data("rows.jsonl", '{"text": 3, "label": "a"}\n')),
     "one class only": ("BN206", data("rows.jsonl", '{"text": "a b c", "label": "a"}\n' * 40)),
     "unknown label": ("BN207", checked(task={"labels": ["a", "c"]})),
     "leak between splits": ("BN207", leak),
