@@ -11,6 +11,7 @@ from burnish.errors import DataNotFoundError
 
 HUB = "hub:"
 _BRANCHES = (None, "refs/convert/parquet")
+_PATIENCE_SECONDS = 15.0
 _PARTS = {
     "train": ("train",),
     "validation": ("validation", "valid", "val", "dev"),
@@ -21,29 +22,57 @@ _PARTS = {
 def fetch(reference: str) -> dict[str, list[Path]]:
     """Return part → local Parquet files, downloaded where the cache has none.
 
+    When the hub cannot be reached, what an earlier run left in its cache is used.
+
     Raises:
         DataNotFoundError: BN201, the hub cannot be reached, or the data set has no Parquet
             file of that config; the fix names the key that takes local files instead.
     """
     repository, _, config = reference.removeprefix(HUB).partition(":")
     try:
-        from huggingface_hub import HfApi, hf_hub_download
-
         for branch in _BRANCHES:
-            names = HfApi().list_repo_files(repository, repo_type="dataset", revision=branch)
-            parts = parts_of(names, config)
+            parts = _download(repository, config, branch)
             if parts:
-                return {
-                    part: [
-                        Path(hf_hub_download(repository, n, repo_type="dataset", revision=branch))
-                        for n in found
-                    ]
-                    for part, found in parts.items()
-                }
+                return parts
     except Exception as err:
+        for branch in _BRANCHES:
+            parts = _cached(repository, config, branch)
+            if parts:
+                return parts
         lines = str(err).splitlines() or [type(err).__name__]
         raise _not_had(reference, f"the hub data set cannot be had: {lines[0]}") from err
     raise _not_had(reference, f"it has no Parquet file of config {config or 'default'!r}")
+
+
+def _download(repository: str, config: str, branch: str | None) -> dict[str, list[Path]]:
+    from huggingface_hub import HfApi, hf_hub_download
+
+    # Not list_repo_files: without a network it retries for half a minute.
+    info = HfApi().dataset_info(repository, revision=branch, timeout=_PATIENCE_SECONDS)
+    parts = parts_of((file.rfilename for file in info.siblings or ()), config)
+    return {
+        part: [
+            Path(hf_hub_download(repository, name, repo_type="dataset", revision=branch))
+            for name in names
+        ]
+        for part, names in parts.items()
+    }
+
+
+def _cached(repository: str, config: str, branch: str | None) -> dict[str, list[Path]]:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        folder = Path(
+            snapshot_download(
+                repository, repo_type="dataset", revision=branch, local_files_only=True
+            )
+        )
+    except (LocalEntryNotFoundError, OSError, ValueError):
+        return {}
+    names = (str(path.relative_to(folder)) for path in folder.rglob("*.parquet"))
+    return {part: [folder / n for n in found] for part, found in parts_of(names, config).items()}
 
 
 def parts_of(names: Iterable[str], config: str) -> dict[str, list[str]]:

@@ -84,8 +84,8 @@ class _Rule:
 
 def _lists(task: ClassificationTask, parts: Parts, column: str) -> tuple[Parts, bool]:
     """Return parts whose raw labels are List(String), and whether the files hold lists."""
-    types = {name: frame["raw_label"].dtype for name, frame in parts.items()}
-    shapes = {isinstance(t, pl.List): name for name, t in types.items() if t != pl.Null()}
+    full = {name: f["raw_label"].dtype for name, f in parts.items() if f["raw_label"].count()}
+    shapes = {isinstance(dtype, pl.List): name for name, dtype in full.items()}
     if len(shapes) > 1:
         raise ColumnError(
             f"column {column!r} holds lists in {shapes[True]} and single labels in {shapes[False]}",
@@ -99,6 +99,8 @@ def _lists(task: ClassificationTask, parts: Parts, column: str) -> tuple[Parts, 
             fix="name the column with the labels in `data.label`",
         )
     is_list = True in shapes
+    gap = pl.lit(None, pl.List(pl.String) if is_list else pl.String).alias("raw_label")
+    parts = {n: f if n in full else f.with_columns(gap) for n, f in parts.items()}
     written = not is_list and task.multi_label is not False and _looks_like_lists(parts)
     convert = _parsed_lists if written else _wrapped(multi_label=task.multi_label is True)
     if is_list:

@@ -69,7 +69,8 @@ def load_part(
     frames, rows_in, dropped = [], 0, Counter[str]()
     for file in files:
         table = _read(file, part, data, columns)
-        frames.append(_canonical(table.frame, names[file], data, extra))
+        name = f"{file}:{part}" if file.startswith(STARTER) else names[file]
+        frames.append(_canonical(table.frame, name, data, extra))
         rows_in += table.rows_in
         dropped.update(table.dropped)
     frame = _joined(frames, files)

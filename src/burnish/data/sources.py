@@ -43,9 +43,9 @@ def find_sources(data: Data) -> dict[str, tuple[str, ...]]:
             where=f"recipe key `data.from` ({data.from_})",
             fix="add a file named train.jsonl (or .csv, .parquet, …), or set `data.train`",
         )
-    for part, sources in found.items():
-        _refuse_twice(part, sources)
-    return {part: found[part] for part in PARTS if part in found}
+    parts = {part: found[part] for part in PARTS if part in found}
+    _refuse_twice(parts)
+    return parts
 
 
 def _from_one(source: str) -> dict[str, tuple[str, ...]]:
@@ -138,12 +138,15 @@ def _from_pattern(pattern: str, *, key: str) -> tuple[str, ...]:
     return tuple(map(str, matches))
 
 
-def _refuse_twice(part: str, sources: tuple[str, ...]) -> None:
-    paths = [s if s.startswith(STARTER) else str(Path(s).resolve()) for s in sources]
-    twice = sorted({p for p in paths if paths.count(p) > 1})
-    if twice:
-        raise DataFormatError(
-            f"{twice[0]} is named twice, so its rows would count twice",
-            where=f"recipe key `data.{part}`",
-            fix="name each file once; a glob may match a file that the list names too",
-        )
+def _refuse_twice(parts: dict[str, tuple[str, ...]]) -> None:
+    """Raise DataFormatError (BN202) for a file that is named twice, in one part or in two."""
+    seen: dict[Path, str] = {}
+    for part, sources in parts.items():
+        for path in (Path(s).resolve() for s in sources if not s.startswith(STARTER)):
+            if path in seen:
+                raise DataFormatError(
+                    f"{path} is named twice, so its rows would count twice",
+                    where=" and ".join(dict.fromkeys([f"data.{seen[path]}", f"data.{part}"])),
+                    fix="name each file once; a glob may match a file that another key names too",
+                )
+            seen[path] = part

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from random import Random
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import polars as pl
 import yaml
@@ -37,14 +37,12 @@ TYPES = (
 _ROWS = {"train": 1500, "validation": 400, "test": 400}
 _DOCUMENTS = {"train": 30, "validation": 8, "test": 8}
 _FIRST_DOCUMENT = {"train": 0, "validation": 30, "test": 38}
-_FOLDS = {"train": (0, 1, 2), "validation": (3,), "test": (4,)}  # template number modulo 5
+_FOLDS = {"train": (0, 1, 2), "validation": (3,), "test": (4,)}  # place in a list, dealt by `_fold`
 # What a row is made of and how often: u an unfair clause, f its fair counterpart, n neither.
-_MIXTURE = {"u": 40, "uu": 10, "uf": 6, "f": 24, "ff": 6, "n": 12, "fn": 2}
+_MIXTURE = {"u": 44, "uu": 10, "uf": 6, "f": 20, "ff": 4, "n": 14, "fn": 2}
 _SEED = 20_260_101
 
 T = TypeVar("T")
-
-Templates = Mapping[str, Mapping[str, list[str]]]
 
 
 def read_starter(reference: str, part: str, *, columns: Mapping[str, Kind]) -> Table:
@@ -77,11 +75,11 @@ def clauses(part: str) -> pl.DataFrame:
     rng = Random(f"{_SEED}-{part}")  # noqa: S311  not for secrets
     first = _FIRST_DOCUMENT[part]
     documents = [_document(number) for number in range(first, first + _DOCUMENTS[part])]
-    templates = _templates(part)
+    matters = _matters(part)
     rows: dict[str, tuple[list[str], str]] = {}
     while len(rows) < _ROWS[part]:
         document = _one(rng, documents)
-        text, labels = _row(rng, templates, document)
+        text, labels = _row(rng, matters, document)
         rows.setdefault(text, (labels, document.name))
     return pl.DataFrame(
         {
@@ -130,6 +128,7 @@ _COURTS = (
 _DAYS = ("seven", "ten", "fourteen", "thirty", "sixty", "ninety")
 _LEADS = ("Please note that ", "For the avoidance of doubt, ", "As a rule, ", "It is agreed that ")
 _LEAD_SHARE = 0.15
+_FRAME_SHARE = 0.65  # of sentences made from a frame and words rather than from a whole template
 
 
 def _document(number: int) -> _Document:
@@ -147,18 +146,40 @@ def _document(number: int) -> _Document:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Matter:
+    """What one part has for one matter: side (unfair or fair) → templates, and words for slots."""
+
+    clauses: Mapping[str, Sequence[str]]
+    frames: Mapping[str, Sequence[str]]
+    words: Mapping[str, Sequence[str]]
+
+
 @cache
-def _templates(part: str) -> Templates:
-    """Return matter → unfair or fair → the templates of one part; no two parts share one."""
-    content = files("burnish.data").joinpath("starter_clauses.yaml").read_text("utf-8")
-    everything = cast("Templates", yaml.safe_load(content))
+def _matters(part: str) -> dict[str, _Matter]:
+    """Return matter → the templates, frames and words of one part; no two parts share one."""
+    clauses, frames = _read_yaml("starter_clauses.yaml"), _read_yaml("starter_frames.yaml")
+    found = {}
+    for number, (name, sides) in enumerate(clauses.items()):
+        matter = frames["matters"].get(name, {})
+        found[name] = _Matter(
+            clauses=_dealt(sides, part, number),
+            frames=_dealt({s: matter.get(s, []) for s in ("unfair", "fair")}, part, number),
+            words=_dealt(matter.get("words", {}), part, number) | frames["shared"],
+        )
+    return found
+
+
+def _read_yaml(name: str) -> dict[str, Any]:
+    content = files("burnish.data").joinpath(name).read_text("utf-8")
+    return cast("dict[str, Any]", yaml.safe_load(content))
+
+
+def _dealt(lists: Mapping[str, list[str]], part: str, matter: int) -> dict[str, list[str]]:
     mine = _FOLDS[part]
     return {
-        matter: {
-            side: [t for place, t in enumerate(templates) if _fold(place, number) in mine]
-            for side, templates in sides.items()
-        }
-        for number, (matter, sides) in enumerate(everything.items())
+        name: [entry for place, entry in enumerate(entries) if _fold(place, matter) in mine]
+        for name, entries in lists.items()
     }
 
 
@@ -167,21 +188,23 @@ def _fold(place: int, matter: int) -> int:
     return (place + 2 * (place // 5) + matter) % 5
 
 
-def _row(rng: Random, templates: Templates, document: _Document) -> tuple[str, list[str]]:
+def _row(rng: Random, matters: Mapping[str, _Matter], document: _Document) -> tuple[str, list[str]]:
     recipe = _one(rng, [kind for kind, weight in _MIXTURE.items() for _ in range(weight)])
-    matters = sorted(TYPES, key=lambda _: rng.random())
+    names = sorted(TYPES, key=lambda _: rng.random())
     sentences, labels = [], set()
-    for letter, matter in zip(recipe, matters, strict=False):
-        side = "unfair" if letter == "u" else "fair"
-        about = "neutral" if letter == "n" else matter
-        sentences.append(_sentence(rng, _one(rng, templates[about][side]), document))
+    for letter, name in zip(recipe, names, strict=False):
+        matter = matters["neutral" if letter == "n" else name]
+        sentences.append(_sentence(rng, matter, "unfair" if letter == "u" else "fair", document))
         if letter == "u":
-            labels.add(matter)
+            labels.add(name)
     sentences.sort(key=lambda _: rng.random())
     return " ".join(sentences), [name for name in TYPES if name in labels]
 
 
-def _sentence(rng: Random, template: str, document: _Document) -> str:
+def _sentence(rng: Random, matter: _Matter, side: str, document: _Document) -> str:
+    framed = bool(matter.frames[side]) and rng.random() < _FRAME_SHARE
+    template = _one(rng, (matter.frames if framed else matter.clauses)[side])
+    template = re.sub(r"<(\w+)>", lambda m: _one(rng, matter.words[m[1]]), template)
     chosen = re.sub(r"\[([^]]*)]", lambda m: _one(rng, m[1].split("|")), template)
     words = _words(document) | {"days": _one(rng, _DAYS)}
     text = re.sub(r"{([^}]*)}", lambda m: _filled(m[1], words, document), chosen)

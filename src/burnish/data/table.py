@@ -176,8 +176,10 @@ def _labels(path: Path, name: str, rows: Sequence[int], values: Sequence[Any]) -
         return pl.Series(name, [None] * len(values), dtype=pl.Null)
     if list in types:
         if len(types) > 1:
-            other = next(r for r, v in zip(rows, values, strict=True) if type(v) in types - {list})
-            raise _mixed_labels(path, name, other)
+            full = [
+                (r, type(v) is list) for r, v in zip(rows, values, strict=True) if v is not None
+            ]
+            raise _mixed_labels(path, name, next(r for r, shape in full if shape != full[0][1]))
         pairs = zip(rows, values, strict=True)
         lists = [None if v is None else _label_list(path, name, r, v) for r, v in pairs]
         return pl.Series(name, lists, dtype=pl.List(pl.String))

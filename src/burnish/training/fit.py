@@ -24,16 +24,19 @@ from burnish.training.cache import HiddenCache
 from burnish.training.callbacks import Judge, Recorder, Stopper
 from burnish.training.checkpoint import BEST, has_checkpoint, load_checkpoint, restore_weights
 from burnish.training.datamodule import Feed, StepData
+from burnish.training.dropout import use_fast_dropout, use_plain_dropout
 from burnish.training.hardware import Hardware, apply
 from burnish.training.methods import METHODS
 from burnish.training.methods.full import frozen_parts
 from burnish.training.models import ModelSource, load_model
 from burnish.training.module import ClassifierModule, Parts
 from burnish.training.optim import Averaging, build_optimizer
+from burnish.training.pooler import wake_pooler
 from burnish.training.predict import logits, padding_id
 from burnish.training.progress import Meter
 from burnish.training.saving import Keeper, Saver, resume_from
 from burnish.training.state import Plan, RunState
+from burnish.training.vocabulary import train_used_rows, use_whole_table
 
 _SAVE_SECONDS = 600.0  # a killed run loses at most this much of an epoch
 
@@ -140,8 +143,12 @@ def _assemble(
 ) -> tuple[Parts, Feed]:
     training = recipe.training
     model = load_model(source, task, dropout=training.dropout)
+    wake_pooler(model, train, task)
     model = METHODS.get(recipe.method.kind).prepare(model, recipe.method)
     model.to(hardware.device)
+    trainable = sum(one.numel() for one in model.parameters() if one.requires_grad)
+    train_used_rows(model, train.tokens, pad_id=padding_id(model))
+    noise = use_fast_dropout(model) if hardware.device == "cpu" else None
     packed = packing.packs(model, training.packing)
     freeze = recipe.method.freeze if isinstance(recipe.method, FullMethod) else 0
     optimizer = build_optimizer(model, training)
@@ -156,7 +163,9 @@ def _assemble(
         state=RunState(),
         average=Averaging(weights, training.average) if training.average else None,
         cache=HiddenCache(model, upto=freeze) if freeze and packed else None,
+        noise=noise,
         frozen=tuple(frozen_parts(model, freeze)) if freeze else (),
+        trainable=trainable,
     )
     feed = Feed(packed=packed, pad_id=padding_id(model), tokens_per_batch=hardware.tokens_per_batch)
     return parts, feed
@@ -195,18 +204,19 @@ def _finish(parts: Parts, feed: Feed, choose: Encoded | None, checkpoints: Path)
     elif parts.average:
         parts.average.swap()
     parts.model.eval()
+    use_whole_table(parts.model)
+    use_plain_dropout(parts.model)
     task = parts.task
     if choose is not None:
         outputs = logits(parts.model, choose, task, parts.hardware, packed=feed.packed)
         task = task.tune(outputs, choose)
-    weights = list(parts.model.parameters())
     return FitResult(
         model=parts.model,
         task=task,
         state=parts.state,
         plan=parts.plan,
-        trainable_parameters=sum(one.numel() for one in weights if one.requires_grad),
-        total_parameters=sum(one.numel() for one in weights),
+        trainable_parameters=parts.trainable,
+        total_parameters=sum(one.numel() for one in parts.model.parameters()),
         peak_memory_mb=peak_memory_mb(parts.hardware.device),
     )
 

@@ -44,6 +44,14 @@ _DROPOUT_KEYS = (
     "attention_dropout",
     "seq_classif_dropout",
 )
+_VOCABULARIES = (
+    "tokenizer.json",
+    "vocab.txt",
+    "vocab.json",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+    "tokenizer.model",
+)
 _FAMILIES = {"sequence-classification": "AutoModelForSequenceClassification", "body": "AutoModel"}
 
 
@@ -163,8 +171,16 @@ def open_tokenizer(source: ModelSource) -> Any:
     """
     from transformers import AutoTokenizer
 
-    own = any((source.folder / name).is_file() for name in ("tokenizer.json", "vocab.txt"))
-    folder = source.folder if own or source.base is None else source.config_folder
+    folders = [source.folder, source.config_folder]
+    # Without these files transformers makes an empty tokenizer, which knows no word.
+    found = [one for one in folders if any((one / name).is_file() for name in _VOCABULARIES)]
+    if not found:
+        raise ModelFormatError(
+            "the folder has no tokenizer",
+            where=str(source.folder),
+            fix=f"add one of {', '.join(_VOCABULARIES)}",
+        )
+    folder = found[0]
     with _loading(folder):
         tokenizer = AutoTokenizer.from_pretrained(
             folder, local_files_only=True, trust_remote_code=False

@@ -18,6 +18,7 @@ from burnish.tasks.base import Batch, Task
 from burnish.training import packing
 from burnish.training.cache import HiddenCache
 from burnish.training.datamodule import Step
+from burnish.training.dropout import Noise
 from burnish.training.hardware import Hardware
 from burnish.training.optim import Averaging, rate_factor
 from burnish.training.predict import to_device
@@ -38,7 +39,9 @@ class Parts:
     state: RunState
     average: Averaging | None = None
     cache: HiddenCache | None = None
+    noise: Noise | None = None  # of the dropout layers, where they are ours
     frozen: tuple[Any, ...] = ()  # modules that stay in eval mode
+    trainable: int = 0  # weights the method trains, a count
 
     @property
     def is_mid_epoch(self) -> bool:
@@ -87,6 +90,8 @@ class ClassifierModule(L.LightningModule):  # type: ignore[misc]  # Lightning ha
         # Dropout of a step depends on (seed, step) alone, so a resumed run draws the same.
         seed = np.random.SeedSequence([training.seed, state.step]).generate_state(1)
         torch.manual_seed(int(seed[0]))
+        if self.parts.noise:
+            self.parts.noise.restart(int(seed[0]))
         losses, outputs = [], []
         for batch in step.passes:
             batch = to_device(batch, self.parts.hardware.device)  # noqa: PLW2901

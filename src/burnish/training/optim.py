@@ -15,6 +15,8 @@ from burnish.errors import TrainingError
 from burnish.recipe.training import Training
 from burnish.training.packing import ANATOMIES, layers, plain
 
+HEAD_PARTS = ("classifier", "score", "pre_classifier", "pooler")
+
 
 def build_optimizer(model: Any, training: Training) -> torch.optim.AdamW:
     """Return AdamW over the weights that move; each group keeps its peak rate as `peak`.
@@ -58,7 +60,7 @@ def _peak(name: str, depth: dict[str, int], training: Training) -> float:
     body = [below for part, below in depth.items() if part in f".{name}"]
     if body:
         return training.learning_rate * training.layer_decay ** body[0]
-    if "classifier" in name or "score" in name:
+    if any(part in name for part in HEAD_PARTS):
         return training.head_learning_rate or training.learning_rate
     return training.learning_rate
 

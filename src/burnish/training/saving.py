@@ -25,6 +25,7 @@ from burnish.training.modelfolder import save_model_folder
 from burnish.training.models import ModelSource, load_tokenizer
 from burnish.training.module import Parts
 from burnish.training.state import RunState
+from burnish.training.vocabulary import whole_table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +66,7 @@ class Saver:
         folder = self.folder / f"epoch-{epoch:03d}"
         meta = {"name": self.name, "base_model": self.source.reference, "method": self.method}
         tokenizer = load_tokenizer(self.source, task)
-        with averaged(self.parts):
+        with averaged(self.parts), whole_table(self.parts.model):
             save_model_folder(folder, self.parts.model, tokenizer, task, meta=meta)
         write_json(
             folder / "metrics.json", {"epoch": epoch, "step": self.parts.state.step} | metrics

@@ -18,6 +18,8 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
+from burnish.training.runs_attention import dropped_attention
+
 NAME = "burnish_packed"
 
 
@@ -48,7 +50,7 @@ class Segments:
 
 
 def packed_attention(
-    _module: torch.nn.Module,
+    module: torch.nn.Module,
     query: Tensor,
     key: Tensor,
     value: Tensor,
@@ -62,6 +64,7 @@ def packed_attention(
     """Attend within each row of a pack.
 
     Args:
+        module: the attention layer that asks; its dropout layer may bring its own noise.
         query: shape (1, heads, total, head size).
         key: of the same shape.
         value: of the same shape.
@@ -73,6 +76,14 @@ def packed_attention(
     Returns:
         Shape (1, total, heads, head size), zeros at padding; and no weights.
     """
+    noise = getattr(getattr(module, "dropout", None), "noise", None)
+    if dropout and noise is not None:
+        states = [each[0].transpose(0, 1) for each in (query, key, value)]
+        scale = scaling or query.shape[-1] ** -0.5
+        dropped = dropped_attention(
+            *states, runs=segments.runs, scale=scale, share=dropout, noise=noise
+        )
+        return dropped[None], None
     parts = [_by_run(states, segments) for states in (query, key, value)]
     outputs = []
     for (rows, length), q, k, v in zip(segments.runs, *parts, strict=False):

@@ -72,7 +72,8 @@ def length_outliers(parts: Parts, space: LabelSpace) -> list[Hit]:  # noqa: ARG0
         found = lengths[split].filter(far).to_numpy()
         message = (
             f"{{n}} {{split}} text(s) are unusually long or short: {found.min()} to "
-            f"{found.max()} characters, usual are {max(1, low):.0f} to {high:.0f} (first: {{first}})"
+            f"{found.max()} characters, usual are {max(1, low):.0f} to {high:.0f} "
+            "(first: {first})"
         )
         hits += hit_rows(split, rows, far, message)
     return hits

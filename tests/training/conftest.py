@@ -1,0 +1,200 @@
+"""A tiny random model with its tokenizer, and made rows a model can learn from."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+import transformers
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from transformers import PreTrainedTokenizerFast
+
+from burnish.recipe.recipe import Recipe
+from burnish.records import LabelSpace
+from burnish.tasks.base import Encoded
+from burnish.tasks.classification import ClassificationTask
+from burnish.training.hardware import Hardware
+from burnish.training.models import ModelSource, load_tokenizer, resolve
+
+WORDS = tuple(f"word{at}" for at in range(40))
+PAD, UNKNOWN, START, END, MASK = SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+LABELS = ("red", "green", "blue")
+CONFIGS: dict[str, Any] = {
+    "bert": transformers.BertConfig,
+    "roberta": transformers.RobertaConfig,
+    "xlm-roberta": transformers.XLMRobertaConfig,
+    "camembert": transformers.CamembertConfig,
+    "electra": transformers.ElectraConfig,
+}
+
+
+@pytest.fixture(autouse=True)
+def _settings_of_this_process() -> Iterator[None]:
+    """Undo what training sets for the whole process."""
+    threads, matmul = torch.get_num_threads(), torch.get_float32_matmul_precision()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+    torch.set_float32_matmul_precision(matmul)
+
+
+def tiny_config(kind: str, **changes: Any) -> Any:
+    """Return the configuration of a three-layer model of an architecture."""
+    if kind == "distilbert":
+        sizes = {"dim": 32, "hidden_dim": 64, "n_layers": 3, "n_heads": 4}
+        return transformers.DistilBertConfig(
+            vocab_size=45, max_position_embeddings=64, pad_token_id=0, **(sizes | changes)
+        )
+    sizes = {
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 4,
+        "max_position_embeddings": 64,
+        "pad_token_id": 0,
+    }
+    narrow = {"embedding_size": 16} if kind == "electra" else {}
+    return CONFIGS[kind](vocab_size=45, **(sizes | narrow | changes))
+
+
+def tiny_tokenizer() -> PreTrainedTokenizerFast:
+    """Return a tokenizer of whole words."""
+    vocabulary = {name: at for at, name in enumerate(SPECIAL + WORDS)}
+    backend = Tokenizer(models.WordLevel(vocabulary, unk_token=UNKNOWN))
+    backend.pre_tokenizer = pre_tokenizers.Whitespace()
+    backend.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=backend,
+        pad_token=PAD,
+        unk_token=UNKNOWN,
+        cls_token=START,
+        sep_token=END,
+        mask_token=MASK,
+    )
+
+
+def save_tiny_model(folder: Path, kind: str = "bert", **changes: Any) -> Path:
+    """Write a random model with tokenizer to a folder."""
+    torch.manual_seed(7)
+    model = transformers.AutoModelForSequenceClassification.from_config(
+        tiny_config(kind, num_labels=2, **changes)
+    )
+    model.save_pretrained(folder)
+    tiny_tokenizer().save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> ModelSource:
+    """A resolved tiny BERT."""
+    return resolve(str(save_tiny_model(tmp_path / "tiny")))
+
+
+@pytest.fixture
+def hardware() -> Hardware:
+    """One thread, fp32, passes of 64 tokens so that steps are cut."""
+    return Hardware(
+        device="cpu",
+        precision="fp32",
+        threads=1,
+        matmul="highest",
+        tokens_per_batch=64,
+        allocator="system",
+        notes=(),
+    )
+
+
+def made_rows(count: int, *, seed: int = 0, labels: tuple[str, ...] = LABELS) -> pl.DataFrame:
+    """Return rows whose single label follows from one word in the text."""
+    rng = np.random.default_rng(seed)
+    texts, answers = [], []
+    for _ in range(count):
+        label = int(rng.integers(len(labels)))
+        words = rng.choice(WORDS[len(labels) :], size=int(rng.integers(2, 14))).tolist()
+        words.insert(int(rng.integers(len(words))), WORDS[label])
+        texts.append(" ".join(words))
+        answers.append([labels[label]])
+    ids = [f"row{at}" for at in range(count)]
+    return pl.DataFrame({"id": ids, "text": texts, "labels": answers})
+
+
+@pytest.fixture
+def space() -> LabelSpace:
+    """Three colours, one a text."""
+    return LabelSpace(names=LABELS, multi_label=False)
+
+
+@pytest.fixture(name="tiny_config")
+def _tiny_config() -> Callable[..., Any]:
+    """The maker of tiny configurations."""
+    return tiny_config
+
+
+@pytest.fixture(name="save_tiny_model")
+def _save_tiny_model() -> Callable[..., Path]:
+    """The writer of tiny model folders."""
+    return save_tiny_model
+
+
+@pytest.fixture(name="made_rows")
+def _made_rows() -> Callable[..., pl.DataFrame]:
+    """The maker of rows."""
+    return made_rows
+
+
+RecipeMaker = Callable[..., Recipe]
+
+
+@pytest.fixture
+def make_recipe(tiny: ModelSource) -> RecipeMaker:
+    """Make a recipe for the tiny model; keywords replace training keys."""
+
+    def make(
+        *, method: dict[str, Any] | None = None, task: dict[str, Any] | None = None, **training: Any
+    ) -> Recipe:
+        usual = {
+            "epochs": 2.0,
+            "batch_size": 8,
+            "learning_rate": 3e-3,
+            "precision": "fp32",
+            "threads": 1,
+            "tokens_per_batch": 64,
+        }
+        return Recipe.model_validate(
+            {
+                "task": {"labels": LABELS, "max_length": 16} | (task or {}),
+                "model": tiny.reference,
+                "data": {"from": "unused"},
+                "method": method or {"kind": "full"},
+                "training": usual | training,
+                "tracking": {"every_steps": 1},
+            }
+        )
+
+    return make
+
+
+@pytest.fixture
+def task(make_recipe: RecipeMaker, space: LabelSpace) -> ClassificationTask:
+    """The task of the made rows."""
+    return ClassificationTask.from_recipe(make_recipe().task, space)
+
+
+@pytest.fixture
+def train(task: ClassificationTask, tiny: ModelSource) -> Encoded:
+    """Forty-five rows to learn from: five whole steps and a short one."""
+    return task.encode(made_rows(45), load_tokenizer(tiny, task))
+
+
+@pytest.fixture
+def choose(task: ClassificationTask, tiny: ModelSource) -> Encoded:
+    """Twenty other rows."""
+    return task.encode(made_rows(20, seed=1), load_tokenizer(tiny, task))

@@ -1,0 +1,298 @@
+import os
+import signal
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from burnish.errors import CheckpointError, RecipeError, TrainingError
+from burnish.recipe.recipe import Recipe
+from burnish.tasks.base import Encoded
+from burnish.tasks.classification import ClassificationTask
+from burnish.tracking.base import MemoryTracker
+from burnish.training.checkpoint import weights_digest
+from burnish.training.fit import FitResult, fit
+from burnish.training.hardware import Hardware
+from burnish.training.models import ModelSource
+from burnish.training.predict import logits
+
+Fit = Callable[..., FitResult]
+
+
+@pytest.fixture
+def run(
+    tiny: ModelSource,
+    task: ClassificationTask,
+    train: Encoded,
+    choose: Encoded,
+    hardware: Hardware,
+    tmp_path: Path,
+) -> Fit:
+    def go(
+        recipe: Recipe,
+        *,
+        tracker: Any = None,
+        folder: str = "run",
+        resume: bool = False,
+        **other: Any,
+    ) -> FitResult:
+        parts: dict[str, Any] = {"task": task, "train": train, "choose": choose} | other
+        return fit(
+            recipe,
+            parts["task"],
+            tiny,
+            parts["train"],
+            parts["choose"],
+            hardware=hardware,
+            tracker=tracker or MemoryTracker(),
+            checkpoints=tmp_path / folder / "checkpoints",
+            resume=resume,
+        )
+
+    return go
+
+
+class Interrupter(MemoryTracker):
+    """Sends this process a signal once the run has come so far."""
+
+    def __init__(self, number: int, *, step: int) -> None:
+        super().__init__()
+        self._number, self._step, self._sent = number, step, False
+
+    def log_metrics(self, metrics: Mapping[str, float], *, step: int) -> None:
+        super().log_metrics(metrics, step=step)
+        if step == self._step and not self._sent:
+            self._sent = True
+            os.kill(os.getpid(), self._number)
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        {"kind": "full"},
+        {"kind": "full", "freeze": 1},
+        {"kind": "full", "freeze_embeddings": True},
+        {"kind": "lora", "rank": 4},
+    ],
+    ids=["full", "frozen layer", "frozen embeddings", "lora"],
+)
+def test_training_lowers_the_loss(
+    method: dict[str, Any], run: Fit, make_recipe: Callable[..., Recipe]
+) -> None:
+    result = run(make_recipe(method=method, epochs=8.0, learning_rate=0.01, warmup=0.0))
+
+    epochs = [line["metrics"] for line in result.history if line["kind"] == "epoch"]
+    assert len(epochs) == 8
+    assert epochs[-1]["train/loss"] < epochs[0]["train/loss"] * 0.99
+    assert result.trainable_parameters <= result.total_parameters
+    assert (result.trainable_parameters == result.total_parameters) == (method == {"kind": "full"})
+
+
+def test_the_same_seed_gives_the_same_outputs_and_another_seed_gives_others(
+    run: Fit, make_recipe: Callable[..., Recipe], choose: Encoded, hardware: Hardware
+) -> None:
+    results = [
+        run(make_recipe(seed=seed), folder=f"{seed}{at}") for at, seed in enumerate((0, 0, 1))
+    ]
+
+    first, second, other = (logits(r.model, choose, r.task, hardware) for r in results)
+    assert np.array_equal(first, second)
+    assert not np.array_equal(first, other)
+
+
+@pytest.mark.parametrize("average", [None, 0.9])
+@pytest.mark.parametrize("stopped_at", [3, 6, 8])
+def test_a_run_that_was_stopped_ends_with_the_very_weights_of_one_that_was_not(
+    stopped_at: int, average: float | None, run: Fit, make_recipe: Callable[..., Recipe]
+) -> None:
+    recipe = make_recipe(average=average, dropout=0.1)
+    whole = run(recipe, folder="whole")
+    with pytest.raises(KeyboardInterrupt):
+        run(recipe, folder="cut", tracker=Interrupter(signal.SIGINT, step=stopped_at))
+
+    resumed = run(recipe, folder="cut", resume=True)
+
+    assert resumed.state.step == whole.state.step == 12
+    assert weights_digest(resumed.model) == weights_digest(whole.model)
+    assert resumed.state.best_value == whole.state.best_value
+
+
+def test_sigterm_ends_with_status_143_after_a_checkpoint(
+    run: Fit, make_recipe: Callable[..., Recipe], tmp_path: Path
+) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+
+    with pytest.raises(SystemExit) as stopped:
+        run(make_recipe(), tracker=Interrupter(signal.SIGTERM, step=2))
+
+    assert stopped.value.code == 143
+    assert (tmp_path / "run" / "checkpoints" / "last.json").is_file()
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_finished_run_resumed_trains_no_more(
+    run: Fit, make_recipe: Callable[..., Recipe]
+) -> None:
+    first = run(make_recipe())
+
+    again = run(make_recipe(), resume=True)
+
+    assert again.state.step == first.state.step
+    assert weights_digest(again.model) == weights_digest(first.model)
+
+
+def test_a_damaged_checkpoint_is_told_and_not_used(
+    run: Fit, make_recipe: Callable[..., Recipe], tmp_path: Path
+) -> None:
+    run(make_recipe())
+    path = next((tmp_path / "run" / "checkpoints").glob("last-*.safetensors"))
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(bytes(data))
+
+    with pytest.raises(CheckpointError, match=r"BN502[\s\S]*is damaged"):
+        run(make_recipe(), resume=True)
+
+
+def test_cutting_steps_into_more_passes_changes_no_answer(
+    task: ClassificationTask,
+    make_recipe: Callable[..., Recipe],
+    choose: Encoded,
+    hardware: Hardware,
+    tiny: ModelSource,
+    train: Encoded,
+    tmp_path: Path,
+) -> None:
+    recipe = make_recipe(dropout=0.0, learning_rate=1e-4, keep="last")
+    outputs = []
+    for tokens in (24, 4096):
+        other = replace(hardware, tokens_per_batch=tokens)
+        result = fit(
+            recipe,
+            task,
+            tiny,
+            train,
+            choose,
+            hardware=other,
+            tracker=MemoryTracker(),
+            checkpoints=tmp_path / str(tokens),
+        )
+        outputs.append(logits(result.model, choose, result.task, hardware))
+
+    np.testing.assert_allclose(outputs[0], outputs[1], atol=1e-4)
+
+
+def test_packed_and_padded_training_give_the_same_answers(
+    run: Fit, make_recipe: Callable[..., Recipe], choose: Encoded, hardware: Hardware
+) -> None:
+    outputs = []
+    for packing in ("on", "off"):
+        recipe = make_recipe(packing=packing, dropout=0.0, learning_rate=1e-4, keep="last")
+        result = run(recipe, folder=packing)
+        outputs.append(logits(result.model, choose, result.task, hardware))
+
+    np.testing.assert_allclose(outputs[0], outputs[1], atol=1e-4)
+
+
+def test_the_best_epoch_is_kept_and_early_stopping_waits_its_patience(
+    run: Fit, make_recipe: Callable[..., Recipe]
+) -> None:
+    early = {"metric": "loss", "patience": 2}
+    result = run(make_recipe(epochs=30.0, learning_rate=0.03, early_stopping=early))
+
+    losses = [
+        line["metrics"]["validation/loss"] for line in result.history if line["kind"] == "epoch"
+    ]
+    assert result.state.stop == "early"
+    assert result.state.best_epoch == int(np.argmin(losses)) + 1 == len(losses) - 2
+
+
+def test_part_of_an_epoch_can_be_trained(run: Fit, make_recipe: Callable[..., Recipe]) -> None:
+    result = run(make_recipe(epochs=1.5))
+
+    assert result.cost()["epochs"] == 1.5
+    assert [line["epoch"] for line in result.history if line["kind"] == "epoch"] == [1.0, 1.5]
+
+
+def test_time_being_up_ends_the_run_with_a_judged_model(
+    run: Fit, make_recipe: Callable[..., Recipe]
+) -> None:
+    result = run(make_recipe(epochs=1000.0, max_time=1e-4))
+
+    assert result.state.stop == "time"
+    assert result.state.step < 10
+    assert any("validation/loss" in line["metrics"] for line in result.history)
+
+
+def test_a_loss_that_is_not_a_number_stops_the_run(
+    run: Fit, make_recipe: Callable[..., Recipe], tiny: ModelSource
+) -> None:
+    path = tiny.folder / "model.safetensors"
+    weights = load_file(path)
+    weights["bert.embeddings.LayerNorm.bias"][:] = float("nan")
+    save_file(weights, path, metadata={"format": "pt"})
+
+    with pytest.raises(TrainingError, match=r"BN501[\s\S]*nan at step 1[\s\S]*learning_rate"):
+        run(make_recipe())
+
+
+def test_the_tracker_is_told_steps_and_epochs(run: Fit, make_recipe: Callable[..., Recipe]) -> None:
+    tracker = MemoryTracker()
+
+    result = run(make_recipe(), tracker=tracker)
+
+    told = {name for _, metrics in tracker.metrics for name in metrics}
+    assert {"train/loss", "learning_rate", "tokens_per_second", "train/macro_f1"} <= told
+    assert {"validation/loss", "validation/macro_f1", "validation/accuracy"} <= told
+    assert [step for step, _ in tracker.metrics] == [line["step"] for line in result.history]
+
+
+def test_every_epoch_can_be_kept_as_a_model_that_answers(
+    run: Fit, make_recipe: Callable[..., Recipe], tmp_path: Path
+) -> None:
+    from burnish.runfolder import read_json
+    from burnish.training.modelfolder import Answerer
+
+    result = run(make_recipe(checkpoint_every_epoch=True))
+
+    for epoch in (1, 2):
+        folder = tmp_path / "run" / "checkpoints" / f"epoch-{epoch:03d}"
+        assert read_json(folder / "metrics.json")["epoch"] == epoch
+        answer = Answerer.open(folder).answer(["word0 word9"])[0]
+        assert set(answer.scores) == set(result.task.space.names)
+
+
+def test_no_rows_to_choose_on_keeps_the_last_epoch(
+    run: Fit, make_recipe: Callable[..., Recipe]
+) -> None:
+    result = run(make_recipe(keep="last"), choose=None)
+
+    assert result.state.best_epoch is None
+    assert not result.model.training
+
+
+def test_the_asymmetric_loss_is_refused_for_one_label_a_row(
+    run: Fit, make_recipe: Callable[..., Recipe]
+) -> None:
+    with pytest.raises(RecipeError, match=r"class-weights"):
+        run(make_recipe(imbalance={"loss": "asymmetric"}))
+
+
+def test_a_frozen_part_does_not_move_and_its_outputs_are_computed_once(
+    run: Fit, make_recipe: Callable[..., Recipe], tiny: ModelSource, task: ClassificationTask
+) -> None:
+    from burnish.training.models import load_model
+
+    before = dict(load_model(tiny, task).named_parameters())
+
+    result = run(make_recipe(method={"kind": "full", "freeze": 2}, keep="last"))
+
+    for name, weight in result.model.named_parameters():
+        moved = not torch.equal(weight, before[name])
+        frozen = "embeddings" in name or "layer.0." in name or "layer.1." in name
+        assert moved != frozen or "classifier" in name, name

