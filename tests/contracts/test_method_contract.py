@@ -49,7 +49,7 @@ def test_merging_gives_an_ordinary_model_with_the_same_answers(name: str, model:
     with torch.no_grad():
         for weight in prepared.parameters():
             if weight.requires_grad:
-                weight += 0.01 * torch.randn_like(weight)
+                weight.add_(torch.randn_like(weight), alpha=0.01)
     before = answers(prepared)
 
     merged = method.merge(prepared)

@@ -134,7 +134,7 @@ def test_plain_losses_are_cross_entropy_summed_over_rows() -> None:
     expected = F.cross_entropy(logits, torch.tensor([0, 1]), reduction="sum")
     assert made_task(CLASSES).loss(logits, one) == pytest.approx(float(expected))
 
-    several = batch_of([[1, 0, 1], [0, 0, 0]])
+    several = batch_of([[1.0, 0, 1], [0, 0, 0]])
     expected = F.binary_cross_entropy_with_logits(logits, several["targets"]) * 2
     assert made_task(LABELS).loss(logits, several) == pytest.approx(float(expected))
 

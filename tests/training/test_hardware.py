@@ -33,7 +33,7 @@ def test_bf16_is_used_only_where_it_was_measured_to_be_faster(
     monkeypatch.setattr(
         hardware,
         "matmul_gflops",
-        lambda kind, threads: bf16_speed if kind == "bf16" else 100.0,
+        lambda kind, _: bf16_speed if kind == "bf16" else 100.0,
     )
 
     found = hardware.probe(Training())

@@ -28,6 +28,7 @@ from burnish.training.models import (
     load_model,
     open_adapter,
     open_tokenizer,
+    quiet,
     resolve,
 )
 from burnish.training.predict import logits
@@ -55,7 +56,7 @@ def save_model_folder(
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
     try:
-        with storage_errors(path):
+        with storage_errors(path), quiet():
             _save_weights(model, temporary)
             tokenizer.save_pretrained(temporary)
         write_json(temporary / FILE, _facts(task, meta))

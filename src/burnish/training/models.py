@@ -277,8 +277,8 @@ def _dropout_changes(source: ModelSource, dropout: float | None) -> dict[str, fl
 
 
 @contextmanager
-def _loading(folder: Path) -> Iterator[None]:
-    """Keep transformers quiet, and turn what it raises about a bad folder into our error."""
+def quiet() -> Iterator[None]:
+    """Keep transformers' own messages and progress bars off the terminal."""
     from transformers.utils import logging
 
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
@@ -286,10 +286,18 @@ def _loading(folder: Path) -> Iterator[None]:
     logging.disable_progress_bar()
     try:
         yield
-    # The loaders raise anything from KeyError to their own errors for a malformed folder.
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError) as err:
-        raise damaged(folder, err) from err
     finally:
         logging.set_verbosity(level)
         if bars:
             logging.enable_progress_bar()
+
+
+@contextmanager
+def _loading(folder: Path) -> Iterator[None]:
+    """Keep transformers quiet, and turn what it raises about a bad folder into our error."""
+    try:
+        with quiet():
+            yield
+    # The loaders raise anything from KeyError to their own errors for a malformed folder.
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError) as err:
+        raise damaged(folder, err) from err
