@@ -16,7 +16,7 @@ from burnish.pipeline.context import Context
 from burnish.pipeline.driver import execute
 from burnish.pipeline.fetch import fetchers
 from burnish.pipeline.run import check_plugins
-from burnish.pipeline.stage import Stage
+from burnish.pipeline.stage import Stage, encode_entries
 from burnish.recipe.load import dump_recipe
 from burnish.recipe.recipe import Recipe
 from burnish.records import Finding, LedgerEntry
@@ -96,7 +96,9 @@ def _trainable(recipe: Recipe, context: Context, found: dict[str, Any]) -> Check
         hardware=probe(recipe.training),
     )
     return Checked(
-        entries=stage.entries + tuple(_encode_entries(stage.rows, encoded)),
+        # A sample says nothing of the rows outside it, so it has no place in the ledger.
+        entries=stage.entries
+        + encode_entries({n: part for n, part in encoded.items() if len(part) == rows[n]}),
         findings=stage.findings,
         splits=rows,
         estimate=cost,
@@ -107,22 +109,6 @@ def _trainable(recipe: Recipe, context: Context, found: dict[str, Any]) -> Check
 def _sample(rows: pl.DataFrame, recipe: Recipe) -> pl.DataFrame:
     """Return rows to tokenise: all, or an even sample of a large split."""
     return rows if rows.height <= SAMPLE_ROWS else rows.sample(SAMPLE_ROWS, seed=recipe.split.seed)
-
-
-def _encode_entries(rows: dict[str, pl.DataFrame], encoded: dict[str, Any]) -> list[LedgerEntry]:
-    """Return the ledger of the encoding, for splits that were tokenised whole."""
-    return [
-        LedgerEntry(
-            stage="encode",
-            split=name,
-            rows_in=len(part),
-            kept=len(part),
-            rows_cut=part.rows_cut,
-            tokens_lost=part.tokens_lost,
-        )
-        for name, part in encoded.items()
-        if len(part) == rows[name].height
-    ]
 
 
 def _truncation(

@@ -1,10 +1,12 @@
 """Values that the nodes of the graph hand to one another."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import polars as pl
 
 from burnish.records import Finding, LedgerEntry
+from burnish.tasks.base import Encoded
 
 Parts = dict[str, pl.DataFrame]
 
@@ -16,3 +18,18 @@ class Stage:
     rows: Parts
     entries: tuple[LedgerEntry, ...]
     findings: tuple[Finding, ...] = ()
+
+
+def encode_entries(encoded: Mapping[str, Encoded]) -> tuple[LedgerEntry, ...]:
+    """Return the ledger of the encoding: every row kept, some of them cut."""
+    return tuple(
+        LedgerEntry(
+            stage="encode",
+            split=name,
+            rows_in=len(part),
+            kept=len(part),
+            rows_cut=part.rows_cut,
+            tokens_lost=part.tokens_lost,
+        )
+        for name, part in encoded.items()
+    )

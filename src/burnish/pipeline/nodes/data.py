@@ -8,7 +8,7 @@ from burnish.data.ledger import check_balance
 from burnish.data.load import load_rows
 from burnish.data.splits import split_parts
 from burnish.errors import SplitError
-from burnish.pipeline.stage import Parts, Stage
+from burnish.pipeline.stage import Parts, Stage, encode_entries
 from burnish.recipe.recipe import Recipe
 from burnish.records import Finding, LabelSpace, LedgerEntry
 from burnish.tasks.base import TASKS, Encoded, Task
@@ -102,16 +102,6 @@ def encoded(splits: Parts, task: Task, tokenizer: Any) -> dict[str, Encoded]:
 
 def ledger(leak_checked: Stage, encoded: dict[str, Encoded]) -> tuple[LedgerEntry, ...]:
     """Every row accounted for: kept, dropped by reason, moved, or cut."""
-    entries = leak_checked.entries + tuple(
-        LedgerEntry(
-            stage="encode",
-            split=name,
-            rows_in=len(part),
-            kept=len(part),
-            rows_cut=part.rows_cut,
-            tokens_lost=part.tokens_lost,
-        )
-        for name, part in encoded.items()
-    )
+    entries = leak_checked.entries + encode_entries(encoded)
     check_balance(entries)
     return entries
