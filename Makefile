@@ -34,7 +34,7 @@ test: setup  ## the default suite: no network, no GPU, random order
 	OMP_WAIT_POLICY=PASSIVE $(BIN)/pytest
 
 slow: setup  ## long runs of the suite
-	$(BIN)/pytest -m slow
+	BURNISH_SLOW_COUNT=$(COUNT) $(BIN)/pytest -m slow
 
 bench: setup  ## speed beside the peers, one JSON line each
 	$(BIN)/python benchmarks/train_classifier.py
