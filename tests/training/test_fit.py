@@ -296,3 +296,28 @@ def test_a_frozen_part_does_not_move_and_its_outputs_are_computed_once(
         moved = not torch.equal(weight, before[name])
         frozen = "embeddings" in name or "layer.0." in name or "layer.1." in name
         assert moved != frozen or "classifier" in name, name
+
+
+def test_without_a_folder_nothing_is_written(
+    run: Fit,
+    make_recipe: Callable[..., Recipe],
+    tiny: ModelSource,
+    task: ClassificationTask,
+    train: Encoded,
+    hardware: Hardware,
+    tmp_path: Path,
+) -> None:
+    before = sorted(tmp_path.rglob("*"))
+
+    fit(
+        make_recipe(),
+        task,
+        tiny,
+        train,
+        None,
+        hardware=hardware,
+        tracker=MemoryTracker(),
+        checkpoints=None,
+    )
+
+    assert sorted(tmp_path.rglob("*")) == before

@@ -6,9 +6,7 @@ machine is at these lengths. So a handful of steps is trained and thrown away.
 Called by `burnish check`.
 """
 
-import tempfile
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +14,7 @@ import numpy as np
 from burnish.recipe.recipe import Recipe
 from burnish.tasks.base import Encoded, Task
 from burnish.tracking.base import MemoryTracker
+from burnish.training.batching import epoch_rows
 from burnish.training.fit import fit
 from burnish.training.hardware import Hardware
 from burnish.training.models import ModelSource
@@ -69,34 +68,16 @@ def estimate(
         rows: how many there are in truth.
         hardware: how the machine will be used.
     """
-    size = recipe.training.batch_size
-    step = _spread(encoded, size)
-    trial = recipe.model_copy(
-        update={
-            "training": recipe.training.model_copy(
-                update={
-                    "epochs": float(WARM_STEPS + TRIAL_STEPS),
-                    "keep": "last",
-                    "early_stopping": None,
-                    "checkpoint_every_epoch": False,
-                    "imbalance": recipe.training.imbalance.model_copy(
-                        update={"majority_ratio": None}
-                    ),
-                }
-            )
-        }
+    fitted = fit(
+        _trial(recipe),
+        task,
+        source,
+        _spread(encoded, recipe.training.batch_size),
+        None,
+        hardware=hardware,
+        tracker=MemoryTracker(),
+        checkpoints=None,
     )
-    with tempfile.TemporaryDirectory() as folder:
-        fitted = fit(
-            trial,
-            task,
-            source,
-            step,
-            None,
-            hardware=hardware,
-            tracker=MemoryTracker(),
-            checkpoints=Path(folder),
-        )
     rate = _steady_rate(fitted.history, fitted.tokens_per_second)
     tokens = float(encoded.lengths.mean()) * _rows_an_epoch(recipe, encoded, rows)
     return Estimate(
@@ -106,6 +87,18 @@ def estimate(
         trainable_parameters=fitted.trainable_parameters,
         total_parameters=fitted.total_parameters,
     )
+
+
+def _trial(recipe: Recipe) -> Recipe:
+    """Return the recipe cut down to a few steps on the same rows."""
+    every_row = recipe.training.imbalance.model_copy(update={"majority_ratio": None})
+    changes = {
+        "epochs": float(WARM_STEPS + TRIAL_STEPS),
+        "keep": "last",
+        "early_stopping": None,
+        "imbalance": every_row,
+    }
+    return recipe.model_copy(update={"training": recipe.training.model_copy(update=changes)})
 
 
 def _steady_rate(history: list[dict[str, Any]], overall: float) -> float:
@@ -121,8 +114,6 @@ def _steady_rate(history: list[dict[str, Any]], overall: float) -> float:
 
 def _rows_an_epoch(recipe: Recipe, encoded: Encoded, rows: int) -> float:
     """Return the rows one epoch sees, which `imbalance.majority_ratio` makes fewer."""
-    from burnish.training.batching import epoch_rows
-
     ratio = recipe.training.imbalance.majority_ratio
     seen = len(epoch_rows(encoded.targets, ratio=ratio, seed=0, epoch=0))
     return rows * seen / len(encoded)

@@ -59,6 +59,11 @@ class FitResult:
         return self.state.history
 
     @property
+    def seconds(self) -> float:
+        """Seconds of training, over all sittings."""
+        return self.state.seconds
+
+    @property
     def tokens_per_second(self) -> float:
         """Tokens learned from in a second of training, padding not counted."""
         return self.state.tokens / max(self.state.seconds, 1e-9)
@@ -88,7 +93,7 @@ def fit(
     *,
     hardware: Hardware,
     tracker: Tracker,
-    checkpoints: Path,
+    checkpoints: Path | None,
     resume: bool = False,
 ) -> FitResult:
     """Train the model of `source` on `train` as the recipe says.
@@ -101,7 +106,8 @@ def fit(
         choose: rows that choose the epoch and the thresholds; None: the last epoch is kept.
         hardware: as `training.hardware.probe` found it.
         tracker: is told the curve.
-        checkpoints: folder of the run's checkpoints.
+        checkpoints: folder of the run's checkpoints; None: none are written, and the last
+            epoch is kept.
         resume: go on from the last checkpoint there, if there is one.
 
     Raises:
@@ -114,28 +120,28 @@ def fit(
     torch.manual_seed(recipe.training.seed)
     task = task.for_training(recipe.training, train)
     parts, feed = _assemble(recipe, task, source, train, hardware)
-    if resume:
+    if resume and checkpoints:
         resume_from(parts, checkpoints)
     recorder = Recorder(parts, tracker, every_steps=recipe.tracking.every_steps)
     judge = Judge(parts, feed, train, choose, recorder)
-    saver = Saver(
-        parts=parts,
-        source=source,
-        folder=checkpoints,
-        name=recipe.name,
-        method=recipe.method.kind,
-    )
     stopper = Stopper(parts)
-    keeper = Keeper(
-        saver,
-        judge,
-        every_epoch=recipe.training.checkpoint_every_epoch,
-        every_seconds=_SAVE_SECONDS,
-    )
+    callbacks = [recorder, judge, stopper, Meter(parts)]
+    if checkpoints:
+        callbacks.insert(3, _keeper(recipe, source, parts, judge, checkpoints))
     data = StepData(train, task, recipe.training, feed=feed, plan=parts.plan, state=parts.state)
     if parts.state.step < parts.plan.steps and parts.state.stop is None:
-        _run(parts, data, [recorder, judge, stopper, keeper, Meter(parts)], stopper)
+        _run(parts, data, callbacks, stopper)
     return _finish(parts, feed, choose, checkpoints)
+
+
+def _keeper(
+    recipe: Recipe, source: ModelSource, parts: Parts, judge: Judge, folder: Path
+) -> Keeper:
+    saver = Saver(
+        parts=parts, source=source, folder=folder, name=recipe.name, method=recipe.method.kind
+    )
+    every_epoch = recipe.training.checkpoint_every_epoch
+    return Keeper(saver, judge, every_epoch=every_epoch, every_seconds=_SAVE_SECONDS)
 
 
 def _assemble(
@@ -196,9 +202,12 @@ def _run(parts: Parts, data: StepData, callbacks: list[L.Callback], stopper: Sto
         raise SystemExit(128 + signal.SIGTERM)
 
 
-def _finish(parts: Parts, feed: Feed, choose: Encoded | None, checkpoints: Path) -> FitResult:
+def _finish(
+    parts: Parts, feed: Feed, choose: Encoded | None, checkpoints: Path | None
+) -> FitResult:
     """Put the chosen weights in place and choose the thresholds for them."""
-    if parts.training.keep == "best" and choose is not None and has_checkpoint(checkpoints, BEST):
+    keeps_best = parts.training.keep == "best" and choose is not None
+    if keeps_best and checkpoints and has_checkpoint(checkpoints, BEST):
         best = load_checkpoint(checkpoints, BEST)
         restore_weights(parts.model, best.weights, where=checkpoints)
     elif parts.average:

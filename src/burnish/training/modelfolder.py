@@ -28,10 +28,10 @@ from burnish.training.models import (
     load_model,
     open_adapter,
     open_tokenizer,
-    quiet,
     resolve,
 )
 from burnish.training.predict import logits
+from burnish.training.quiet import quiet
 
 FILE = "burnish.json"
 _VERSION = 1

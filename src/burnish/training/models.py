@@ -18,6 +18,7 @@ from burnish.tasks.base import Task
 from burnish.training.guard import check_folder, damaged, read_config
 from burnish.training.hub import STARTERS, download, hub_reachable, starter_folder
 from burnish.training.methods import METHODS, lora
+from burnish.training.quiet import quiet
 
 __all__ = [
     "STARTERS",
@@ -274,22 +275,6 @@ def _dropout_changes(source: ModelSource, dropout: float | None) -> dict[str, fl
         return {}
     config = _config(source)
     return {key: dropout for key in _DROPOUT_KEYS if hasattr(config, key)}
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep transformers' own messages and progress bars off the terminal."""
-    from transformers.utils import logging
-
-    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        if bars:
-            logging.enable_progress_bar()
 
 
 @contextmanager
