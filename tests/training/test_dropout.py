@@ -73,6 +73,23 @@ def reference(
     return torch.cat([*rows, query.new_zeros(TOTAL - start, 2, 4)])
 
 
+def test_attention_works_in_bf16_under_autocast() -> None:
+    torch.manual_seed(0)
+    states = [torch.randn(TOTAL, 2, 4) for _ in range(3)]
+    low = [each.bfloat16().requires_grad_() for each in states]
+    noise, outputs = Noise(), []
+
+    for form in (states, low):
+        noise.restart(1)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            out = dropped_attention(*form, runs=RUNS, scale=0.5, share=0.4, noise=noise)
+        outputs.append(out)
+    outputs[1].sum().backward()
+
+    assert outputs[1].dtype == low[0].grad.dtype == torch.bfloat16
+    torch.testing.assert_close(outputs[1].float(), outputs[0], atol=0.05, rtol=0)
+
+
 def test_attention_and_its_gradients_equal_those_of_pytorch() -> None:
     torch.manual_seed(0)
     states = [torch.randn(TOTAL, 2, 4, requires_grad=True) for _ in range(3)]

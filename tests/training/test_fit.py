@@ -212,6 +212,31 @@ def test_the_best_epoch_is_kept_and_early_stopping_waits_its_patience(
     assert result.state.best_epoch == int(np.argmin(losses)) + 1 == len(losses) - 2
 
 
+def test_bf16_learns_about_what_fp32_learns(
+    run: Fit,
+    make_recipe: Callable[..., Recipe],
+    tiny: ModelSource,
+    task: ClassificationTask,
+    train: Encoded,
+    hardware: Hardware,
+) -> None:
+    losses = []
+    for precision in ("fp32", "bf16"):
+        result = fit(
+            make_recipe(dropout=0.1),
+            task,
+            tiny,
+            train,
+            None,
+            hardware=replace(hardware, precision=precision),
+            tracker=MemoryTracker(),
+            checkpoints=None,
+        )
+        losses.append([line["metrics"]["train/loss"] for line in result.history])
+
+    np.testing.assert_allclose(losses[0], losses[1], atol=0.02)
+
+
 def test_part_of_an_epoch_can_be_trained(run: Fit, make_recipe: Callable[..., Recipe]) -> None:
     result = run(make_recipe(epochs=1.5))
 

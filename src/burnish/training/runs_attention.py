@@ -46,9 +46,11 @@ def dropped_attention(
         noise.mask(torch.Size((rows * query.shape[1], length, length)), share, dtype=query.dtype)
         for rows, length in runs
     ]
-    out: Tensor = _RunsAttention.apply(  # type: ignore[no-untyped-call]  # torch has no types here
-        query, key, value, runs, scale, masks
-    )
+    # Autocast would widen the softmax but not its backward pass; all stays in one precision.
+    with torch.autocast(query.device.type, enabled=False):
+        out: Tensor = _RunsAttention.apply(  # type: ignore[no-untyped-call]  # torch has no types
+            query, key, value, runs, scale, masks
+        )
     return out
 
 
