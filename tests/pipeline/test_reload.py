@@ -75,8 +75,14 @@ def test_mlflow_loads_the_registered_model(
     import mlflow
     import pandas as pd
 
-    mlflow.set_tracking_uri("sqlite:///burnish.db")
-    loaded = mlflow.pyfunc.load_model("models:/clauses/1")
+    mlflow.set_tracking_uri(f"sqlite:///{workplace}/burnish.db")
+    mlflow.set_registry_uri(f"sqlite:///{workplace}/burnish.db")
+    try:
+        loaded = mlflow.pyfunc.load_model("models:/clauses/1")
+    finally:
+        # Other tests open stores of their own in this process.
+        mlflow.set_tracking_uri(None)
+        mlflow.set_registry_uri(None)
 
     table = loaded.predict(pd.DataFrame({"text": [str(row["text"]) for row in test_rows[:5]]}))
 

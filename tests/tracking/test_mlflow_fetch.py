@@ -36,8 +36,10 @@ def global_store(store_uri: str) -> Iterator[Any]:
     """MLflow as its own users call it: with a global tracking URI."""
     mlflow = import_mlflow()
     mlflow.set_tracking_uri(store_uri)
+    mlflow.set_registry_uri(store_uri)
     yield mlflow
     mlflow.set_tracking_uri(None)
+    mlflow.set_registry_uri(None)
 
 
 @pytest.mark.parametrize(
