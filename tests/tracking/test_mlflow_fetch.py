@@ -1,6 +1,7 @@
 """A model or checkpoint that was kept in MLflow comes back and answers the same."""
 
 import dataclasses
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,7 @@ def global_store(store_uri: str) -> Iterator[Any]:
     yield mlflow
     mlflow.set_tracking_uri(None)
     mlflow.set_registry_uri(None)
+    os.environ.pop("MLFLOW_REGISTRY_URI", None)  # which MLflow sets and forgets
 
 
 @pytest.mark.parametrize(
