@@ -68,6 +68,7 @@ def test_selecting_metric_is_among_the_scores(task: Task) -> None:
     predictions = task.decode(np.zeros((3, 2), np.float32), encoded)
 
     assert task.metric in task.score(predictions)
+    assert set(task.score(predictions)) == set(task.metric_names())
     assert isinstance(task.higher_is_better(task.metric), bool)
 
 

@@ -122,6 +122,22 @@ def test_a_run_that_was_stopped_ends_with_the_very_weights_of_one_that_was_not(
     assert resumed.state.best_value == whole.state.best_value
 
 
+def test_a_checkpoint_of_another_run_is_refused(
+    run: Fit, make_recipe: Callable[..., Recipe]
+) -> None:
+    run(make_recipe())
+
+    with pytest.raises(CheckpointError, match=r"a run of 12 steps, this one has 18"):
+        run(make_recipe(epochs=3.0), resume=True)
+
+
+def test_an_unknown_metric_to_stop_by_is_told_before_training(
+    run: Fit, make_recipe: Callable[..., Recipe]
+) -> None:
+    with pytest.raises(RecipeError, match=r"early_stopping.metric`[\s\S]*use 'macro_f1'"):
+        run(make_recipe(early_stopping={"metric": "macro-f1"}))
+
+
 def test_sigterm_ends_with_status_143_after_a_checkpoint(
     run: Fit, make_recipe: Callable[..., Recipe], tmp_path: Path
 ) -> None:

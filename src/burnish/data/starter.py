@@ -128,7 +128,7 @@ _COURTS = (
 _DAYS = ("seven", "ten", "fourteen", "thirty", "sixty", "ninety")
 _LEADS = ("Please note that ", "For the avoidance of doubt, ", "As a rule, ", "It is agreed that ")
 _LEAD_SHARE = 0.15
-_FRAME_SHARE = 0.65  # of sentences made from a frame and words rather than from a whole template
+_FRAME_SHARE = 0.8  # of sentences made from a frame and words rather than from a whole template
 
 
 def _document(number: int) -> _Document:

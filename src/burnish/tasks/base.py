@@ -64,6 +64,10 @@ class Task(ABC):
         """The metric that selects the best checkpoint; among the keys of `score`."""
 
     @abstractmethod
+    def metric_names(self) -> tuple[str, ...]:
+        """Return the names that `score` answers with."""
+
+    @abstractmethod
     def higher_is_better(self, metric: str) -> bool:
         """Return whether more of a metric of `score` is better."""
 

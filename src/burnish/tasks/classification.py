@@ -87,6 +87,10 @@ class ClassificationTask(Task):
         """F1 of the class of interest where there is one, else macro F1."""
         return default_metric(self.space)
 
+    def metric_names(self) -> tuple[str, ...]:
+        """Return every registered metric that fits the label space."""
+        return metric_names(self.space)
+
     def higher_is_better(self, metric: str) -> bool:
         """Return whether more of that metric is better."""
         return METRICS.get(metric).higher_is_better

@@ -134,9 +134,11 @@ class Judge(L.Callback):  # type: ignore[misc]  # Lightning has no types
         name = early.metric if early else self._parts.task.metric
         value = self.metrics[f"validation/{name}"]
         upwards = name != "loss" and self._parts.task.higher_is_better(name)
-        gain = np.inf if state.best_value is None else value - state.best_value
-        if state.best_value is not None and not upwards:
-            gain = -gain
+        gain = np.inf
+        if state.best_value is not None:
+            gain = (value - state.best_value) * (1 if upwards else -1)
+        if not np.isfinite(value):  # such as an area under a curve without positives
+            gain = -np.inf
         self.improved = bool(gain > 0)
         state.waited = 0 if gain > (early.min_delta if early else 0) else state.waited + 1
         if self.improved:

@@ -8,12 +8,14 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import lightning as L  # noqa: N812  (the name its own documentation uses)
 import torch
 
+from burnish.errors import RecipeError
 from burnish.recipe.recipe import Recipe
 from burnish.recipe.training import FullMethod, Training
 from burnish.tasks.base import Encoded, Task
@@ -116,6 +118,7 @@ def fit(
         KeyboardInterrupt: SIGINT came; a checkpoint was written.
         SystemExit: 143, SIGTERM came; a checkpoint was written.
     """
+    _check_metric(recipe.training, task)
     apply(hardware)
     torch.manual_seed(recipe.training.seed)
     task = task.for_training(recipe.training, train)
@@ -132,6 +135,18 @@ def fit(
     if parts.state.step < parts.plan.steps and parts.state.stop is None:
         _run(parts, data, callbacks, stopper)
     return _finish(parts, feed, choose, checkpoints)
+
+
+def _check_metric(training: Training, task: Task) -> None:
+    known = ("loss", *task.metric_names())
+    metric = training.early_stopping.metric if training.early_stopping else "loss"
+    if metric not in known:
+        near = get_close_matches(metric, known, n=1)
+        raise RecipeError(
+            f"{metric!r} is not a metric of this task",
+            where="recipe key `training.early_stopping.metric`",
+            fix=f"use {near[0]!r}" if near else f"use one of {', '.join(known)}",
+        )
 
 
 def _keeper(
@@ -155,7 +170,7 @@ def _assemble(
     trainable = sum(one.numel() for one in model.parameters() if one.requires_grad)
     train_used_rows(model, train.tokens, pad_id=padding_id(model))
     noise = use_fast_dropout(model) if hardware.device == "cpu" else None
-    packed = packing.packs(model, training.packing)
+    packed = packing.packs(model, training.packing, device=hardware.device)
     freeze = recipe.method.freeze if isinstance(recipe.method, FullMethod) else 0
     optimizer = build_optimizer(model, training)
     weights = [one for group in optimizer.param_groups for one in group["params"]]

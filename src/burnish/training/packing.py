@@ -128,8 +128,10 @@ def anatomy(model: Any) -> Anatomy | None:
     return ANATOMIES.get(config.model_type)
 
 
-def packs(model: Any, wish: str) -> bool:
+def packs(model: Any, wish: str, *, device: str = "cpu") -> bool:
     """Return whether rows are joined, given recipe key `training.packing`.
+
+    On a GPU `auto` pads: there a launch for each run of rows costs more than padding does.
 
     Raises:
         ModelTaskError: BN304, `on` for an architecture that is not in the table.
@@ -141,7 +143,7 @@ def packs(model: Any, wish: str) -> bool:
             where="recipe key `training.packing`",
             fix="set `training.packing: auto`",
         )
-    return able and wish != "off"
+    return able and (wish == "on" or (wish == "auto" and device == "cpu"))
 
 
 def layers(model: Any) -> Any:

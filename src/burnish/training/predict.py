@@ -33,7 +33,7 @@ def logits(
         hardware: tells tokens a pass, precision, device.
         packed: join rows without padding; None: where the architecture allows it.
     """
-    packed = packing.anatomy(model) is not None if packed is None else packed
+    packed = packing.packs(model, "auto", device=hardware.device) if packed is None else packed
     pad_id = padding_id(model)
     apply(hardware)
     out = np.zeros((len(encoded), int(task.head()["num_labels"])), np.float32)
@@ -54,7 +54,7 @@ def embeddings(source: ModelSource | Any, encoded: Encoded, hardware: Hardware) 
         hardware: tells tokens a pass, precision, device.
     """
     model = load_body(source) if isinstance(source, ModelSource) else source
-    packed = packing.anatomy(model) is not None
+    packed = packing.packs(model, "auto", device=hardware.device)
     pad_id = padding_id(model)
     apply(hardware)
     out = np.zeros((len(encoded), model.config.hidden_size), np.float32)

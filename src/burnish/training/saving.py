@@ -8,6 +8,7 @@ from typing import Any
 import lightning as L  # noqa: N812  (the name its own documentation uses)
 import torch
 
+from burnish.errors import CheckpointError
 from burnish.runfolder import write_json
 from burnish.tasks.base import Task
 from burnish.training.callbacks import Judge, averaged
@@ -116,6 +117,13 @@ def resume_from(parts: Parts, folder: Path) -> None:
     if not has_checkpoint(folder, LAST):
         return
     found = load_checkpoint(folder, LAST)
+    plan = [parts.plan.steps, parts.plan.steps_per_epoch]
+    if found.state["plan"] != plan:
+        raise CheckpointError(
+            f"it is of a run of {found.state['plan'][0]} steps, this one has {plan[0]}",
+            where=str(folder),
+            fix="resume with the recipe and the data of that run, or start a new run",
+        )
     restore_weights(parts.model, found.weights, where=folder)
     parts.optimizer.load_state_dict(found.state["optimizer"])
     state = RunState.from_json(found.state["run"])
