@@ -46,13 +46,14 @@ def allocate(rows: pl.DataFrame, shares: Mapping[str, float]) -> pl.DataFrame:
     totals: Counter[str] = Counter()
     for kind in kinds:
         totals.update({label: rows * len(kind.units) for label, rows in kind.labels.items()})
-    need = {
-        s: {label: share * rows for label, rows in totals.items()} for s, share in shares.items()
-    }
+    need = {s: {name: share * n for name, n in totals.items()} for s, share in shares.items()}
     chosen: dict[int, str] = {}
-    for kind in sorted(kinds, key=lambda kind: _rarity(kind, totals)):
-        rarest = min(kind.labels, key=lambda label: (totals[label], label))
-        for split, members in _shared_out(kind, rarest, shares, need):
+    rarest = [min((totals[label], label) for label in kind.labels) for kind in kinds]
+    # No two kinds have a unit in common, so the first unit decides between equally rare ones.
+    for (_, label), kind in sorted(
+        zip(rarest, kinds, strict=True), key=lambda k: (k[0], k[1].units)
+    ):
+        for split, members in _shared_out(kind, label, shares, need):
             chosen.update(dict.fromkeys(members, split))
     splits = [chosen[number] for number in range(units.height)]
     if units.height <= _FEW_UNITS:
@@ -76,11 +77,6 @@ def _kinds(rows: pl.DataFrame) -> tuple[pl.DataFrame, list[_Kind]]:
         for combo, numbers in alike.iter_rows()
     ]
     return units.drop("combo"), kinds
-
-
-def _rarity(kind: _Kind, totals: Mapping[str, int]) -> tuple[int, str, int]:
-    count, label = min((totals[label], label) for label in kind.labels)
-    return count, label, kind.units[0]
 
 
 def _shared_out(
@@ -113,10 +109,7 @@ def _improved(
     target = np.outer(list(shares.values()), counts.sum(axis=0))  # shape (splits, classes)
     place = np.array([names.index(split) for split in splits])
     excess = np.stack([counts[place == s].sum(axis=0) for s in range(len(names))]) - target
-    moved = True
     for _ in range(_PASSES):
-        if not moved:
-            break
         moved = False
         for unit, brings in enumerate(counts):
             here = place[unit]
@@ -128,6 +121,8 @@ def _improved(
                 excess[here] -= brings
                 excess[best] += brings
                 place[unit], moved = best, True
+        if not moved:
+            break
     return [names[p] for p in place]
 
 

@@ -9,8 +9,6 @@ Source: Broder 1997, "On the resemblance and containment of documents"; the band
 3 of Leskovec, Rajaraman and Ullman, "Mining of Massive Datasets".
 """
 
-from collections.abc import Iterator
-
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -43,18 +41,10 @@ def with_clusters(parts: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
         return parts
     keyed = {name: with_keys(frame) for name, frame in parts.items()}
     distinct = pl.concat([f.select(KEY, "text") for f in keyed.values()]).unique(KEY).sort(KEY)
-    clusters = near_duplicate_clusters(distinct["text"])
-    keys = distinct[KEY].to_numpy()
-    # Keys are sorted, so the first of a cluster is its smallest.
-    smallest = np.full(clusters.max(initial=-1) + 1, np.iinfo(np.uint64).max, dtype=np.uint64)
-    np.minimum.at(smallest, clusters, keys)
-    table = pl.DataFrame({KEY: distinct[KEY], CLUSTER: smallest[clusters]})
-    return {
-        name: frame.drop(CLUSTER, strict=False).join(
-            table, on=KEY, how="left", maintain_order="left"
-        )
-        for name, frame in keyed.items()
-    }
+    clusters = pl.Series(CLUSTER, near_duplicate_clusters(distinct["text"]))
+    table = distinct.select(KEY, pl.col(KEY).min().over(clusters).alias(CLUSTER))
+    bare = {name: frame.drop(CLUSTER, strict=False) for name, frame in keyed.items()}
+    return {n: f.join(table, on=KEY, how="left", maintain_order="left") for n, f in bare.items()}
 
 
 def near_duplicate_clusters(texts: pl.Series, *, similarity: float = SIMILARITY) -> I64:
@@ -64,10 +54,11 @@ def near_duplicate_clusters(texts: pl.Series, *, similarity: float = SIMILARITY)
         texts: n texts; null and wordless ones are alone.
         similarity: Jaccard similarity of word-pair sets from which a pair counts, in (0, 1].
     """
+    if texts.is_empty():
+        return np.arange(0)
     index = _ShingleIndex(texts)
-    pairs = _sorted_unique(
-        np.concatenate([_candidates(index.band_keys(band)) for band in range(_BANDS)])
-    )
+    found = [_candidates(np.concatenate([b[:, n] for b in index.bands])) for n in range(_BANDS)]
+    pairs = _sorted_unique(np.concatenate(found))
     if not len(pairs):
         return np.arange(texts.len())
     candidates = np.stack([pairs >> _HALF, pairs & _LOWER], axis=1).astype(np.int64)
@@ -78,28 +69,23 @@ def near_duplicate_clusters(texts: pl.Series, *, similarity: float = SIMILARITY)
 
 
 class _ShingleIndex:
-    """Distinct word pairs of every text, and its MinHash signature band by band."""
+    """Distinct word pairs of every text, and its MinHash signature band by band.
+
+    `bands` are batches of shape (texts, bands): equal keys, candidate pair; 0 for no words.
+    """
 
     def __init__(self, texts: pl.Series) -> None:
-        shingles, counts, self._bands = [], [], []
-        factors = _odd_factors(_BANDS * _BAND_ROWS)
+        shingles, counts, self.bands = [], [], []
+        numbers = np.arange(1, _BANDS * _BAND_ROWS + 1, dtype=np.uint64)
+        factors = mixed(numbers, 7) | np.uint64(1)
         for start in range(0, texts.len(), _BATCH_ROWS):
             batch, sizes = _shingles(texts.slice(start, _BATCH_ROWS))
             # 32 bits: halves the memory; a chance match moves a similarity by 1e-8.
             shingles.append((batch >> _HALF).astype(np.uint32))
             counts.append(sizes)
-            self._bands.append(_band_keys(batch, sizes, factors))
-        self._shingles = np.concatenate(shingles) if shingles else np.empty(0, np.uint32)
-        sizes = np.concatenate(counts) if counts else np.empty(0, np.int64)
-        self._starts = np.concatenate([[0], np.cumsum(sizes)])
-
-    def band_keys(self, band: int) -> U64:
-        """Return one key a text, shape (n,): equal keys, candidate pair; 0 for no words."""
-        return (
-            np.concatenate([b[:, band] for b in self._bands])
-            if self._bands
-            else np.empty(0, np.uint64)
-        )
+            self.bands.append(_band_keys(batch, sizes, factors))
+        self._shingles = np.concatenate(shingles)
+        self._starts = np.concatenate([[0], np.cumsum(np.concatenate(counts))])
 
     def similarities(self, pairs: I64) -> NDArray[np.float64]:
         """Return the exact Jaccard similarity of each pair, shape (m,); `pairs` is (m, 2)."""
@@ -145,8 +131,7 @@ def _shingles(texts: pl.Series) -> tuple[U64, I64]:
 
 def _distinct(hashes: U64, owner: I64, texts: int) -> tuple[U64, I64]:
     # One sort of (text, upper hash bits): texts fit in 20 bits because a batch is 20,000.
-    packed = (owner.astype(np.uint64) << np.uint64(44)) | (hashes >> np.uint64(20))
-    packed = _sorted_unique(packed)
+    packed = _sorted_unique((owner.astype(np.uint64) << np.uint64(44)) | (hashes >> np.uint64(20)))
     owners = (packed >> np.uint64(44)).astype(np.int64)
     return packed << np.uint64(20), np.bincount(owners, minlength=texts)
 
@@ -157,10 +142,6 @@ def _sorted_unique(values: U64) -> U64:
     first = np.ones(len(ordered), dtype=np.bool_)
     first[1:] = ordered[1:] != ordered[:-1]
     return np.asarray(ordered[first])
-
-
-def _odd_factors(count: int) -> U64:
-    return mixed(np.arange(1, count + 1, dtype=np.uint64), 7) | np.uint64(1)
 
 
 def _band_keys(shingles: U64, sizes: I64, factors: U64) -> U64:
@@ -186,15 +167,7 @@ def _candidates(keys: U64) -> U64:
     order = np.argsort(keys, kind="stable")
     order = order[keys[order] != 0]
     ordered = keys[order]
-    opens = (
-        np.concatenate([[True], ordered[1:] != ordered[:-1]]) if len(order) else np.empty(0, bool)
-    )
+    opens = np.ones(len(order), dtype=np.bool_)
+    opens[1:] = ordered[1:] != ordered[:-1]
     first = order[np.maximum.accumulate(np.where(opens, np.arange(len(order)), 0))]
     return np.asarray((first[~opens].astype(np.uint64) << _HALF) | order[~opens].astype(np.uint64))
-
-
-def buckets(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
-    """Yield the rows of each near-duplicate cluster of two distinct texts or more."""
-    for _, rows in frame.group_by(CLUSTER, maintain_order=True):
-        if rows[KEY].n_unique() > 1:
-            yield rows

@@ -10,13 +10,14 @@ from pathlib import Path, PurePosixPath
 from burnish.errors import DataNotFoundError
 
 HUB = "hub:"
-_BRANCHES = (None, "refs/convert/parquet")
-_PATIENCE_SECONDS = 15.0
-_PARTS = {
-    "train": ("train",),
+PARTS = ("train", "validation", "test")
+NAMES = {  # part → what its files may be called
+    "train": ("train", "training"),
     "validation": ("validation", "valid", "val", "dev"),
     "test": ("test",),
 }
+_CONVERTED = "refs/convert/parquet"
+_PATIENCE_SECONDS = 15.0
 
 
 def fetch(reference: str) -> dict[str, list[Path]]:
@@ -30,18 +31,15 @@ def fetch(reference: str) -> dict[str, list[Path]]:
     """
     repository, _, config = reference.removeprefix(HUB).partition(":")
     try:
-        for branch in _BRANCHES:
-            parts = _download(repository, config, branch)
-            if parts:
-                return parts
+        parts = _download(repository, config, None) or _download(repository, config, _CONVERTED)
     except Exception as err:
-        for branch in _BRANCHES:
-            parts = _cached(repository, config, branch)
-            if parts:
-                return parts
-        lines = str(err).splitlines() or [type(err).__name__]
-        raise _not_had(reference, f"the hub data set cannot be had: {lines[0]}") from err
-    raise _not_had(reference, f"it has no Parquet file of config {config or 'default'!r}")
+        parts = _cached(repository, config, None) or _cached(repository, config, _CONVERTED)
+        if not parts:
+            lines = str(err).splitlines() or [type(err).__name__]
+            raise _not_had(reference, f"the hub data set cannot be had: {lines[0]}") from err
+    if not parts:
+        raise _not_had(reference, f"it has no Parquet file of config {config or 'default'!r}")
+    return parts
 
 
 def _download(repository: str, config: str, branch: str | None) -> dict[str, list[Path]]:
@@ -50,13 +48,11 @@ def _download(repository: str, config: str, branch: str | None) -> dict[str, lis
     # Not list_repo_files: without a network it retries for half a minute.
     info = HfApi().dataset_info(repository, revision=branch, timeout=_PATIENCE_SECONDS)
     parts = parts_of((file.rfilename for file in info.siblings or ()), config)
-    return {
-        part: [
-            Path(hf_hub_download(repository, name, repo_type="dataset", revision=branch))
-            for name in names
-        ]
-        for part, names in parts.items()
-    }
+
+    def local(name: str) -> Path:
+        return Path(hf_hub_download(repository, name, repo_type="dataset", revision=branch))
+
+    return {part: [local(name) for name in names] for part, names in parts.items()}
 
 
 def _cached(repository: str, config: str, branch: str | None) -> dict[str, list[Path]]:
@@ -64,13 +60,12 @@ def _cached(repository: str, config: str, branch: str | None) -> dict[str, list[
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     try:
-        folder = Path(
-            snapshot_download(
-                repository, repo_type="dataset", revision=branch, local_files_only=True
-            )
+        found = snapshot_download(
+            repository, repo_type="dataset", revision=branch, local_files_only=True
         )
     except (LocalEntryNotFoundError, OSError, ValueError):
         return {}
+    folder = Path(found)
     names = (str(path.relative_to(folder)) for path in folder.rglob("*.parquet"))
     return {part: [folder / n for n in found] for part, found in parts_of(names, config).items()}
 
@@ -88,7 +83,7 @@ def parts_of(names: Iterable[str], config: str) -> dict[str, list[str]]:
         if path.suffix != ".parquet" or (config and config not in folders):
             continue
         stems = {path.name.split("-")[0].split(".")[0], *folders[-1:]}
-        for part, words in _PARTS.items():
+        for part, words in NAMES.items():
             if stems & set(words):
                 found.setdefault(part, []).append(name)
     return found

@@ -8,6 +8,7 @@ A frame carries its keys in private columns (`burnish:…`) from the first check
 so that a million texts are digested once; `without_keys` takes them off.
 """
 
+from collections.abc import Iterable
 from hashlib import blake2b
 
 import numpy as np
@@ -17,7 +18,6 @@ from numpy.typing import NDArray
 KEY = "burnish:key"  # UInt64, equal for equal normalised texts
 CLUSTER = "burnish:cluster"  # UInt64, equal for near-duplicates; see `burnish.data.dedupe`
 _BATCH_ROWS = 50_000
-_KEY_BYTES = 8
 
 
 def normalised(texts: pl.Series) -> pl.Series:
@@ -30,13 +30,15 @@ def text_keys(texts: pl.Series) -> pl.Series:
 
     Two different texts share a key with probability 5e-20; among a million, 3e-8.
     """
-    digests = bytearray()
-    for start in range(0, texts.len(), _BATCH_ROWS):
-        batch = normalised(texts.slice(start, _BATCH_ROWS)).fill_null("")
-        digests += b"".join(
-            [blake2b(text.encode(), digest_size=_KEY_BYTES).digest() for text in batch.to_list()]
-        )
-    return pl.Series(KEY, np.frombuffer(bytes(digests), dtype="<u8").astype(np.uint64))
+    starts = range(0, max(1, texts.len()), _BATCH_ROWS)
+    batches = (normalised(texts.slice(s, _BATCH_ROWS)).fill_null("").to_list() for s in starts)
+    return pl.Series(KEY, np.concatenate([digests(batch) for batch in batches]))
+
+
+def digests(texts: Iterable[str]) -> NDArray[np.uint64]:
+    """Return a 64-bit digest of each text, shape (n,)."""
+    joined = b"".join([blake2b(text.encode(), digest_size=8).digest() for text in texts])
+    return np.frombuffer(joined, dtype="<u8").astype(np.uint64)
 
 
 def with_keys(frame: pl.DataFrame) -> pl.DataFrame:

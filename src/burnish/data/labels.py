@@ -9,8 +9,7 @@ once in plain Python and joined back; a million rows cost one join.
 """
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 import polars as pl
 
@@ -19,6 +18,7 @@ from burnish.recipe.task import ClassificationTask
 from burnish.records import LabelSpace
 
 _BETWEEN = "\x1f"  # joins the labels of a list into one key; refused inside labels below
+_LISTS = pl.List(pl.String)
 _MANY = 50  # distinct labels from which "nearly every row its own" means a wrong column
 
 Parts = dict[str, pl.DataFrame]
@@ -51,35 +51,29 @@ def settle_labels(
             fix="set `task.multi_label: true`, or leave `collapse` out",
         )
     names = task.labels or _names_in(parts["train"], label_column)
-    rule = _Rule(names=names, task=task, multi_label=multi_label)
-    settled = {name: _settled(frame, rule, label_column) for name, frame in parts.items()}
+    settled = {name: _settled(frame, names, task, label_column) for name, frame in parts.items()}
+    if not multi_label:
+        for name, frame in parts.items():
+            _refuse_lists(frame, settled[name]["labels"], label_column)
     space = _space(task, names, multi_label=multi_label)
     refuse_one_class(space, settled["train"], label_column)
     return space, settled
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Rule:
-    """How the raw labels of one row become names."""
+def _named(raw: list[str], names: tuple[str, ...], task: ClassificationTask) -> list[str]:
+    """Return distinct names in order, unknown labels as they are, after `collapse`."""
+    order = {name: place for place, name in enumerate(names)}
+    found = {_name(label, names, order) if task.labels else label for label in raw}
+    unknown = sorted(found - order.keys())
+    if not task.collapse:
+        return [*sorted(found & order.keys(), key=order.__getitem__), *unknown]
+    return unknown or [task.collapse.positive if found else task.collapse.negative]
 
-    names: tuple[str, ...]
-    task: ClassificationTask
-    multi_label: bool
 
-    def settle(self, raw: list[str]) -> list[str]:
-        """Return distinct names in order, unknown labels as they are, after `collapse`."""
-        order = {name: place for place, name in enumerate(self.names)}
-        found = {self._name(label, order) for label in raw}
-        unknown = sorted(found - order.keys())
-        collapse = self.task.collapse
-        if collapse and not unknown:
-            return [collapse.positive if found else collapse.negative]
-        return unknown if collapse else [*sorted(found - set(unknown), key=order.get), *unknown]  # type: ignore[arg-type]
-
-    def _name(self, label: str, order: Mapping[str, int]) -> str:
-        if label in order or not label.isdecimal() or int(label) >= len(self.names):
-            return label
-        return self.names[int(label)] if self.task.labels else label
+def _name(label: str, names: tuple[str, ...], order: Mapping[str, int]) -> str:
+    """Return the name of a label, which may be the position of one."""
+    is_position = label not in order and label.isdecimal() and int(label) < len(names)
+    return names[int(label)] if is_position else label
 
 
 def _lists(task: ClassificationTask, parts: Parts, column: str) -> tuple[Parts, bool]:
@@ -98,35 +92,17 @@ def _lists(task: ClassificationTask, parts: Parts, column: str) -> tuple[Parts, 
             where=f"parts {', '.join(parts)}",
             fix="name the column with the labels in `data.label`",
         )
-    is_list = True in shapes
-    gap = pl.lit(None, pl.List(pl.String) if is_list else pl.String).alias("raw_label")
-    parts = {n: f if n in full else f.with_columns(gap) for n, f in parts.items()}
-    written = not is_list and task.multi_label is not False and _looks_like_lists(parts)
-    convert = _parsed_lists if written else _wrapped(multi_label=task.multi_label is True)
-    if is_list:
-        convert = _as_lists
-    return {name: convert(frame, column) for name, frame in parts.items()}, is_list or written
-
-
-def _as_lists(frame: pl.DataFrame, column: str) -> pl.DataFrame:  # noqa: ARG001
-    return frame.with_columns(pl.col("raw_label").cast(pl.List(pl.String)))
-
-
-def _wrapped(*, multi_label: bool) -> Callable[[pl.DataFrame, str], pl.DataFrame]:
-    """Return the conversion of single labels; an empty cell is no label in a multi-label CSV."""
-
-    def convert(frame: pl.DataFrame, column: str) -> pl.DataFrame:  # noqa: ARG001
-        single = pl.col("raw_label").cast(pl.String)
-        none = pl.lit([], pl.List(pl.String)) if multi_label else pl.lit(None)
-        return frame.with_columns(
-            pl.when(single.fill_null("") == "")
-            .then(none)
-            .otherwise(pl.concat_list(single))
-            .cast(pl.List(pl.String))
-            .alias("raw_label")
-        )
-
-    return convert
+    if True in shapes:
+        gap, lists = pl.lit(None, _LISTS), pl.col("raw_label").cast(_LISTS)
+        as_lists = {n: lists if n in full else gap.alias("raw_label") for n in parts}
+        return {n: f.with_columns(as_lists[n]) for n, f in parts.items()}, True
+    if task.multi_label is not False and _looks_like_lists(parts):
+        return {n: _parsed_lists(f, column) for n, f in parts.items()}, True
+    # An empty cell is no label in a multi-label CSV, and a gap otherwise.
+    empty = pl.lit([] if task.multi_label else None, _LISTS)
+    single = pl.col("raw_label").cast(pl.String)
+    wrapped = pl.when(single.fill_null("") == "").then(empty).otherwise(pl.concat_list(single))
+    return {n: f.with_columns(wrapped.alias("raw_label")) for n, f in parts.items()}, False
 
 
 def _looks_like_lists(parts: Parts) -> bool:
@@ -146,8 +122,7 @@ def _parsed_lists(frame: pl.DataFrame, column: str) -> pl.DataFrame:
             where=f"{first['file']}, row {first['row']}",
             fix='write a JSON list, such as ["a", "b"] or [0, 3]',
         )
-    made = pl.Series("raw_label", [lists.get(c) for c in cells], dtype=pl.List(pl.String))
-    return frame.with_columns(made)
+    return frame.with_columns(pl.Series("raw_label", [lists.get(c) for c in cells], dtype=_LISTS))
 
 
 def _parsed_list(cell: str) -> list[str] | None:
@@ -170,25 +145,21 @@ def _names_in(train: pl.DataFrame, column: str) -> tuple[str, ...]:
             where="the training rows",
             fix="name the column with the labels in `data.label`, or list them in `task.labels`",
         )
-    if all(name.isdecimal() for name in found):
-        return tuple(sorted(found, key=int))
-    return tuple(sorted(found))
+    return tuple(sorted(found, key=int if all(name.isdecimal() for name in found) else None))
 
 
-def _settled(frame: pl.DataFrame, rule: _Rule, column: str) -> pl.DataFrame:
+def _settled(
+    frame: pl.DataFrame, names: tuple[str, ...], task: ClassificationTask, column: str
+) -> pl.DataFrame:
     raw = frame["raw_label"]
     _refuse_separator(frame, column)
     # The length keeps [""] apart from [].
     key = pl.select(pl.format("{}:{}", raw.list.len(), raw.list.join(_BETWEEN))).to_series()
     distinct = pl.DataFrame({"key": key, "raw": raw}).unique("key").drop_nulls("key")
-    names = [rule.settle(labels) for labels in distinct["raw"].to_list()]
-    table = distinct.select("key").with_columns(
-        pl.Series("labels", names, dtype=pl.List(pl.String))
-    )
-    labels = key.to_frame("key").join(table, on="key", how="left", maintain_order="left")["labels"]
-    if not rule.multi_label:
-        _refuse_lists(frame, labels, column)
-    return frame.drop("raw_label").insert_column(2, labels.alias("labels"))
+    labels = [_named(raw, names, task) for raw in distinct["raw"].to_list()]
+    table = distinct.select("key", pl.Series("labels", labels, dtype=_LISTS))
+    joined = key.to_frame("key").join(table, on="key", how="left", maintain_order="left")
+    return frame.drop("raw_label").insert_column(2, joined["labels"])
 
 
 def _refuse_separator(frame: pl.DataFrame, column: str) -> None:

@@ -5,7 +5,7 @@ too: what one stage kept is what the next one got, so no row vanishes between tw
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import groupby
 from typing import Any
@@ -14,12 +14,20 @@ from burnish.records import LedgerEntry
 
 
 def check_balance(entries: Sequence[LedgerEntry]) -> None:
-    """Raise ValueError when a stage got another number of rows than the one before handed on.
+    """Raise ValueError when a stage got another number of rows than the one before handed on."""
+    rows_left(entries)
+
+
+def rows_left(entries: Sequence[LedgerEntry]) -> dict[str, int]:
+    """Return split → rows it holds after the last stage.
 
     Args:
         entries: in the order the stages ran; a part without an entry passes through unchanged.
+
+    Raises:
+        ValueError: rows vanish, or appear, between two stages.
     """
-    rows: dict[str, int] = {}
+    rows: Counter[str] = Counter()
     for stage, group in groupby(entries, key=lambda entry: entry.stage):
         arriving: Counter[str] = Counter()
         for entry in group:
@@ -31,43 +39,28 @@ def check_balance(entries: Sequence[LedgerEntry]) -> None:
                 )
             rows[entry.split] = entry.kept
             arriving.update(entry.moved)
-        for split, count in arriving.items():
-            rows[split] = rows.get(split, 0) + count
+        rows.update(arriving)
+    return dict(rows)
 
 
 def ledger_json(entries: Sequence[LedgerEntry]) -> dict[str, Any]:
     """Return the document of ledger.json: entries, totals, and that they balance.
 
     Raises:
-        ValueError: the chain of stages does not balance; see `check_balance`.
+        ValueError: the chain of stages does not balance; see `rows_left`.
     """
-    check_balance(entries)
+    kept = rows_left(entries)
     dropped: Counter[str] = Counter()
     for entry in entries:
         dropped.update(entry.dropped)
     return {
         "balances": True,
         "totals": {
-            "rows_in": _entering(entries),
-            "kept": rows_left(entries),
+            "rows_in": sum(e.rows_in for e in entries if e.stage == entries[0].stage),
+            "kept": kept,
             "dropped": dict(dropped),
             "rows_cut": sum(entry.rows_cut for entry in entries),
             "tokens_lost": sum(entry.tokens_lost for entry in entries),
         },
         "entries": [asdict(entry) for entry in entries],
     }
-
-
-def rows_left(entries: Iterable[LedgerEntry]) -> dict[str, int]:
-    """Return split → rows it holds after the last stage."""
-    rows: dict[str, int] = {}
-    for entry in entries:
-        rows[entry.split] = rows.get(entry.split, entry.rows_in) - entry.rows_in + entry.kept
-        for split, count in entry.moved.items():
-            rows[split] = rows.get(split, 0) + count
-    return rows
-
-
-def _entering(entries: Sequence[LedgerEntry]) -> int:
-    first = entries[0].stage if entries else ""
-    return sum(entry.rows_in for entry in entries if entry.stage == first)

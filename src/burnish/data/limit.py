@@ -1,14 +1,12 @@
 """A small, balanced part of the training rows, for a quick trial of a recipe."""
 
 from collections import Counter
+from math import ceil
 
-import numpy as np
 import polars as pl
 
 from burnish.data.keys import KEY, mixed, with_keys
 from burnish.records import LabelSpace, LedgerEntry
-
-_NO_LABEL = ""
 
 
 def limit_train(
@@ -20,35 +18,30 @@ def limit_train(
     their own. Which rows are taken depends on text and seed, not on the order of rows; those
     taken keep it.
     """
-    kept = train
-    if train.height > limit:
+    rows_in, dropped = train.height, {}
+    if rows_in > limit:
         classes = _rarest_class(train, space)
         order = mixed(with_keys(train)[KEY].to_numpy(), seed)
-        quota = _quotas(Counter(classes.to_list()), limit)
         ranked = pl.DataFrame({"class": classes, "order": order, "id": train["id"]})
         rank = ranked.select(pl.struct("order", "id").rank("ordinal").over("class")).to_series()
-        allowed = classes.replace_strict(quota, return_dtype=pl.Int64)
-        kept = train.filter(rank <= allowed)
-    cut = train.height - kept.height
-    return kept, LedgerEntry(
-        stage="limit",
-        split="train",
-        rows_in=train.height,
-        kept=kept.height,
-        dropped={"limit": cut} if cut else {},
+        quota = _quotas(Counter(classes.to_list()), limit)
+        train = train.filter(rank <= classes.replace_strict(quota, return_dtype=pl.Int64))
+        dropped = {"limit": rows_in - train.height}
+    return train, LedgerEntry(
+        stage="limit", split="train", rows_in=rows_in, kept=train.height, dropped=dropped
     )
 
 
 def _rarest_class(train: pl.DataFrame, space: LabelSpace) -> pl.Series:
     """Return the class each row counts for, shape (n,)."""
     combos = train["labels"].list.join("\x1f")
-    distinct = combos.value_counts()
+    rows = {combo: (combo.split("\x1f"), n) for combo, n in combos.value_counts().iter_rows()}
     counts: Counter[str] = Counter(dict.fromkeys(space.names, 0))
-    for combo, rows in distinct.iter_rows():
-        counts.update(dict.fromkeys(combo.split("\x1f"), rows))
+    for names, count in rows.values():
+        counts.update(dict.fromkeys(names, count))
     rarest = {
-        combo: min(combo.split("\x1f"), key=lambda name: (counts[name], name))
-        for combo in distinct[:, 0]
+        combo: min(names, key=lambda name: (counts[name], name))
+        for combo, (names, _) in rows.items()
     }
     return combos.replace_strict(rarest, return_dtype=pl.String)
 
@@ -56,11 +49,7 @@ def _rarest_class(train: pl.DataFrame, space: LabelSpace) -> pl.Series:
 def _quotas(counts: Counter[str], limit: int) -> dict[str, int]:
     """Return class → rows to take: equal shares, what a small class leaves goes to the others."""
     quota: dict[str, int] = {}
-    left = limit
-    for place, (name, rows) in enumerate(
-        sorted(counts.items(), key=lambda item: (item[1], item[0]))
-    ):
-        quota[name] = min(rows, int(np.ceil(left / (len(counts) - place))) if left else 0)
-        quota[name] = min(quota[name], left)
-        left -= quota[name]
+    for name in sorted(counts, key=lambda name: (counts[name], name)):
+        left, classes_left = limit - sum(quota.values()), len(counts) - len(quota)
+        quota[name] = min(counts[name], ceil(left / classes_left))
     return quota

@@ -34,12 +34,10 @@ def load_rows(recipe: Recipe) -> tuple[dict[str, pl.DataFrame], tuple[LedgerEntr
     sources = find_sources(data)
     extra = [name for name in (*recipe.evaluation.slices, data.time) if name]
     names = _short_names(s for part in sources.values() for s in part)
-    parts, entries = {}, []
-    for part, files in sources.items():
-        parts[part], entry = load_part(part, files, data, extra=extra, names=names)
-        entries.append(entry)
+    loaded = {p: load_part(p, f, data, extra=extra, names=names) for p, f in sources.items()}
+    parts = {part: rows for part, (rows, _) in loaded.items()}
     _refuse_repeated_ids(parts.values(), data)
-    return parts, tuple(entries)
+    return parts, tuple(entry for _, entry in loaded.values())
 
 
 def load_part(
@@ -89,12 +87,9 @@ def _columns(data: Data, extra: Iterable[str], *, labelled: bool) -> dict[str, K
             where="recipe keys `data.text`, `data.label`, `data.group`, `data.id`",
             fix="name a different column in each",
         )
-    plain = [name for name in (data.id, data.group, *extra) if name]
-    columns = dict.fromkeys(plain, Kind.PLAIN)
-    columns[data.text] = Kind.TEXT
-    if labelled:
-        columns[data.label] = Kind.LABELS
-    return columns
+    columns = {name: Kind.PLAIN for name in (data.id, data.group, *extra) if name}
+    labels = {data.label: Kind.LABELS} if labelled else {}
+    return columns | {data.text: Kind.TEXT} | labels
 
 
 def _read(file: str, part: str, data: Data, columns: dict[str, Kind]) -> Table:
@@ -112,17 +107,16 @@ def _read(file: str, part: str, data: Data, columns: dict[str, Kind]) -> Table:
 
 def _canonical(frame: pl.DataFrame, name: str, data: Data, extra: tuple[str, ...]) -> pl.DataFrame:
     ids = pl.format("{}:{}", pl.lit(name), pl.col(ROW))
-    labelled = data.label in frame.columns
+    label = pl.col(data.label) if data.label in frame.columns else pl.lit(None, pl.Null)
+    group = pl.col(data.group) if data.group else pl.lit(None)
     return frame.select(
-        (_given_ids(frame, name, data.id) if data.id else ids).alias("id"),
-        pl.col(data.text).cast(pl.String).alias("text"),
-        (pl.col(data.label) if labelled else pl.lit(None, pl.Null)).alias("raw_label"),
-        (pl.col(data.group).cast(pl.String) if data.group else pl.lit(None, pl.String)).alias(
-            "group"
-        ),
-        pl.lit(name).alias("file"),
-        pl.col(ROW).alias("row"),
-        *(pl.col(column).alias(f"{META}{column}") for column in extra),
+        id=_given_ids(frame, name, data.id) if data.id else ids,
+        text=pl.col(data.text).cast(pl.String),
+        raw_label=label,
+        group=group.cast(pl.String),
+        file=pl.lit(name),
+        row=pl.col(ROW),
+        **{f"{META}{column}": pl.col(column) for column in extra},
     )
 
 
@@ -146,8 +140,7 @@ def _joined(frames: list[pl.DataFrame], files: tuple[str, ...]) -> pl.DataFrame:
             where=" and ".join(shapes.values()),
             fix="write a list in every row of every file, or a single label",
         )
-    metas = [c for c in frames[0].columns if c.startswith(META)]
-    for column in metas:
+    for column in (c for c in frames[0].columns if c.startswith(META)):
         types = {f[column].dtype for f in frames} - {pl.Null()}
         if len(types) > 1:
             frames = [f.with_columns(pl.col(column).cast(pl.String)) for f in frames]

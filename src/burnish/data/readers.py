@@ -17,9 +17,9 @@ Reader = Callable[..., Table]
 READERS: Registry[Reader] = Registry(
     "reader",
     {
-        "jsonl": "burnish.data.formats.json_lines:read",
-        "ndjson": "burnish.data.formats.json_lines:read",
-        "json": "burnish.data.formats.json_list:read",
+        "jsonl": "burnish.data.formats.json_objects:read_lines",
+        "ndjson": "burnish.data.formats.json_objects:read_lines",
+        "json": "burnish.data.formats.json_objects:read_list",
         "csv": "burnish.data.formats.delimited:read_csv",
         "tsv": "burnish.data.formats.delimited:read_tsv",
         "parquet": "burnish.data.formats.parquet:read",
@@ -51,13 +51,13 @@ def read_file(path: Path, *, encoding: str, columns: Mapping[str, Kind]) -> Tabl
         ColumnError: BN204, a requested column is missing.
         EmptyDataError: BN205, it holds no record.
     """
-    kind = format_of(path)
     if not path.is_file():
         raise DataNotFoundError(
             "no such file" if not path.exists() else "this is not a file",
             where=str(path),
             fix="give the path of a data file in `data.from`, `data.train` or `data.test`",
         )
+    kind = format_of(path)
     if kind not in READERS.names():
         raise DataFormatError(
             f"no reader for files ending in {path.suffix or 'nothing'!r}",

@@ -8,18 +8,12 @@ Called by `burnish.data.load`, and by the manifest, which records each input's d
 
 from pathlib import Path
 
-from burnish.data.hub import HUB, fetch
+from burnish.data.hub import HUB, NAMES, PARTS, fetch
 from burnish.data.readers import READERS, format_of
 from burnish.errors import DataFormatError, DataNotFoundError
 from burnish.recipe.data import Data, Source
 
 STARTER = "starter:"
-PARTS = ("train", "validation", "test")
-_NAMES = {
-    "train": ("train", "training"),
-    "validation": ("validation", "valid", "val", "dev"),
-    "test": ("test",),
-}
 _WILD = "*?["
 
 
@@ -33,8 +27,8 @@ def find_sources(data: Data) -> dict[str, tuple[str, ...]]:
         DataFormatError: BN202, a folder with two candidates for one part, or a file named twice.
     """
     found = _from_one(data.from_) if data.from_ else {}
-    given = {"train": data.train, "validation": data.validation, "test": data.test}
-    for part, source in given.items():
+    for part in PARTS:
+        source = getattr(data, part)
         if source is not None:
             found[part] = _from_part(part, source)
     if "train" not in found:
@@ -63,7 +57,7 @@ def _from_folder(folder: Path) -> dict[str, tuple[str, ...]]:
     known = READERS.names()
     files = sorted(f for f in folder.iterdir() if f.is_file() and format_of(f) in known)
     found: dict[str, tuple[str, ...]] = {}
-    for part, names in _NAMES.items():
+    for part, names in NAMES.items():
         mine = [f for f in files if _stem(f) in names]
         if len({format_of(f) for f in mine}) > 1 or len({_whole_stem(f) for f in mine}) < len(mine):
             raise DataFormatError(
@@ -124,16 +118,17 @@ def _from_pattern(pattern: str, *, key: str) -> tuple[str, ...]:
     if path.exists():
         return (str(path),)
     matches: list[Path] = []
-    if any(c in pattern for c in _WILD):
+    is_glob = any(c in pattern for c in _WILD)
+    if is_glob:
         # Everything before the first wildcard is a plain folder; glob wants a relative pattern.
         plain = next(i for i, name in enumerate(path.parts) if any(c in name for c in _WILD))
         matches = sorted(Path(*path.parts[:plain]).glob(str(Path(*path.parts[plain:]))))
     if not matches:
-        part = key if key != "data.from" else "data.from=<folder with train.jsonl …> or data.from"
+        set_to = key if key != "data.from" else "data.from=<folder with train.jsonl …> or data.from"
         raise DataNotFoundError(
-            "no file matches" if any(c in pattern for c in _WILD) else "no such file or folder",
+            "no file matches" if is_glob else "no such file or folder",
             where=f"recipe key `{key}` ({pattern}), looked up from {Path.cwd()}",
-            fix=f"set it to a path that exists: `--set {part}=<file>`",
+            fix=f"set it to a path that exists: `--set {set_to}=<file>`",
         )
     return tuple(map(str, matches))
 

@@ -8,14 +8,12 @@ Called after `burnish.data.integrity.parts`; the result goes to `burnish.data.in
 """
 
 from collections.abc import Iterable, Mapping
-from hashlib import blake2b
 
-import numpy as np
 import polars as pl
 
 from burnish.data.allocation import allocate
 from burnish.data.dedupe import with_clusters
-from burnish.data.keys import CLUSTER, KEY, mixed, with_keys
+from burnish.data.keys import CLUSTER, KEY, digests, mixed, with_keys
 from burnish.data.limit import limit_train
 from burnish.data.load import META
 from burnish.data.timeline import cut_by_time
@@ -51,11 +49,7 @@ def split_parts(
         carved = {s: made[s].height for s in shares if s != "train"} if name == "train" else {}
         entries.append(
             LedgerEntry(
-                stage="split",
-                split=name,
-                rows_in=rows.height,
-                kept=made[name].height,
-                moved=carved,
+                stage="split", split=name, rows_in=rows.height, kept=made[name].height, moved=carved
             )
         )
     made = {name: made[name] for name in ORDER if name in made}
@@ -67,11 +61,8 @@ def split_parts(
 
 def _shares(parts: Parts, split: Split) -> dict[str, float]:
     """Return what is carved from the train part: split → share of its rows, summing to 1."""
-    shares = {}
-    if "validation" not in parts:
-        shares["validation"] = split.validation
-        if "test" not in parts:
-            shares["test"] = split.test
+    carved = () if "validation" in parts else ("validation", "test")
+    shares = {name: getattr(split, name) for name in carved if name not in parts}
     left = 1 - sum(shares.values())
     shares["tune"] = split.tune * left
     shares["train"] = left - shares["tune"]
@@ -99,34 +90,23 @@ def _places(
     if method == "time":
         return cut_by_time(train, f"{META}{data.time}", shares)
     keyed = with_clusters({"train": train})["train"] if method == "cluster" else with_keys(train)
-    unit = {"group": _group_keys, "cluster": _clusters}.get(method, _texts)(keyed)
+    unit = (
+        _group_keys(keyed) if method == "group" else keyed[CLUSTER if method == "cluster" else KEY]
+    )
     rows = pl.DataFrame({"unit": unit}).with_columns(
         order=pl.Series(mixed(unit.to_numpy(), split.seed)),
         labels=pl.lit([], pl.List(pl.String)) if method == "random" else train["labels"],
     )
     table = allocate(rows, shares)
-    joined = rows.select("unit").join(table, on="unit", how="left", maintain_order="left")
-    return joined["split"]
-
-
-def _texts(rows: pl.DataFrame) -> pl.Series:
-    return rows[KEY]
-
-
-def _clusters(rows: pl.DataFrame) -> pl.Series:
-    return rows[CLUSTER]
+    return unit.replace_strict(table["unit"], table["split"])
 
 
 def _group_keys(rows: pl.DataFrame) -> pl.Series:
     """Return a key a group; a row without group stands with the copies of its text."""
-    groups = rows["group"]
-    names = groups.unique().drop_nulls()
-    digests = b"".join(blake2b(n.encode(), digest_size=8).digest() for n in names)
-    table = pl.DataFrame(
-        {"group": names, "unit": np.frombuffer(digests, dtype="<u8").astype(np.uint64)}
-    )
+    names = rows["group"].unique().drop_nulls()
+    table = pl.DataFrame({"group": names, "unit": digests(names)})
     joined = rows.select("group", KEY).join(table, on="group", how="left", maintain_order="left")
-    return joined.select(pl.col("unit").fill_null(pl.col(KEY)))["unit"]
+    return joined.select(pl.coalesce("unit", KEY)).to_series()
 
 
 def _refuse_empty(made: Parts, shares: Iterable[str], method: str) -> None:

@@ -80,70 +80,49 @@ def clauses(part: str) -> pl.DataFrame:
     while len(rows) < _ROWS[part]:
         document = _one(rng, documents)
         text, labels = _row(rng, matters, document)
-        rows.setdefault(text, (labels, document.name))
-    return pl.DataFrame(
-        {
-            "text": list(rows),
-            "labels": [labels for labels, _ in rows.values()],
-            "document": [name for _, name in rows.values()],
-        },
-        schema={"text": pl.String, "labels": pl.List(pl.String), "document": pl.String},
-    )
+        rows.setdefault(text, (labels, document["name"]))
+    made = [(text, labels, name) for text, (labels, name) in rows.items()]
+    types = [("text", pl.String), ("labels", pl.List(pl.String)), ("document", pl.String)]
+    return pl.DataFrame(made, schema=types, orient="row")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Document:
-    """One made-up contract: who speaks, and what the parties are called throughout."""
-
-    name: str
-    provider: str
-    customer: str
-    service: str
-    law: str
-    court: str
-
-
-_BEGINNINGS = (
-    *("Al", "Bri", "Cor", "Dul", "Eph", "Fen", "Gal", "Hol", "Ist", "Jun", "Kel", "Lum"),
-    *("Mar", "Nov", "Orb", "Pel", "Quo", "Riv", "Sol", "Tam", "Umb", "Vel", "Wex"),
-)
-_ENDINGS = ("bria", "danto", "fy", "gora", "lix", "mento", "nest", "pado", "rova", "sync", "tide")
-_PROVIDERS = ("we", "the Company", "the Provider", "NAME", "we", "the Operator", "NAME")
-_CUSTOMERS = ("you", "the User", "the Customer", "you", "the Member")
-_SERVICES = ("the Service", "the Platform", "the Website", "the App", "our products", "the Portal")
-_LAWS = (
-    "Delaware",
-    "California",
-    "Ireland",
-    "Singapore",
-    "Luxembourg",
-    "Nevada",
-    "Malta",
-    "Bermuda",
-)
-_COURTS = (
-    *("San Francisco", "Dublin", "Singapore", "Wilmington", "New York", "Valletta"),
-    *("Hamilton", "Las Vegas", "Zurich"),
-)
-_DAYS = ("seven", "ten", "fourteen", "thirty", "sixty", "ninety")
 _LEADS = ("Please note that ", "For the avoidance of doubt, ", "As a rule, ", "It is agreed that ")
 _LEAD_SHARE = 0.15
 _FRAME_SHARE = 0.8  # of sentences made from a frame and words rather than from a whole template
 
 
-def _document(number: int) -> _Document:
-    """Return the document of a number; the periods of the lists have no common factor of note."""
-    name = _BEGINNINGS[number % len(_BEGINNINGS)] + _ENDINGS[number * 3 % len(_ENDINGS)]
-    provider = _PROVIDERS[number % len(_PROVIDERS)].replace("NAME", name)
-    service = _SERVICES[number % len(_SERVICES)]
-    return _Document(
-        name=name,
-        provider=provider,
-        customer=_CUSTOMERS[number % len(_CUSTOMERS)],
-        service=service if provider == "we" else service.replace("our products", "the Store"),
-        law=_LAWS[number * 5 % len(_LAWS)],
-        court=_COURTS[number * 4 % len(_COURTS)],
-    )
+def _document(number: int) -> dict[str, str]:
+    """Return slot → word for one made-up contract: who speaks, and what the parties are called.
+
+    The periods of the lists have no common factor of note.
+    """
+    lists = _read_yaml("starter_frames.yaml")["documents"]
+
+    def nth(name: str, step: int = 1) -> str:
+        return str(lists[name][number * step % len(lists[name])])
+
+    name = nth("beginnings") + nth("endings", 3)
+    provider, customer = nth("providers").replace("NAME", name), nth("customers")
+    service = nth("services")
+    return {
+        "name": name,
+        "provider": provider,
+        "customer": customer,
+        **_pronouns(provider, "we us our ours ourselves are_we"),
+        **_pronouns(customer, "you you your yours yourselves are"),
+        "service": service if provider == "we" else service.replace("our products", "the Store"),
+        "law": nth("laws", 5),
+        "court": nth("courts", 4),
+    }
+
+
+def _pronouns(party: str, plain: str) -> dict[str, str]:
+    """Return slot → word for a party: pronouns as they are, or forms of its name."""
+    names = plain.split()
+    if party in {"we", "you"}:
+        return {name: "are" if name.startswith("are") else name for name in names}
+    forms = (party, party, f"{party}'s", f"{party}'s", "itself", "is")
+    return dict(zip(names, forms, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +149,7 @@ def _matters(part: str) -> dict[str, _Matter]:
     return found
 
 
+@cache
 def _read_yaml(name: str) -> dict[str, Any]:
     content = files("burnish.data").joinpath(name).read_text("utf-8")
     return cast("dict[str, Any]", yaml.safe_load(content))
@@ -188,7 +168,9 @@ def _fold(place: int, matter: int) -> int:
     return (place + 2 * (place // 5) + matter) % 5
 
 
-def _row(rng: Random, matters: Mapping[str, _Matter], document: _Document) -> tuple[str, list[str]]:
+def _row(
+    rng: Random, matters: Mapping[str, _Matter], document: Mapping[str, str]
+) -> tuple[str, list[str]]:
     recipe = _one(rng, [kind for kind, weight in _MIXTURE.items() for _ in range(weight)])
     names = sorted(TYPES, key=lambda _: rng.random())
     sentences, labels = [], set()
@@ -201,44 +183,25 @@ def _row(rng: Random, matters: Mapping[str, _Matter], document: _Document) -> tu
     return " ".join(sentences), [name for name in TYPES if name in labels]
 
 
-def _sentence(rng: Random, matter: _Matter, side: str, document: _Document) -> str:
+def _sentence(rng: Random, matter: _Matter, side: str, document: Mapping[str, str]) -> str:
     framed = bool(matter.frames[side]) and rng.random() < _FRAME_SHARE
     template = _one(rng, (matter.frames if framed else matter.clauses)[side])
     template = re.sub(r"<(\w+)>", lambda m: _one(rng, matter.words[m[1]]), template)
     chosen = re.sub(r"\[([^]]*)]", lambda m: _one(rng, m[1].split("|")), template)
-    words = _words(document) | {"days": _one(rng, _DAYS)}
-    text = re.sub(r"{([^}]*)}", lambda m: _filled(m[1], words, document), chosen)
+    words = {**document, "days": _one(rng, matter.words["days"])}
+    text = re.sub(r"{([^}]*)}", lambda m: _filled(m[1], words), chosen)
     if rng.random() < _LEAD_SHARE:
-        proper = (document.name, document.law, document.court)
+        proper = (document["name"], document["law"], document["court"])
         return _one(rng, _LEADS) + (text if text.startswith(proper) else text[0].lower() + text[1:])
     return text[0].upper() + text[1:]
 
 
-def _words(document: _Document) -> dict[str, str]:
-    return {
-        **_pronouns(document.provider, "we us our ours ourselves are_we"),
-        **_pronouns(document.customer, "you you your yours yourselves are"),
-        "service": document.service,
-        "law": document.law,
-        "court": document.court,
-    }
-
-
-def _pronouns(party: str, plain: str) -> dict[str, str]:
-    """Return slot → word for a party: pronouns as they are, or forms of its name."""
-    names = plain.split()
-    if party in {"we", "you"}:
-        return {name: "are" if name.startswith("are") else name for name in names}
-    forms = (party, party, f"{party}'s", f"{party}'s", "itself", "is")
-    return dict(zip(names, forms, strict=True))
-
-
-def _filled(slot: str, words: Mapping[str, str], document: _Document) -> str:
+def _filled(slot: str, words: Mapping[str, str]) -> str:
     kind, _, verb = slot.partition(":")
     if not verb:
         return words[slot]
-    party = document.provider if kind == "w" else document.customer
-    return verb if party in {"we", "you"} else _third_person(verb)
+    plural = words["provider" if kind == "w" else "customer"] in {"we", "you"}
+    return verb if plural else _third_person(verb)
 
 
 def _third_person(verb: str) -> str:

@@ -9,7 +9,7 @@ Owner of `zstandard`. Called by `burnish.data.formats`.
 import gzip
 import io
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -42,13 +42,9 @@ def binary_stream(path: Path) -> Iterator[IO[bytes]]:
         with _opened(path) as stream:
             yield stream
     except _DAMAGED as err:
-        raise bad_row(
-            path,
-            None,
-            f"the archive is damaged or cut short ({err}); {_lines_before_fault(path)} whole "
-            "line(s) could be read",
-            "copy or download the file again",
-        ) from err
+        what = f"the archive is damaged or cut short ({err}); "
+        what += f"{_lines_before_fault(path)} whole line(s) could be read"
+        raise bad_row(path, None, what, "copy or download the file again") from err
     except OSError as err:
         raise DataNotFoundError(
             f"cannot be read: {err.strerror or err}",
@@ -105,78 +101,76 @@ def _bad_encoding(path: Path, encoding: str, codec: str) -> DataFormatError:
 def refuse_nul_bytes(path: Path, row: int, line: str) -> None:
     """Raise DataFormatError (BN202) when a line holds NUL; JSON would call it a bad character."""
     if NUL in line:
-        raise bad_row(
-            path,
-            row,
-            "the line holds NUL bytes",
-            "remove them with `tr -d '\\000'`, or set `data.encoding: utf-16` if it is that",
-        )
+        fix = "remove them with `tr -d '\\000'`, or set `data.encoding: utf-16` if it is that"
+        raise bad_row(path, row, "the line holds NUL bytes", fix)
 
 
 def _opened(path: Path) -> Any:
     if path.suffix == ".gz":
         return gzip.open(path, "rb")
     if path.suffix == ".zst":
-        return closing(io.BufferedReader(_ZstdStream(path), _BLOCK_BYTES))
+        return closing(io.BufferedReader(_Stream(_unpacked(path)), _BLOCK_BYTES))
     return path.open("rb")
 
 
-class _ZstdStream(io.RawIOBase):
-    """Decompressed bytes of a .zst file of one or more frames.
+class _Stream(io.RawIOBase):
+    """Blocks of bytes as a file to read from."""
 
-    Its own class because the package's stream reader takes a file cut in the middle of a frame
-    for a complete one.
-    """
-
-    def __init__(self, path: Path) -> None:
-        try:
-            import zstandard
-        except ImportError as err:
-            raise MissingPackageError(
-                "reading .zst files needs the package zstandard",
-                where=str(path),
-                fix="pip install zstandard, or decompress the file",
-            ) from err
-        self._zstandard = zstandard
-        self._file = path.open("rb")
-        self._frame: Any = None
-        self._ready = b""
-        self._rest = b""
+    def __init__(self, blocks: Generator[bytes]) -> None:
+        self._blocks, self._ready = blocks, b""
 
     def readable(self) -> bool:
         """Return True: that is all it can do."""
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Fill `buffer` with decompressed bytes; 0 at the end. Raises EOFError when cut short."""
-        while not self._ready and self._more():
-            pass
+        """Fill `buffer` with the next bytes; 0 at the end."""
+        while not self._ready:
+            block = next(self._blocks, None)
+            if block is None:
+                return 0
+            self._ready = block
         count = min(len(buffer), len(self._ready))
-        buffer[:count] = self._ready[:count]
-        self._ready = self._ready[count:]
+        buffer[:count], self._ready = self._ready[:count], self._ready[count:]
         return count
-
-    def _more(self) -> bool:
-        block = self._rest or self._file.read(_BLOCK_BYTES)
-        self._rest = b""
-        if not block:
-            if self._frame is not None:
-                raise EOFError("it ends in the middle of a frame")
-            return False
-        if self._frame is None:
-            self._frame = self._zstandard.ZstdDecompressor().decompressobj()
-        try:
-            self._ready = self._frame.decompress(block)
-        except self._zstandard.ZstdError as err:
-            raise EOFError(str(err)) from err
-        if self._frame.eof:
-            self._rest, self._frame = self._frame.unused_data, None
-        return True
 
     def close(self) -> None:
         """Close the file beneath."""
-        self._file.close()
+        self._blocks.close()
         super().close()
+
+
+def _unpacked(path: Path) -> Generator[bytes]:
+    """Yield the content of a .zst file of one or more frames.
+
+    Not by the package's stream reader, which takes a file cut in the middle of a frame for a
+    complete one.
+
+    Raises:
+        EOFError: damaged or cut short.
+    """
+    try:
+        import zstandard
+    except ImportError as err:
+        raise MissingPackageError(
+            "reading .zst files needs the package zstandard",
+            where=str(path),
+            fix="pip install zstandard, or decompress the file",
+        ) from err
+    frame: Any = None
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK_BYTES):
+            while block:
+                frame = frame or zstandard.ZstdDecompressor().decompressobj()
+                try:
+                    yield frame.decompress(block)
+                except zstandard.ZstdError as err:
+                    raise EOFError(str(err)) from err
+                block = b""
+                if frame.eof:
+                    block, frame = frame.unused_data, None
+    if frame is not None:
+        raise EOFError("it ends in the middle of a frame")
 
 
 def _lines_before_fault(path: Path) -> int:

@@ -7,8 +7,8 @@ turned silently into null or text would be a row lost without anybody knowing.
 Used by `burnish.data.formats`; `burnish.data.load` turns the result into canonical rows.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import Enum
 from pathlib import Path
@@ -20,6 +20,8 @@ from burnish.errors import ColumnError, DataFormatError
 
 _INT64 = 2**63
 NUL = "\x00"
+_MIXED = "mixes single labels with lists of labels"
+_MIXED_FIX = "write a list in every row (an empty one for no label), or a single label in every row"
 ROW = "burnish:row"  # column of record numbers; a name no data file is likely to use
 
 
@@ -37,7 +39,12 @@ class Table:
 
     frame: pl.DataFrame
     rows_in: int  # records in the file, blank lines included
-    dropped: dict[str, int] = field(default_factory=dict)  # reason → records
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """Reason → records of the file that are not in the frame."""
+        blank = self.rows_in - self.frame.height
+        return {"blank-line": blank} if blank else {}
 
 
 def bad_row(path: Path, row: int | None, what: str, fix: str) -> DataFormatError:
@@ -60,9 +67,9 @@ def require_columns(path: Path | str, wanted: Iterable[str], present: Sequence[s
                 fix="set `data.text`, `data.label` and the other column keys to names in the file"
                 + (f"; did you mean {near[0]!r}?" if near else ""),
             )
-        if list(present).count(name) > 1:
+        if (times := list(present).count(name)) > 1:
             raise ColumnError(
-                f"column {name!r} is there {list(present).count(name)} times",
+                f"column {name!r} is there {times} times",
                 where=str(path),
                 fix="give each column its own name",
             )
@@ -89,21 +96,22 @@ class Columns:
             DataFormatError: BN202, a value does not fit its column's kind; names file and row.
         """
         for name, kind in self._kinds.items():
-            self._parts[name].append(typed(self._path, name, kind, rows, values[name]))
+            batch = _Batch(self._path, name, rows, values[name])
+            self._parts[name].append(batch.typed(kind))
         self._rows.append(pl.Series(ROW, rows, dtype=pl.Int64))
 
     def frame(self) -> pl.DataFrame:
         """Return all batches as one frame, `ROW` last."""
         rows = pl.concat(self._rows) if self._rows else pl.Series(ROW, [], dtype=pl.Int64)
-        joined = [self._joined(name) for name in self._kinds]
-        return pl.DataFrame([*joined, rows])
+        return pl.DataFrame([*map(self._joined, self._kinds), rows])
 
     def _joined(self, name: str) -> pl.Series:
         parts = self._parts[name]
         types = {part.dtype for part in parts} - {pl.Null()}
         if len(types) > 1 and self._kinds[name] is Kind.LABELS:
             raise self._changed_shape(name)
-        target = _common_type(types)
+        number = types == {pl.Int64(), pl.Float64()}
+        target = next(iter(types)) if len(types) == 1 else pl.Float64() if number else pl.String()
         return pl.concat([part.cast(target) for part in parts]) if parts else pl.Series(name, [])
 
     def _changed_shape(self, name: str) -> DataFormatError:
@@ -111,133 +119,103 @@ class Columns:
         pairs = zip(self._parts[name], self._rows, strict=True)
         part, rows = next((p, r) for p, r in pairs if p.dtype not in (first, pl.Null()))
         row = int(rows.filter(part.is_not_null())[0])
-        return _mixed_labels(self._path, name, row)
+        return bad_row(self._path, row, f"column {name!r} {_MIXED}", _MIXED_FIX)
 
 
-def _common_type(types: set[pl.DataType]) -> pl.DataType:
-    if len(types) == 1:
-        return next(iter(types))
-    if types == {pl.Int64(), pl.Float64()}:
-        return pl.Float64()
-    return pl.String()
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Values of one column as JSON or CSV gives them, and the rows of the file they stand in."""
 
+    path: Path
+    name: str
+    rows: Sequence[int]
+    values: Sequence[Any]
 
-def typed(
-    path: Path, name: str, kind: Kind, rows: Sequence[int], values: Sequence[Any]
-) -> pl.Series:
-    """Return values read from JSON or CSV as one column of the given kind.
+    def typed(self, kind: Kind) -> pl.Series:
+        """Return the values as a column of the given kind.
 
-    Raises:
-        DataFormatError: BN202, a value does not fit; names file, row, column and value.
-    """
-    make = {Kind.TEXT: _text, Kind.LABELS: _labels, Kind.PLAIN: _plain}[kind]
-    try:
-        return make(path, name, rows, values)
-    except UnicodeEncodeError:
-        row = next(r for r, v in zip(rows, values, strict=True) if _has_surrogate(v))
-        raise bad_row(
-            path,
-            row,
-            f"column {name!r} holds half of a surrogate pair, which is no character",
-            "write the text again with a correct UTF-8 or JSON encoder",
-        ) from None
+        Raises:
+            DataFormatError: BN202, a value does not fit; names file, row, column and value.
+        """
+        make = {Kind.TEXT: self._text, Kind.LABELS: self._labels, Kind.PLAIN: self._plain}[kind]
+        try:
+            return make(set(map(type, self.values)) - {type(None)})
+        except UnicodeEncodeError:
+            what = "holds half of a surrogate pair, which is no character"
+            fix = "write the text again with a correct UTF-8 or JSON encoder"
+            raise self._fault(_has_surrogate, what, fix) from None
 
+    def _series(self, values: Sequence[Any], dtype: Any) -> pl.Series:
+        return pl.Series(self.name, values, dtype=dtype)
 
-def _text(path: Path, name: str, rows: Sequence[int], values: Sequence[Any]) -> pl.Series:
-    if strange := set(map(type, values)) - {str, type(None)}:
-        row, value = next((r, v) for r, v in zip(rows, values, strict=True) if type(v) in strange)
-        raise bad_row(
-            path,
-            row,
-            f"column {name!r} holds {_shown(value)} where a text is expected",
-            "write it as a quoted text, or name another column in `data.text`",
-        )
-    series = pl.Series(name, values, dtype=pl.String)
-    refuse_nul(path, series, rows)
-    return series
+    def _fault(self, is_wrong: Callable[[Any], bool], what: str, fix: str) -> DataFormatError:
+        """Return the error for the row of the first wrong value."""
+        row = next(r for r, v in zip(self.rows, self.values, strict=True) if is_wrong(v))
+        return bad_row(self.path, row, f"column {self.name!r} {what}", fix)
+
+    def _first(self, types: set[type]) -> Any:
+        return next(value for value in self.values if type(value) in types)
+
+    def _text(self, types: set[type]) -> pl.Series:
+        if strange := types - {str}:
+            what = f"holds {_shown(self._first(strange))} where a text is expected"
+            fix = "write it as a quoted text, or name another column in `data.text`"
+            raise self._fault(lambda v: type(v) in strange, what, fix)
+        series = self._series(self.values, pl.String)
+        refuse_nul(self.path, series, self.rows)
+        return series
+
+    def _labels(self, types: set[type]) -> pl.Series:
+        if not types or types == {str}:
+            return self._series(self.values, pl.String if types else pl.Null)
+        if list not in types:
+            made = [None if v is None else self._label(v, v) for v in self.values]
+            return self._series(made, pl.String)
+        if len(types) > 1:
+            first = next(type(v) for v in self.values if v is not None)
+            raise self._fault(
+                lambda v: v is not None and (type(v) is list) != (first is list), _MIXED, _MIXED_FIX
+            )
+        lists = [None if v is None else [self._label(x, v) for x in v] for v in self.values]
+        return self._series(lists, pl.List(pl.String))
+
+    def _label(self, value: Any, cell: Any) -> str:
+        """Return a label as text; `cell` is the value itself, or the list that it is in."""
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        if isinstance(value, str | int):
+            return str(value)
+        if isinstance(value, float) and value.is_integer():
+            return str(int(value))  # a column of whole numbers with gaps is often saved as floats
+        what = f"holds {_shown(value)}, which is neither a label nor a list of labels"
+        fix = "write each label as a name or a whole number, and several labels as one flat list"
+        raise self._fault(lambda v: v is cell, what, fix)
+
+    def _plain(self, types: set[type]) -> pl.Series:
+        if nested := types & {list, dict}:
+            what = f"holds {_shown(self._first(nested))} where one value is expected"
+            fix = "flatten it, or name another column"
+            raise self._fault(lambda v: type(v) in nested, what, fix)
+        if not types:
+            return self._series(self.values, pl.Null)
+        if types == {bool}:
+            return self._series(self.values, pl.Boolean)
+        if types == {int} and all(v is None or -_INT64 <= v < _INT64 for v in self.values):
+            return self._series(self.values, pl.Int64)
+        if types <= {int, float} and float in types:
+            numbers = [None if v is None else float(v) for v in self.values]
+            return self._series(numbers, pl.Float64)
+        texts = [v if v is None or type(v) is str else str(v) for v in self.values]
+        return self._series(texts, pl.String)
 
 
 def refuse_nul(path: Path, series: pl.Series, rows: Sequence[int] | pl.Series) -> None:
     """Raise DataFormatError (BN202) when a text holds the NUL character; names file and row."""
     nul = series.str.contains(NUL, literal=True).fill_null(value=False)
     if nul.any():
-        place = nul.arg_max()
-        raise bad_row(
-            path,
-            int(rows[place or 0]),
-            f"column {series.name!r} holds a NUL character",
-            "remove it, for instance with `tr -d '\\000'`; it is a sign of a damaged export",
-        )
-
-
-def _labels(path: Path, name: str, rows: Sequence[int], values: Sequence[Any]) -> pl.Series:
-    types = set(map(type, values)) - {type(None)}
-    if not types:
-        return pl.Series(name, [None] * len(values), dtype=pl.Null)
-    if list in types:
-        if len(types) > 1:
-            full = [
-                (r, type(v) is list) for r, v in zip(rows, values, strict=True) if v is not None
-            ]
-            raise _mixed_labels(path, name, next(r for r, shape in full if shape != full[0][1]))
-        pairs = zip(rows, values, strict=True)
-        lists = [None if v is None else _label_list(path, name, r, v) for r, v in pairs]
-        return pl.Series(name, lists, dtype=pl.List(pl.String))
-    if types == {str}:
-        return pl.Series(name, values, dtype=pl.String)
-    pairs = zip(rows, values, strict=True)
-    names = [None if v is None else _label_name(path, name, r, v) for r, v in pairs]
-    return pl.Series(name, names, dtype=pl.String)
-
-
-def _label_list(path: Path, name: str, row: int, values: list[Any]) -> list[str]:
-    return [v if type(v) is str else _label_name(path, name, row, v) for v in values]
-
-
-def _label_name(path: Path, name: str, row: int, value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str | int):
-        return str(value)
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))  # a column of whole numbers with gaps is often saved as floats
-    raise bad_row(
-        path,
-        row,
-        f"column {name!r} holds {_shown(value)}, which is neither a label nor a list of labels",
-        "write each label as a name or a whole number, and several labels as one flat list",
-    )
-
-
-def _mixed_labels(path: Path, name: str, row: int) -> DataFormatError:
-    return bad_row(
-        path,
-        row,
-        f"column {name!r} mixes single labels with lists of labels",
-        "write a list in every row (an empty one for no label), or a single label in every row",
-    )
-
-
-def _plain(path: Path, name: str, rows: Sequence[int], values: Sequence[Any]) -> pl.Series:
-    types = set(map(type, values)) - {type(None)}
-    if nested := types & {list, dict}:
-        row, value = next((r, v) for r, v in zip(rows, values, strict=True) if type(v) in nested)
-        raise bad_row(
-            path,
-            row,
-            f"column {name!r} holds {_shown(value)} where one value is expected",
-            "flatten it, or name another column",
-        )
-    if not types:
-        return pl.Series(name, [None] * len(values), dtype=pl.Null)
-    if types == {bool}:
-        return pl.Series(name, values, dtype=pl.Boolean)
-    if types == {int} and all(v is None or -_INT64 <= v < _INT64 for v in values):
-        return pl.Series(name, values, dtype=pl.Int64)
-    if types <= {int, float} and float in types:
-        return pl.Series(name, [None if v is None else float(v) for v in values], dtype=pl.Float64)
-    texts = [v if v is None or type(v) is str else str(v) for v in values]
-    return pl.Series(name, texts, dtype=pl.String)
+        fix = "remove it, for instance with `tr -d '\\000'`; it is a sign of a damaged export"
+        what = f"column {series.name!r} holds a NUL character"
+        raise bad_row(path, int(rows[nul.arg_max() or 0]), what, fix)
 
 
 def _has_surrogate(value: Any) -> bool:
@@ -247,8 +225,6 @@ def _has_surrogate(value: Any) -> bool:
 
 def _shown(value: Any) -> str:
     kinds = {dict: "an object", list: "a list", bool: "a truth value", type(None): "null"}
+    kind = kinds.get(type(value), "the text" if type(value) is str else "the number")
     text = str(value)
-    shown = text if len(text) <= 40 else text[:39] + "…"  # noqa: PLR2004
-    return (
-        f"{kinds.get(type(value), 'the number' if type(value) is not str else 'the text')} {shown}"
-    )
+    return f"{kind} {text if len(text) <= 40 else text[:39] + '…'}"  # noqa: PLR2004

@@ -19,17 +19,7 @@ _FIELD_LIMIT = Lock()  # the limit is global to the csv module
 
 
 def read_csv(path: Path, *, encoding: str, columns: Mapping[str, Kind]) -> Table:
-    """Return the requested columns of a comma-separated file; see `_read`."""
-    return _read(path, ",", encoding=encoding, columns=columns)
-
-
-def read_tsv(path: Path, *, encoding: str, columns: Mapping[str, Kind]) -> Table:
-    """Return the requested columns of a tab-separated file; see `_read`."""
-    return _read(path, "\t", encoding=encoding, columns=columns)
-
-
-def _read(path: Path, delimiter: str, *, encoding: str, columns: Mapping[str, Kind]) -> Table:
-    """Return the requested columns; blank lines are dropped and counted as `blank-line`.
+    """Return the requested columns of a comma-separated file; blank lines are dropped and counted.
 
     Empty cells are "" in a text column and null in every other.
 
@@ -37,8 +27,17 @@ def _read(path: Path, delimiter: str, *, encoding: str, columns: Mapping[str, Ki
         DataFormatError: BN202, a record with too few or too many cells, or broken quoting.
         ColumnError: BN204, a requested column is not in the header.
     """
+    return _read(path, ",", encoding=encoding, columns=columns)
+
+
+def read_tsv(path: Path, *, encoding: str, columns: Mapping[str, Kind]) -> Table:
+    """Return the requested columns of a tab-separated file; see `read_csv`."""
+    return _read(path, "\t", encoding=encoding, columns=columns)
+
+
+def _read(path: Path, delimiter: str, *, encoding: str, columns: Mapping[str, Kind]) -> Table:
     collected = Columns(path, columns)
-    total = blank = 0
+    total = 0
     with text_stream(path, encoding=encoding) as stream:
         records = _records(path, csv.reader(stream, delimiter=delimiter, strict=True))
         header = next(records, [])
@@ -47,15 +46,15 @@ def _read(path: Path, delimiter: str, *, encoding: str, columns: Mapping[str, Ki
         require_columns(path, columns, header)
         places = {name: header.index(name) for name in columns}
         while batch := list(islice(records, _BATCH_ROWS)):
-            rows = [total + i for i, record in enumerate(batch, start=1) if record]
-            full = [record for record in batch if record]
-            _refuse_ragged(path, header, rows, full)
-            values = {name: [record[at] for record in full] for name, at in places.items()}
-            collected.add(rows, {n: _cells(v, columns[n]) for n, v in values.items()})
-            total, blank = total + len(batch), blank + len(batch) - len(full)
-    return Table(
-        frame=collected.frame(), rows_in=total, dropped={"blank-line": blank} if blank else {}
-    )
+            full = {row: record for row, record in enumerate(batch, total + 1) if record}
+            total += len(batch)
+            _refuse_ragged(path, len(header), full)
+            values = {}
+            for name, at in places.items():
+                empty = "" if columns[name] is Kind.TEXT else None
+                values[name] = [record[at] or empty for record in full.values()]
+            collected.add(list(full), values)
+    return Table(frame=collected.frame(), rows_in=total)
 
 
 def _records(path: Path, reader: Iterator[list[str]]) -> Iterator[list[str]]:
@@ -79,20 +78,8 @@ def _records(path: Path, reader: Iterator[list[str]]) -> Iterator[list[str]]:
         row += 1
 
 
-def _refuse_ragged(
-    path: Path, header: list[str], rows: list[int], records: list[list[str]]
-) -> None:
-    for row, record in zip(rows, records, strict=True):
-        if len(record) != len(header):
-            raise bad_row(
-                path,
-                row,
-                f"the record has {len(record)} cells, the header {len(header)}",
-                "quote cells that hold the separator or a line end",
-            )
-
-
-def _cells(values: list[str], kind: Kind) -> list[str | None]:
-    if kind is Kind.TEXT:
-        return list(values)
-    return [value if value != "" else None for value in values]
+def _refuse_ragged(path: Path, cells: int, records: Mapping[int, list[str]]) -> None:
+    for row, record in records.items():
+        if len(record) != cells:
+            what = f"the record has {len(record)} cells, the header {cells}"
+            raise bad_row(path, row, what, "quote cells that hold the separator or a line end")

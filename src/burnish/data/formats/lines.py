@@ -15,15 +15,9 @@ def read(path: Path, *, encoding: str, columns: Mapping[str, Kind]) -> Table:
     """
     texts = [name for name, kind in columns.items() if kind is Kind.TEXT]
     require_columns(path, columns, texts)
-    rows, values, total = [], [], 0
     with text_stream(path, encoding=encoding) as stream:
-        for total, line in enumerate(stream, start=1):
-            if not line.isspace():
-                rows.append(total)
-                values.append(line.rstrip("\r\n"))
+        lines = list(stream)
+    full = {row: line.rstrip("\r\n") for row, line in enumerate(lines, 1) if not line.isspace()}
     collected = Columns(path, columns)
-    collected.add(rows, dict.fromkeys(texts, values))
-    blank = total - len(rows)
-    return Table(
-        frame=collected.frame(), rows_in=total, dropped={"blank-line": blank} if blank else {}
-    )
+    collected.add(list(full), {name: list(full.values()) for name in texts})
+    return Table(frame=collected.frame(), rows_in=len(lines))

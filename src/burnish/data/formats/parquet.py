@@ -33,26 +33,23 @@ def _frame(path: Path, columns: Mapping[str, Kind]) -> pl.DataFrame:
             require_columns(path, columns, names)
             return pl.read_parquet(source, columns=list(columns))
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as err:
-            what = str(err).splitlines()[0] if str(err) else type(err).__name__
-            raise bad_row(
-                path, None, f"not a whole Parquet file: {what}", "write or copy the file again"
-            ) from err
+            what = f"not a whole Parquet file: {(str(err) or type(err).__name__).splitlines()[0]}"
+            raise bad_row(path, None, what, "write or copy the file again") from err
 
 
 def _column(path: Path, series: pl.Series, kind: Kind, rows: pl.Series) -> pl.Series:
     dtype = series.dtype
-    if kind is Kind.TEXT:
-        if not _is_text(dtype):
-            raise _wrong_type(path, series, "a text")
-        texts = series.cast(pl.String)
-        refuse_nul(path, texts, rows)
-        return texts
     if kind is Kind.LABELS:
         if _is_label(dtype):
             return _label_names(path, series)
         if isinstance(dtype, pl.List) and _is_label(cast("pl.DataType", dtype.inner)):
             return _label_lists(path, series, rows)
         raise _wrong_type(path, series, "a label or a list of labels")
+    if kind is Kind.TEXT:
+        if not _is_text(dtype):
+            raise _wrong_type(path, series, "a text")
+        series = series.cast(pl.String)
+        refuse_nul(path, series, rows)
     if dtype.is_nested():
         raise _wrong_type(path, series, "one value a row")
     return series.cast(pl.String) if isinstance(dtype, pl.Categorical | pl.Enum) else series

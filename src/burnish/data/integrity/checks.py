@@ -9,6 +9,8 @@ To add a check: a function `(parts, space) -> list[Hit]`, a row in CHECKS and on
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 from typing import Literal
 
 import polars as pl
@@ -88,10 +90,7 @@ def check_parts(parts: Parts, space: LabelSpace, data: Data) -> Checked:
         EmptyDataError: BN205, no row of a part is left.
         LabelError: BN206, the training rows left are all of one class.
     """
-    keyed = {name: with_keys(frame) for name, frame in parts.items()}
-    if _actions(data)["near-duplicates"] != "ignore":
-        keyed = with_clusters(keyed)
-    return _run("check", keyed, space, data)
+    return _run("check", parts, space, data, needs_clusters="near-duplicates")
 
 
 def check_splits(splits: Parts, space: LabelSpace, data: Data) -> Checked:
@@ -99,10 +98,7 @@ def check_splits(splits: Parts, space: LabelSpace, data: Data) -> Checked:
 
     The frames returned are canonical: the private columns of keys are gone.
     """
-    keyed = {name: with_keys(frame) for name, frame in splits.items()}
-    if _actions(data)["near-leak"] != "ignore":
-        keyed = with_clusters(keyed)
-    kept, findings, entries = _run("leaks", keyed, space, data)
+    kept, findings, entries = _run("leaks", splits, space, data, needs_clusters="near-leak")
     return {name: without_keys(frame) for name, frame in kept.items()}, findings, entries
 
 
@@ -120,9 +116,14 @@ def _actions(data: Data) -> dict[str, Action]:
     return actions
 
 
-def _run(stage: Stage, parts: Parts, space: LabelSpace, data: Data) -> Checked:
-    rows_in = {name: frame.height for name, frame in parts.items()}
+def _run(
+    stage: Stage, parts: Parts, space: LabelSpace, data: Data, *, needs_clusters: str
+) -> Checked:
     actions = _actions(data)
+    rows_in = {name: frame.height for name, frame in parts.items()}
+    parts = {name: with_keys(frame) for name, frame in parts.items()}
+    if actions[needs_clusters] != "ignore":
+        parts = with_clusters(parts)
     dropped: dict[str, Counter[str]] = {name: Counter() for name in parts}
     findings: list[Finding] = []
     for kind, policy in POLICIES.items():
@@ -168,15 +169,9 @@ def _without(kind: str, parts: Parts, hits: list[Hit], dropped: dict[str, Counte
     left = dict(parts)
     for name, frame in parts.items():
         masks = [hit.drops[name] for hit in hits if name in hit.drops]
-        if not masks:
-            continue
-        kept = frame.filter(
-            ~pl.DataFrame([m.alias(str(i)) for i, m in enumerate(masks)])
-            .select(pl.any_horizontal(pl.all()))
-            .to_series()
-        )
-        dropped[name][kind] += frame.height - kept.height
-        left[name] = kept
+        if masks:
+            left[name] = frame.filter(~reduce(or_, masks))
+            dropped[name][kind] += frame.height - left[name].height
     return left
 
 

@@ -29,9 +29,21 @@ EMPTY_KEY = int(text_keys(pl.Series([""], dtype=pl.String))[0])
 HAS_TEXT = pl.col(KEY) != EMPTY_KEY
 
 
-def place(rows: pl.DataFrame, index: int = 0) -> str:
-    """Return `train.jsonl row 803` for a row of a canonical frame."""
-    return f"{rows['file'][index]} row {rows['row'][index]}"
+def place(rows: pl.DataFrame) -> str:
+    """Return `train.jsonl row 803` for the first row of a canonical frame."""
+    return f"{rows['file'][0]} row {rows['row'][0]}"
+
+
+def hit(split: str, found: pl.DataFrame, message: str, drops: Mapping[str, pl.Series]) -> Hit:
+    """Return the hit for the rows found, of which there is one at least."""
+    return Hit(
+        split=split,
+        message=message,
+        count=found.height,
+        file=found["file"][0],
+        row=found["row"][0],
+        drops=drops,
+    )
 
 
 def hit_rows(split: str, rows: pl.DataFrame, mask: pl.Series, message: str) -> list[Hit]:
@@ -39,13 +51,5 @@ def hit_rows(split: str, rows: pl.DataFrame, mask: pl.Series, message: str) -> l
     found = rows.filter(mask)
     if found.is_empty():
         return []
-    return [
-        Hit(
-            split=split,
-            message=message.format(n=found.height, first=place(found), split=split),
-            count=found.height,
-            file=found["file"][0],
-            row=found["row"][0],
-            drops={split: mask},
-        )
-    ]
+    told = message.format(n=found.height, first=place(found), split=split)
+    return [hit(split, found, told, {split: mask})]

@@ -2,11 +2,11 @@
 
 import polars as pl
 
-from burnish.data.integrity.hit import HAS_TEXT, Hit, Parts, place
+from burnish.data.integrity.hit import HAS_TEXT, Hit, Parts, hit, place
 from burnish.data.keys import CLUSTER, KEY
 from burnish.records import LabelSpace
 
-_AT = "burnish:at"
+_ANSWER = pl.col("labels").list.join("\x1f")
 
 
 def duplicates(parts: Parts, space: LabelSpace) -> list[Hit]:  # noqa: ARG001
@@ -25,20 +25,13 @@ def _again(parts: Parts, column: str, other: pl.Expr, verb: str) -> list[Hit]:
         again = rows.select(~pl.col(column).is_first_distinct() & HAS_TEXT & other).to_series()
         if not again.any():
             continue
-        second = rows.filter(again).head(1)
-        first = rows.filter(pl.col(column) == second[column][0]).head(1)
-        count = int(again.sum())
-        hits.append(
-            Hit(
-                split=split,
-                message=f"{count} {split} text(s) {verb} an earlier one (first: {place(second)} "
-                f"{verb}s {place(first)})",
-                count=count,
-                file=second["file"][0],
-                row=second["row"][0],
-                drops={split: again},
-            )
+        found = rows.filter(again)
+        first = rows.filter(pl.col(column) == found[column][0])
+        message = (
+            f"{found.height} {split} text(s) {verb} an earlier one "
+            f"(first: {place(found)} {verb}s {place(first)})"
         )
+        hits.append(hit(split, found, message, {split: again}))
     return hits
 
 
@@ -46,15 +39,9 @@ def conflicting_labels(parts: Parts, space: LabelSpace) -> list[Hit]:  # noqa: A
     """Find rows of one text that do not agree on the labels; `drop` leaves out all of them."""
     hits = []
     for split, rows in parts.items():
-        answers = rows.select(
-            pl.col(KEY), HAS_TEXT.alias("text"), answer=pl.col("labels").list.join("\x1f")
-        )
-        repeated = answers.filter(pl.col(KEY).is_duplicated() & pl.col("text"))
-        torn = (
-            repeated.group_by(KEY)
-            .agg(pl.col("answer").drop_nulls().n_unique().alias("answers"))
-            .filter(pl.col("answers") > 1)
-        )
+        repeated = rows.filter(pl.col(KEY).is_duplicated() & HAS_TEXT)
+        torn = repeated.group_by(KEY).agg(answers=_ANSWER.drop_nulls().n_unique())
+        torn = torn.filter(pl.col("answers") > 1)
         mask = rows[KEY].is_in(torn[KEY].implode())
         if torn.height:
             hits.append(_conflict(split, rows, mask, torn.height))
@@ -62,17 +49,11 @@ def conflicting_labels(parts: Parts, space: LabelSpace) -> list[Hit]:  # noqa: A
 
 
 def _conflict(split: str, rows: pl.DataFrame, mask: pl.Series, texts: int) -> Hit:
-    one = rows.filter(mask).head(1)
-    same = rows.filter(pl.col(KEY) == one[KEY][0])
-    answer = pl.col("labels").list.join("\x1f")
-    others = same.filter(answer != answer.first())
-    said = [", ".join(r["labels"][0]) or "no label" for r in (one, others)]
-    return Hit(
-        split=split,
-        message=f"{texts} {split} text(s) have different labels in different rows (first: "
-        f"{place(one)} says {said[0]}, {place(others)} says {said[1]})",
-        count=int(mask.sum()),
-        file=one["file"][0],
-        row=one["row"][0],
-        drops={split: mask},
+    found = rows.filter(mask)
+    others = found.filter(pl.col(KEY) == found[KEY][0]).filter(_ANSWER.first() != _ANSWER)
+    said = [", ".join(r["labels"][0]) or "no label" for r in (found, others)]
+    message = (
+        f"{texts} {split} text(s) have different labels in different rows (first: "
+        f"{place(found)} says {said[0]}, {place(others)} says {said[1]})"
     )
+    return hit(split, found, message, {split: mask})

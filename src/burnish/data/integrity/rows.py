@@ -15,28 +15,25 @@ _SHOWN_LABELS = 5
 
 def null_text(parts: Parts, space: LabelSpace) -> list[Hit]:  # noqa: ARG001
     """Find rows whose text is missing."""
-    message = "{n} {split} row(s) have no text (first: {first})"
-    return [
-        h for s, rows in parts.items() for h in hit_rows(s, rows, rows["text"].is_null(), message)
-    ]
+    return _where(parts, pl.col("text").is_null(), "row(s) have no text")
 
 
 def empty_text(parts: Parts, space: LabelSpace) -> list[Hit]:  # noqa: ARG001
     """Find rows whose text is empty or white space only."""
-    message = "{n} {split} text(s) are empty (first: {first})"
-    hits = []
-    for split, rows in parts.items():
-        empty = (rows["text"].str.strip_chars() == "").fill_null(value=False)
-        hits += hit_rows(split, rows, empty, message)
-    return hits
+    empty = (pl.col("text").str.strip_chars() == "").fill_null(value=False)
+    return _where(parts, empty, "text(s) are empty")
 
 
 def null_label(parts: Parts, space: LabelSpace) -> list[Hit]:  # noqa: ARG001
     """Find rows whose label is missing; an empty list is an answer, not a gap."""
-    message = "{n} {split} row(s) have no label (first: {first})"
+    return _where(parts, pl.col("labels").is_null(), "row(s) have no label")
+
+
+def _where(parts: Parts, wrong: pl.Expr, what: str) -> list[Hit]:
     hits = []
     for split, rows in parts.items():
-        hits += hit_rows(split, rows, rows["labels"].is_null(), message)
+        mask = rows.select(wrong).to_series()
+        hits += hit_rows(split, rows, mask, f"{{n}} {{split}} {what} (first: {{first}})")
     return hits
 
 

@@ -1,11 +1,10 @@
 """Checks between splits: texts on two sides, nearly so, and classes that a split lacks."""
 
-from collections.abc import Iterator
 from itertools import combinations
 
 import polars as pl
 
-from burnish.data.integrity.hit import HAS_TEXT, Hit, Parts, place
+from burnish.data.integrity.hit import HAS_TEXT, Hit, Parts, hit, place
 from burnish.data.keys import CLUSTER, KEY
 from burnish.records import LabelSpace
 
@@ -15,35 +14,38 @@ _ORDER = ("train", "tune", "validation", "test")
 
 def leak(parts: Parts, space: LabelSpace) -> list[Hit]:  # noqa: ARG001
     """Find texts that are in two splits."""
-    hits = []
-    for near, far in _pairs(parts):
-        here, there = parts[near].filter(HAS_TEXT), parts[far].filter(HAS_TEXT)
-        found = there.filter(pl.col(KEY).is_in(here[KEY].implode()))
-        if found.height:
-            twin = here.filter(pl.col(KEY) == found[KEY][0])
-            drop = parts[near].select(HAS_TEXT & pl.col(KEY).is_in(there[KEY].implode()))
-            hits.append(_hit(near, far, found, twin, drop.to_series(), "are also", "repeats"))
-    return hits
+    return _across(parts, KEY, "are also", "repeats")
 
 
 def near_leak(parts: Parts, space: LabelSpace) -> list[Hit]:  # noqa: ARG001
     """Find texts that are in one split and, changed a little, in another."""
+    return _across(parts, CLUSTER, "are nearly", "nearly repeats")
+
+
+def _across(parts: Parts, column: str, verb: str, again: str) -> list[Hit]:
     hits = []
-    for near, far in _pairs(parts):
+    for near, far in combinations([name for name in _ORDER if name in parts], 2):
         here, there = parts[near].filter(HAS_TEXT), parts[far].filter(HAS_TEXT)
-        # What is the same to the letter is `leak`'s to tell.
-        here, there = (
-            here.filter(~pl.col(KEY).is_in(there[KEY].implode())),
-            there.filter(~pl.col(KEY).is_in(here[KEY].implode())),
-        )
-        found = there.filter(pl.col(CLUSTER).is_in(here[CLUSTER].implode()))
+        if column == CLUSTER:  # what is the same to the letter is `leak`'s to tell
+            here, there = _without(here, there), _without(there, here)
+        found = there.filter(_in(column, here))
         if found.height:
-            twin = here.filter(pl.col(CLUSTER) == found[CLUSTER][0])
-            drop = parts[near][KEY].is_in(here[KEY].implode()) & parts[near][CLUSTER].is_in(
-                found[CLUSTER].implode()
+            twin = here.filter(pl.col(column) == found[column][0])
+            message = (
+                f"{found.height} {far} text(s) {verb} in {near} "
+                f"(first: {place(found)} {again} {place(twin)})"
             )
-            hits.append(_hit(near, far, found, twin, drop, "are nearly", "nearly repeats"))
+            drop = parts[near].select(_in(KEY, here) & _in(column, found)).to_series()
+            hits.append(hit(far, found, message, {near: drop}))
     return hits
+
+
+def _in(column: str, rows: pl.DataFrame) -> pl.Expr:
+    return pl.col(column).is_in(rows[column].implode())
+
+
+def _without(rows: pl.DataFrame, others: pl.DataFrame) -> pl.DataFrame:
+    return rows.filter(~_in(KEY, others))
 
 
 def missing_class(parts: Parts, space: LabelSpace) -> list[Hit]:
@@ -54,33 +56,7 @@ def missing_class(parts: Parts, space: LabelSpace) -> list[Hit]:
         absent = [name for name in space.names if name not in present]
         if absent:
             effect = "cannot be learned" if split == "train" else "cannot be scored"
-            message = (
-                f"{split} has no row of {len(absent)} class(es), which {effect} there: "
-                + ", ".join(absent)
-            )
+            message = f"{split} has no row of {len(absent)} class(es), which {effect} there: "
+            message += ", ".join(absent)
             hits.append(Hit(split=split, message=message, count=0))
     return hits
-
-
-def _pairs(parts: Parts) -> Iterator[tuple[str, str]]:
-    return combinations([name for name in _ORDER if name in parts], 2)
-
-
-def _hit(
-    near: str,
-    far: str,
-    found: pl.DataFrame,
-    twin: pl.DataFrame,
-    drop: pl.Series,
-    verb: str,
-    again: str,
-) -> Hit:
-    return Hit(
-        split=far,
-        message=f"{found.height} {far} text(s) {verb} in {near} (first: {place(found)} {again} "
-        f"{place(twin)})",
-        count=found.height,
-        file=found["file"][0],
-        row=found["row"][0],
-        drops={near: drop},
-    )
