@@ -1,11 +1,12 @@
 """Recipe sections `data` and `split`: where the rows come from and which side they go to."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from burnish.recipe.section import Section
+from burnish.recipe.section import Section, Seed
 
+_Part = Annotated[float, Field(ge=0, lt=0.9)]
 Action = Literal["ignore", "warn", "drop", "error"]
 Source = str | tuple[str, ...]
 CheckKind = Literal[
@@ -75,22 +76,15 @@ class Data(Section):
 class Split(Section):
     """How rows are divided when the data does not come divided."""
 
-    validation: float = Field(
-        0.1,
-        ge=0,
-        lt=0.9,
-        description="Share of rows, in [0, 0.9), when no validation rows are given.",
+    validation: _Part = Field(
+        0.1, description="Share of rows, in [0, 0.9), when no validation rows are given."
     )
-    test: float = Field(
+    test: _Part = Field(
         0.1,
-        ge=0,
-        lt=0.9,
         description="Share of rows, in [0, 0.9), when neither validation nor test rows are given.",
     )
-    tune: float = Field(
+    tune: _Part = Field(
         0.0,
-        ge=0,
-        lt=0.9,
         description="Share of training rows, in [0, 0.9), held out to choose the epoch and the "
         "thresholds when validation must stay untouched; 0: validation chooses.",
     )
@@ -99,7 +93,7 @@ class Split(Section):
         description="auto: group if `data.group` is set, else time if `data.time` is set, else "
         "stratified with near-duplicates kept together (cluster).",
     )
-    seed: int = Field(0, ge=0, le=2**32 - 1, description="Seed of the split, a whole number.")
+    seed: Seed = Field(0, description="Seed of the split, a whole number.")
 
     @model_validator(mode="after")
     def _something_is_left_to_train_on(self) -> Self:

@@ -6,8 +6,9 @@ the second of two equal keys as the only one. Here scalars follow the YAML 1.2 c
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -102,12 +103,16 @@ def parse_document(text: str, *, source: str) -> Document:
     """Return the mapping in YAML `text`; see `read_document` for the errors."""
     try:
         node = yaml.compose(text, Loader=_CoreLoader)
-        lines = dict(_walk(node, (), source, [0])) if node else {}
+        lines = dict(_lines(node, (), source, count())) if node else {}
         values = _construct(text)
     except (yaml.YAMLError, ValueError) as err:
         raise _not_yaml(err, source) from err
     except RecursionError as err:
-        raise _too_deep(source) from err
+        raise RecipeError(
+            "is nested without end",
+            where=source,
+            fix="a recipe is at most four levels deep; write out what aliases (*name) repeat",
+        ) from err
     if not isinstance(node, yaml.MappingNode):
         raise RecipeError(
             "holds no mapping of keys to values" if node else "is empty",
@@ -130,31 +135,32 @@ def _construct(text: str) -> Any:
     return yaml.load(text, Loader=_CoreLoader)  # noqa: S506
 
 
-def _walk(
-    node: yaml.Node, path: KeyPath, source: str, visited: list[int]
+def _lines(
+    node: yaml.Node, path: KeyPath, source: str, visited: Iterator[int]
 ) -> Iterator[tuple[KeyPath, int]]:
     """Yield each key path with its line, counting nodes as often as aliases repeat them."""
-    visited[0] += 1
-    if visited[0] > MAX_NODES:
+    if next(visited) >= MAX_NODES:
         raise RecipeError(
             f"expands to more than {MAX_NODES:,} values",
             where=source,
             fix="write the values out instead of repeating them through aliases (*name)",
         )
-    if path:
-        yield path, node.start_mark.line + 1
+    children: Iterable[tuple[str | int, int, yaml.Node]] = ()
     if isinstance(node, yaml.MappingNode):
-        yield from _walk_mapping(node, path, source, visited)
+        children = _values(node, path, source)
     elif isinstance(node, yaml.SequenceNode):
-        for index, item in enumerate(node.value):
-            yield from _walk(item, (*path, index), source, visited)
+        children = ((i, item.start_mark.line + 1, item) for i, item in enumerate(node.value))
+    for key, line, child in children:
+        yield (*path, key), line
+        yield from _lines(child, (*path, key), source, visited)
 
 
-def _walk_mapping(
-    node: yaml.MappingNode, path: KeyPath, source: str, visited: list[int]
-) -> Iterator[tuple[KeyPath, int]]:
+def _values(
+    node: yaml.MappingNode, path: KeyPath, source: str
+) -> Iterator[tuple[str, int, yaml.Node]]:
+    """Yield key, line and value; a key that comes again is refused."""
     seen: dict[str, int] = {}
-    for key_node, value_node in node.value:
+    for key_node, value in node.value:
         line = key_node.start_mark.line + 1
         key = str(key_node.value) if isinstance(key_node, yaml.ScalarNode) else "?"
         if key in seen:
@@ -164,18 +170,7 @@ def _walk_mapping(
                 fix="keep one of them",
             )
         seen[key] = line
-        yield (*path, key), line
-        for inner_path, inner_line in _walk(value_node, (*path, key), source, visited):
-            if inner_path != (*path, key):
-                yield inner_path, inner_line
-
-
-def _too_deep(source: str) -> RecipeError:
-    return RecipeError(
-        "is nested without end",
-        where=source,
-        fix="a recipe is at most four levels deep; write out what aliases (*name) repeat",
-    )
+        yield key, line, value
 
 
 def _not_yaml(err: Exception, source: str) -> RecipeError:

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from burnish.recipe.section import Section
+from burnish.recipe.section import Section, Seed
 
 
 class Gate(Section):
@@ -35,7 +35,7 @@ class Evaluation(Section):
     resamples: int = Field(
         2000, ge=100, le=100_000, description="Bootstrap resamples behind each interval, a count."
     )
-    seed: int = Field(0, ge=0, le=2**32 - 1, description="Seed of the bootstrap, a whole number.")
+    seed: Seed = Field(0, description="Seed of the bootstrap, a whole number.")
 
 
 class Tracking(Section):

@@ -4,11 +4,11 @@ One walk over the typed sections serves the nearest-key hint, `burnish schema KE
 reference page and the test that reads every description.
 """
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any, get_args
+from types import NoneType
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
@@ -34,9 +34,15 @@ def all_keys() -> list[Key]:
     return list(_keys(Recipe, ""))
 
 
+def plain(key: Key) -> tuple[str, ...]:
+    """Return the parts of a key's path as they are written in a file: without (kind) and []."""
+    return tuple(part.split("(")[0].removesuffix("[]") for part in key.path.split("."))
+
+
 def known_keys(path: tuple[str | int, ...]) -> list[str]:
     """Return the keys of the section at `path`; empty when there is none."""
-    return sorted({name for section in _sections_at(path) for name in _names(section)})
+    section = tuple(part for part in path if isinstance(part, str))
+    return sorted({plain(key)[-1] for key in all_keys() if plain(key)[:-1] == section})
 
 
 def near_key(path: tuple[str | int, ...]) -> str | None:
@@ -45,31 +51,11 @@ def near_key(path: tuple[str | int, ...]) -> str | None:
     A key that stands in another section is found too, and told with its full path.
     """
     wrong = str(path[-1])
-    near = get_close_matches(wrong, known_keys(path[:-1]), n=1)
-    if near:
+    if near := get_close_matches(wrong, known_keys(path[:-1]), n=1):
         return near[0]
     elsewhere = {key.path.rsplit(".", 1)[-1]: key.path for key in all_keys()}
     found = get_close_matches(wrong, elsewhere, n=1, cutoff=0.8)
     return elsewhere[found[0]] if found else None
-
-
-def _names(section: type[Section]) -> list[str]:
-    return [field.alias or name for name, field in section.model_fields.items()]
-
-
-def _sections_at(path: tuple[str | int, ...]) -> list[type[Section]]:
-    sections: list[type[Section]] = [Recipe]
-    for part in path:
-        if isinstance(part, int):
-            continue
-        fields = [
-            field
-            for section in sections
-            for name, field in section.model_fields.items()
-            if part == (field.alias or name)
-        ]
-        sections = [inner for field in fields for inner in _inner(field.annotation)]
-    return sections
 
 
 def _inner(annotation: Any) -> list[type[Section]]:
@@ -103,39 +89,30 @@ def _key(path: str, field: FieldInfo) -> Key:
 
 
 def _type(annotation: Any) -> str:
-    inner = _inner(annotation)
-    if inner:
+    if _inner(annotation):
         return "list of sections" if "tuple" in str(annotation) else "section"
-    text = (
-        str(getattr(annotation, "__name__", annotation))
-        if isinstance(annotation, type)
-        else str(annotation)
-    )
-    text = re.sub(r"Annotated\[(\w+), FieldInfo\(.*?\)\]\)?\]?", r"\1", text)
-    text = re.sub(r"Union\[(.*)\]$", lambda found: found[1].replace(", ", " | ", 1), text)
-    text = re.sub(
-        r"(?:typing\.)?Literal\[([^\]]*)\]",
-        lambda m: m[1].replace("'", "").replace(", ", " | "),
-        text,
-    )
-    text = re.sub(r"tuple\[(.*), \.\.\.\]", r"list of \1", text)
-    for old, new in (("typing.", ""), ("NoneType", "null"), ("None", "null")):
-        text = text.replace(old, new)
-    return text
+    origin, members = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _type(members[0])
+    if origin is Literal:
+        return " | ".join(map(str, members))
+    if origin is tuple:
+        return f"list of {_type(members[0])}"
+    if members:
+        return " | ".join(map(_type, members))
+    return "null" if annotation is NoneType else str(annotation.__name__)
 
 
 def _default(field: FieldInfo) -> str:
-    if field.default is PydanticUndefined:
-        return "required"
-    if isinstance(field.default, Section):
-        return "its defaults"
     if isinstance(field.default, tuple):
-        return "[" + ", ".join(_item(item) for item in field.default) + "]"
-    return "null" if field.default is None else str(field.default)
+        return "[" + ", ".join(map(_value, field.default)) + "]"
+    return "required" if field.default is PydanticUndefined else _value(field.default)
 
 
-def _item(item: Any) -> str:
-    return "its defaults" if isinstance(item, Section) else str(item)
+def _value(default: Any) -> str:
+    if isinstance(default, Section):
+        return "its defaults"
+    return "null" if default is None else str(default)
 
 
 def _range(field: FieldInfo) -> str:

@@ -4,7 +4,7 @@ Order: the file, what it `extends`, upgrades to the current version, `--set`, th
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,13 @@ from burnish.recipe.document import Document, KeyPath, parse_scalar, read_docume
 from burnish.recipe.fields import known_keys, near_key
 from burnish.recipe.recipe import Recipe
 from burnish.recipe.training import FullMethod
-from burnish.recipe.upgrade import upgrade
 
 MAX_EXTENDS = 10
 SHORTHAND = ("task", "method")  # a bare string there is the kind
+CURRENT = 1
+# Version → what makes its values those of the next: an old file keeps working.
+UPGRADES: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+_UNION_MEMBERS = {"float", "int", "str", "constrained-float", "constrained-int"}
 
 
 def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -30,7 +33,16 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
             with its line; rules between keys are checked once each key is good by itself.
     """
     document = _extended(read_document(path), path, ())
-    return validate(Document(upgrade(document.values), document.lines, str(path)), overrides)
+    return validate(Document(_upgraded(document.values), document.lines, str(path)), overrides)
+
+
+def _upgraded(values: dict[str, Any]) -> dict[str, Any]:
+    """Return `values` in the current version; a file without `version` is a current one."""
+    version = values.get("version", CURRENT)
+    while isinstance(version, int) and version in UPGRADES:
+        values = {**UPGRADES[version](values), "version": version + 1}
+        version += 1
+    return values
 
 
 def validate(document: Document, overrides: Sequence[str] = ()) -> Recipe:
@@ -49,16 +61,11 @@ def validate(document: Document, overrides: Sequence[str] = ()) -> Recipe:
         return Recipe.model_validate_json(json.dumps(values))
     except ValidationError as err:
         # `--set name=2024` means the string where the field is one.
-        retry = [e for e in err.errors() if e["type"] == "string_type"]
-        again = {p for e in retry if (p := _plain(e["loc"])) in texts}
-        if again:
-            for key_path in again:
-                _put(values, key_path, texts[key_path], "")
-            return _validated(values, document, texts)
-        raise _recipe_error(err, document, texts) from err
-
-
-def _validated(values: dict[str, Any], document: Document, texts: dict[KeyPath, str]) -> Recipe:
+        wrong = {_plain(e["loc"]) for e in err.errors() if e["type"] == "string_type"}
+        if not wrong & texts.keys():
+            raise _recipe_error(err, document, texts) from err
+    for key_path in wrong & texts.keys():
+        _put(values, key_path, texts[key_path], "")
     try:
         return Recipe.model_validate_json(json.dumps(values))
     except ValidationError as err:
@@ -85,7 +92,7 @@ def _json(document: Document) -> str:
 
 
 def _extended(document: Document, path: Path, chain: tuple[Path, ...]) -> Document:
-    """Return `document` laid over the recipe it extends; a list replaces a list."""
+    """Return `document` laid over the recipe it extends."""
     if "extends" not in document.values:
         return document
     base_path = (path.parent / str(document.values["extends"])).resolve()
@@ -97,23 +104,17 @@ def _extended(document: Document, path: Path, chain: tuple[Path, ...]) -> Docume
         )
     base = _extended(read_document(base_path), base_path, (*chain, base_path))
     own = {key: value for key, value in document.values.items() if key != "extends"}
-    return Document(_merged(base.values, own), document.lines, document.source)
-
-
-def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    result = dict(base)
-    for key, value in over.items():
-        result[key] = _laid_over(result.get(key), value)
-    return result
+    return Document(_laid_over(base.values, own), document.lines, document.source)
 
 
 def _laid_over(below: Any, value: Any) -> Any:
+    """Return `value` with what it does not say taken from `below`; a list replaces a list."""
     if not (isinstance(below, dict) and isinstance(value, dict)):
         return value
     # Another `kind` is another section: the keys of the old one mean nothing to it.
     if value.get("kind", below.get("kind")) != below.get("kind"):
         return value
-    return _merged(below, value)
+    return below | {key: _laid_over(below.get(key), inner) for key, inner in value.items()}
 
 
 def _parse_override(override: str) -> tuple[KeyPath, str]:
@@ -160,14 +161,14 @@ def _no_such_place(override: str, key_path: KeyPath) -> RecipeError:
 
 
 def _plain(location: Iterable[str | int]) -> KeyPath:
-    """Return a key path as a user writes it: without the names of union members."""
-    parts = list(location)
+    """Return a key path as a user writes it: without what pydantic adds for members of unions.
+
+    Such as the `lora` of method.lora.rank, `float`, `literal['auto']` and `tuple[str, ...]`.
+    """
+    parts = [p for p in location if isinstance(p, int) or not ({"[", "("} & {*p})]
     if parts[:1] == ["method"] and len(parts) > 1 and parts[1] in ("full", "lora"):
         del parts[1]
     return tuple(part for part in parts if part not in _UNION_MEMBERS)
-
-
-_UNION_MEMBERS = {"float", "int", "str", "constrained-float", "constrained-int"}
 
 
 def _recipe_error(
@@ -176,31 +177,17 @@ def _recipe_error(
     """Gather all faults, one a line, each with its key, its line and the nearest key."""
     faults: dict[str, None] = {}  # an ordered set: union members repeat a fault
     for error in err.errors():
-        location = _plain(_without_member(error["loc"]))
-        line = "--set" if location in texts else _line(document, location)
-        faults[f"{_key(location)}: {_message(error, location)}{f' ({line})' if line else ''}"] = (
-            None
-        )
+        location = _plain(error["loc"])
+        line = document.line_of(location)
+        place = " (--set)" if location in texts else f" (line {line})" if line else ""
+        key = ".".join(map(str, location)) or "(recipe)"
+        faults[f"{key}: {_message(error, location)}{place}"] = None
     listed = "\n    ".join(faults)
     return RecipeError(
         f"{len(faults)} fault(s)\n    {listed}",
         where=document.source,
         fix="edit those keys; `burnish schema KEY` tells a key's range, unit and meaning",
     )
-
-
-def _without_member(location: tuple[str | int, ...]) -> tuple[str | int, ...]:
-    """Drop what pydantic adds for union members, such as `literal['auto']` or `tuple[str, ...]`."""
-    return tuple(p for p in location if not (isinstance(p, str) and ("[" in p or "(" in p)))
-
-
-def _line(document: Document, location: KeyPath) -> str:
-    line = document.line_of(location)
-    return f"line {line}" if line else ""
-
-
-def _key(location: KeyPath) -> str:
-    return ".".join(map(str, location)) or "(recipe)"
 
 
 def _message(error: Any, location: KeyPath) -> str:

@@ -1,6 +1,11 @@
 """What every section of a recipe shares: frozen, strict, and closed to unknown keys."""
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Share = Annotated[float, Field(ge=0, lt=1)]
+Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 
 
 class Section(BaseModel):
@@ -12,7 +17,5 @@ class Section(BaseModel):
         strict=True,
         allow_inf_nan=False,
         validate_by_name=True,
-        validate_by_alias=True,
         serialize_by_alias=True,
-        use_attribute_docstrings=False,
     )

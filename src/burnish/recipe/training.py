@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from burnish.recipe.section import Section
+from burnish.recipe.section import Section, Seed, Share
 
 
 class FullMethod(Section):
@@ -29,9 +29,7 @@ class LoraMethod(Section):
     alpha: float = Field(
         32, gt=0, le=4096, description="Scale of the update: alpha / rank, a factor."
     )
-    dropout: float = Field(
-        0.0, ge=0, lt=1, description="Share of adapter inputs dropped, in [0, 1)."
-    )
+    dropout: Share = Field(0.0, description="Share of adapter inputs dropped, in [0, 1).")
     targets: Literal["auto"] | tuple[str, ...] = Field(
         "auto", description="Module names that get adapters; auto: every linear layer of the body."
     )
@@ -64,8 +62,8 @@ class Imbalance(Section):
     gamma_negative: float = Field(
         2.0, ge=0, le=10, description="Asymmetric loss: focusing power on negatives, no unit."
     )
-    clip: float = Field(
-        0.05, ge=0, lt=1, description="Asymmetric loss: probability shift of negatives, in [0, 1)."
+    clip: Share = Field(
+        0.05, description="Asymmetric loss: probability shift of negatives, in [0, 1)."
     )
     majority_ratio: float | None = Field(
         None,
@@ -97,9 +95,7 @@ class Training(Section):
         "above, in (0, 1]; 1 is off.",
     )
     weight_decay: float = Field(0.01, ge=0, le=1, description="AdamW decay, a factor per step.")
-    warmup: float = Field(
-        0.1, ge=0, lt=1, description="Share of steps to reach the peak, in [0, 1)."
-    )
+    warmup: Share = Field(0.1, description="Share of steps to reach the peak, in [0, 1).")
     schedule: Literal["linear", "cosine", "constant"] = Field(
         "linear", description="How the learning rate falls after the warm-up."
     )
@@ -132,7 +128,7 @@ class Training(Section):
         lt=1,
         description="Share of activations dropped, in [0, 1); null: the model's own.",
     )
-    label_smoothing: float = Field(0.0, ge=0, lt=1, description="Target mass moved, in [0, 1).")
+    label_smoothing: Share = Field(0.0, description="Target mass moved, in [0, 1).")
     imbalance: Imbalance = Field(Imbalance(), description="Handling of rare classes.")
     average: float | None = Field(
         None,
@@ -151,9 +147,7 @@ class Training(Section):
         description="Keep a checkpoint of every epoch with its metrics, not only best and last.",
     )
     early_stopping: EarlyStopping | None = Field(None, description="Null: train all epochs.")
-    seed: int = Field(
-        0, ge=0, le=2**32 - 1, description="Seed of weights, order and dropout, a whole number."
-    )
+    seed: Seed = Field(0, description="Seed of weights, order and dropout, a whole number.")
 
     @model_validator(mode="after")
     def _last_is_not_stopped_early(self) -> Self:
