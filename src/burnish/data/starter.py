@@ -82,8 +82,9 @@ def clauses(part: str) -> pl.DataFrame:
         text, labels = _row(rng, matters, document)
         rows.setdefault(text, (labels, document["name"]))
     made = [(text, labels, name) for text, (labels, name) in rows.items()]
-    types = [("text", pl.String), ("labels", pl.List(pl.String)), ("document", pl.String)]
-    return pl.DataFrame(made, schema=types, orient="row")
+    kinds = {"labels": pl.List(pl.String)}
+    names = ["text", "labels", "document"]
+    return pl.DataFrame(made, schema=names, schema_overrides=kinds, orient="row")
 
 
 _LEADS = ("Please note that ", "For the avoidance of doubt, ", "As a rule, ", "It is agreed that ")
