@@ -169,6 +169,26 @@ def test_checkpoints_are_listed_in_the_order_of_epochs_and_each_can_be_fetched(
     assert (same / "config.json").read_text() == '"epoch-2"'
 
 
+def test_an_epoch_is_found_by_its_number_however_many_zeros_it_is_kept_with(
+    store_uri: str, run_info: RunInfo
+) -> None:
+    folder = run_info.folder / "checkpoints"
+    (folder / "epoch-003").mkdir(parents=True)
+    (folder / "epoch-003" / "config.json").write_text("3")
+    (folder / "last.json").write_text("state, not a model")
+    tracker = MlflowTracker(store_uri, system_metrics=False)
+    tracker.start(run_info)
+    tracker.log_file(folder, folder="checkpoints")
+    tracker.finish("FINISHED")
+    run_id = str(tracker.run_id)
+
+    assert checkpoints(run_id, store_uri) == ["epoch-003"]
+    assert (checkpoint(run_id, 3, store_uri) / "config.json").read_text() == "3"
+    for name in ("epoch-3", "epoch-003"):
+        found = download(f"runs:/{run_id}/checkpoints/{name}", store_uri)
+        assert (found / "config.json").read_text() == "3"
+
+
 def test_an_epoch_that_was_not_kept_is_answered_with_those_that_were(
     run_id: str, store_uri: str
 ) -> None:

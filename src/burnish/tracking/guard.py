@@ -89,10 +89,6 @@ class GuardedTracker:
                 call(tracker)
             except Exception as err:  # noqa: BLE001 - whatever a tracker raises must not end a run
                 self.failures[name] = f"{type(err).__name__}: {err}"
-                _log.warning(
-                    "tracker %s is silenced: %s, and all that follows, is not kept there; "
-                    "the run folder has it. Cause: %s",
-                    name,
-                    what,
-                    self.failures[name],
-                )
+                told = "tracker %s is silenced: %s, and all that follows, is not kept there; "
+                told += "the run folder has it. Cause: %s"
+                _log.warning(told, name, what, self.failures[name])

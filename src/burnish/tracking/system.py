@@ -10,7 +10,6 @@ import logging
 import shutil
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -48,8 +47,7 @@ class SystemUse:
         return sample | self._read_network() | self._read_gpus()
 
     def _read_network(self) -> dict[str, float]:
-        now: Any = psutil.net_io_counters()
-        start = self._network
+        start, now = self._network, psutil.net_io_counters()
         if now is None or start is None:
             return {}
         return {
@@ -60,11 +58,8 @@ class SystemUse:
     def _read_gpus(self) -> dict[str, float]:
         if self._smi is None:
             return {}
-        query = [
-            self._smi,
-            f"--query-gpu={','.join(_GPU_FIELDS)}",
-            "--format=csv,noheader,nounits",
-        ]
+        fields = f"--query-gpu={','.join(_GPU_FIELDS)}"
+        query = [self._smi, fields, "--format=csv,noheader,nounits"]
         try:
             told = subprocess.run(  # noqa: S603
                 query, capture_output=True, text=True, timeout=_GPU_QUERY_TIMEOUT_S, check=True
@@ -107,7 +102,6 @@ class SystemSampler:
         self._samples = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="burnish-system", daemon=True)
-        self._started = time.monotonic()
 
     def start(self) -> None:
         """Begin sampling; the first sample comes after one interval."""
@@ -129,7 +123,6 @@ class SystemSampler:
             _log.warning("system metrics stop after %d samples: %s", self._samples, err)
 
     def _sample(self) -> None:
-        self._report(
-            {f"system/{name}": value for name, value in self._use.read().items()}, self._samples
-        )
+        sample = {f"system/{name}": value for name, value in self._use.read().items()}
+        self._report(sample, self._samples)
         self._samples += 1

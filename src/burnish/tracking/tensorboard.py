@@ -8,10 +8,10 @@ Imports tensorboard inside methods: 0.3 seconds that `burnish --help` does not p
 """
 
 import json
-import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 from burnish.errors import TrackerError
@@ -77,44 +77,34 @@ class TensorBoardTracker:
 
     def log_file(self, path: Path, *, folder: str = "") -> None:
         """Say where the file lies: event files hold none."""
-        size = path.stat().st_size if path.is_file() else math.nan
-        told = f"`{path.absolute()}`" + ("" if math.isnan(size) else f" ({size:,.0f} bytes)")
-        self._add_text(f"files/{folder or '.'}/{path.name}", told)
+        size = f" ({path.stat().st_size:,} bytes)" if path.is_file() else ""
+        self._add_text(f"files/{folder or '.'}/{path.name}", f"`{path.absolute()}`{size}")
 
     def log_dataset(self, dataset: DatasetInfo) -> None:
         """Record source, digest, rows and columns of a split as a text."""
-        columns = ", ".join(f"{name}: {kind}" for name, kind in dataset.columns.items())
-        self._add_text(
-            f"data/{dataset.split}",
-            _table(
-                {
-                    "source": dataset.source,
-                    "sha256": dataset.digest,
-                    "rows": str(dataset.rows),
-                    "columns": columns,
-                }
-            ),
-        )
+        told = {
+            "source": dataset.source,
+            "sha256": dataset.digest,
+            "rows": str(dataset.rows),
+            "columns": ", ".join(f"{name}: {kind}" for name, kind in dataset.columns.items()),
+        }
+        self._add_text(f"data/{dataset.split}", _table(told))
 
     def log_model(self, model: ModelInfo) -> None:
         """Say where the model lies and what it answered for the example."""
-        shown = [
-            {"text": text, **answer}
-            for text, answer in zip(model.input_example, model.output_example, strict=False)
-        ]
+        pairs = zip(model.input_example, model.output_example, strict=False)
+        shown = [{"text": text, **answer} for text, answer in pairs]
         told = json.dumps(shown, indent=2, ensure_ascii=False, default=str)
-        indented = "\n".join(f"    {line}" for line in told.splitlines())
-        self._add_text("model", f"`{model.folder.absolute()}`\n\n{indented}")
+        self._add_text("model", f"`{model.folder.absolute()}`\n\n{indent(told, '    ')}")
 
     def finish(self, status: Status) -> None:
         """Write what waits and close the file."""
         if self._writer is None:
             return
-        writer = self._writer
         try:
             self._add_text("status", status)
         finally:
-            self._writer = None
+            writer, self._writer = self._writer, None
             writer.close()
 
     def _add_text(self, tag: str, text: str) -> None:

@@ -12,6 +12,8 @@ import os
 import re
 import shutil
 import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -43,23 +45,20 @@ class _Place(NamedTuple):
     keeps: bool  # whether what is there never changes, so that a cached copy can be used again
 
 
-def download(uri: str, tracking_uri: str, *, cache: Path | None = None) -> Path:
+def download(uri: str, tracking_uri: str) -> Path:
     """Return the local folder of a model in save_pretrained form.
 
     Args:
         uri: `models:/name@alias`, `models:/name/3`, `models:/name/latest`, `models:/<model id>`,
-            `runs:/<run id>/<path>` or `mlflow-artifacts:/…`.
+            `runs:/<run id>/<path>` or `mlflow-artifacts:/…`. A checkpoint is at
+            `runs:/<run id>/checkpoints/epoch-<n>`, however many zeros its number is written with.
         tracking_uri: the store, as in recipe key `tracking.uri`.
-        cache: where copies of a server's files are kept; the user's cache folder by default.
 
     Raises:
         TrackerError: BN403, the store does not know it, or it is no model of this form.
     """
-    with restrained():
-        store = open_store(tracking_uri, create=False)
-        with store_errors(store.uri, f"{uri} cannot be fetched"):
-            place = _find(store, uri)
-            folder = _local(store, place, cache or _default_cache())
+    with _reading(tracking_uri, f"{uri} cannot be fetched") as store:
+        folder = _local(store, _find(store, uri))
     return _model_folder(folder, uri, store.uri)
 
 
@@ -69,11 +68,8 @@ def checkpoints(run_id: str, tracking_uri: str) -> list[str]:
     Raises:
         TrackerError: BN403, the store cannot be used or has no such run.
     """
-    with restrained():
-        store = open_store(tracking_uri, create=False)
-        with store_errors(store.uri, f"the checkpoints of run {run_id} cannot be listed"):
-            run = store.client.get_run(run_id)
-            return sorted(_listed(store, run, CHECKPOINTS), key=_by_epoch)
+    with _reading(tracking_uri, f"the checkpoints of run {run_id} cannot be listed") as store:
+        return _checkpoints(store, store.client.get_run(run_id))
 
 
 def checkpoint(run_id: str, epoch: int | str, tracking_uri: str) -> Path:
@@ -87,25 +83,43 @@ def checkpoint(run_id: str, epoch: int | str, tracking_uri: str) -> Path:
     Raises:
         TrackerError: BN403, the run has no such checkpoint; the message names those it has.
     """
-    name = f"epoch-{epoch}" if isinstance(epoch, int) else epoch
-    known = checkpoints(run_id, tracking_uri)
-    if name not in known:
-        raise TrackerError(
-            f"run {run_id} keeps no checkpoint {name}; it has: {', '.join(known) or 'none'}",
-            where=shown(tracking_uri),
-            fix="choose one of them; `training.checkpoint_every_epoch: true` keeps all",
-        )
+    wanted = f"epoch-{epoch}" if isinstance(epoch, int) else epoch
+    with _reading(tracking_uri, f"checkpoint {wanted} of run {run_id} cannot be fetched") as store:
+        run = store.client.get_run(run_id)
+        known = _checkpoints(store, run)
+        name = _as_kept(wanted, known)
+        if name not in known:
+            raise TrackerError(
+                f"run {run_id} keeps no checkpoint {wanted}; it has: {', '.join(known) or 'none'}",
+                where=shown(tracking_uri),
+                fix="choose one of them; `training.checkpoint_every_epoch: true` keeps all",
+            )
+        folder = f"{run.info.artifact_uri}/{CHECKPOINTS}/{name}"
+        return _local(store, _Place(folder, keeps=False))
+
+
+@contextmanager
+def _reading(tracking_uri: str, what: str) -> Iterator[Store]:
+    """Yield the store, open for reading; `what` is told when it fails."""
     with restrained():
         store = open_store(tracking_uri, create=False)
-        with store_errors(store.uri, f"checkpoint {name} of run {run_id} cannot be fetched"):
-            root = store.client.get_run(run_id).info.artifact_uri
-            place = _Place(f"{root}/{CHECKPOINTS}/{name}", keeps=False)
-            return _local(store, place, _default_cache())
+        with store_errors(store.uri, what):
+            yield store
+
+
+def _checkpoints(store: Store, run: Any) -> list[str]:
+    folders = [entry for entry in _listed(store, run, CHECKPOINTS) if entry.is_dir]
+    return sorted((Path(folder.path).name for folder in folders), key=_by_epoch)
 
 
 def _by_epoch(name: str) -> tuple[bool, int, str]:
     number = name.removeprefix("epoch-")
-    return (number.isdecimal(), int(number) if number.isdecimal() else 0, name)
+    return (True, int(number), "") if number.isdecimal() else (False, 0, name)
+
+
+def _as_kept(name: str, known: Sequence[str]) -> str:
+    """Return the known name of the same epoch (`epoch-001` for `epoch-1`), or the name itself."""
+    return next((kept for kept in known if _by_epoch(kept) == _by_epoch(name)), name)
 
 
 def _find(store: Store, uri: str) -> _Place:
@@ -174,6 +188,9 @@ def _of_run(store: Store, run_id: str, path: str) -> _Place:
         if logged.name == name:
             location = logged.artifact_location
             return _Place(f"{location}/{below}" if below else location, keeps=True)
+    if name == CHECKPOINTS and below:
+        epoch, slash, inside = below.partition("/")
+        path = f"{CHECKPOINTS}/{_as_kept(epoch, _checkpoints(store, run))}{slash}{inside}"
     if _listed(store, run, path):
         return _Place(f"{run.info.artifact_uri}/{path}", keeps=False)
     raise TrackerError(
@@ -184,18 +201,18 @@ def _of_run(store: Store, run_id: str, path: str) -> _Place:
     )
 
 
-def _listed(store: Store, run: Any, folder: str) -> list[str]:
-    """Return the names in a folder of a run's artifacts.
+def _listed(store: Store, run: Any, folder: str) -> list[Any]:
+    """Return what is in a folder of a run's artifacts: entries with `path` and `is_dir`.
 
     Not by the client: that looks the run's models up in MLflow's global store as well.
     """
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
     repository = get_artifact_repository(run.info.artifact_uri, tracking_uri=store.uri)
-    return [Path(file.path).name for file in repository.list_artifacts(folder)]
+    return list(repository.list_artifacts(folder))
 
 
-def _local(store: Store, place: _Place, cache: Path) -> Path:
+def _local(store: Store, place: _Place) -> Path:
     """Return the files of a location on this machine, copied into the cache if need be."""
     parts = urlsplit(place.location)
     if parts.scheme in ("", "file"):
@@ -203,6 +220,8 @@ def _local(store: Store, place: _Place, cache: Path) -> Path:
         if not folder.exists():
             raise FileNotFoundError(f"the store names {folder}, which is not there")
         return folder
+    home = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
+    cache = Path(home) / "burnish" / "mlflow"
     target = cache / hashlib.sha256(f"{store.uri} {place.location}".encode()).hexdigest()[:24]
     if place.keeps and target.is_dir():
         return target
@@ -220,11 +239,6 @@ def _local(store: Store, place: _Place, cache: Path) -> Path:
     finally:
         shutil.rmtree(arriving, ignore_errors=True)
     return target
-
-
-def _default_cache() -> Path:
-    home = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
-    return Path(home) / "burnish" / "mlflow"
 
 
 def _model_folder(root: Path, uri: str, tracking_uri: str) -> Path:

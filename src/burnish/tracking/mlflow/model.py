@@ -10,8 +10,7 @@ Called by `tracker`.
 """
 
 import tempfile
-from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +63,9 @@ def _save(folder: Path, run_id: str, logged: Any, model: ModelInfo) -> None:
             artifacts={NAME: str(model.folder)},
             signature=infer_signature(example, model.output_example),
             input_example=example,
-            pip_requirements=_requirements(_NEEDED),
+            # Stated, because MLflow would otherwise load the model in a second process to see what
+            # it imports; without local parts such as `+cpu`.
+            pip_requirements=[f"{name}=={version(name).partition('+')[0]}" for name in _NEEDED],
             metadata=dict(model.metadata),
             mlflow_model=Model(
                 artifact_path=logged.artifact_location,
@@ -73,21 +74,6 @@ def _save(folder: Path, run_id: str, logged: Any, model: ModelInfo) -> None:
                 model_id=logged.model_id,
             ),
         )
-
-
-def _requirements(packages: Sequence[str]) -> list[str]:
-    """Return exact requirements of what is installed, without local parts such as `+cpu`.
-
-    They are stated because MLflow would otherwise load the model in a second process to see
-    what it imports.
-    """
-    found = []
-    for package in packages:
-        try:
-            found.append(f"{package}=={version(package).partition('+')[0]}")
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def _register(client: Any, run_id: str, logged: Any, name: str, aliases: tuple[str, ...]) -> None:

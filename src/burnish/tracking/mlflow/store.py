@@ -49,9 +49,7 @@ class Store:
     @property
     def artifacts(self) -> str | None:
         """Where experiments made here keep files; None: the server decides."""
-        if is_server(self.uri):
-            return None
-        return artifact_root(self.uri).as_uri()
+        return None if is_server(self.uri) else artifact_root(self.uri).as_uri()
 
 
 def open_store(uri: str, *, create: bool = True) -> Store:
@@ -128,13 +126,12 @@ def store_errors(uri: str, what: str) -> Iterator[None]:
         raise
     except Exception as err:
         # MLflow wraps some failures of SQLAlchemy, requests and the disk, and lets others through.
-        cause = str(err).strip().splitlines()
+        cause = _without_password(str(err).strip().partition("\n")[0], uri)
+        is_absent = getattr(err, "error_code", "") == "RESOURCE_DOES_NOT_EXIST"
         raise TrackerError(
-            f"{what}: {type(err).__name__}: {_without_password(cause[0], uri) if cause else ''}",
+            f"{what}: {type(err).__name__}: {cause}",
             where=shown(uri),
-            fix=_NAME_ANOTHER
-            if getattr(err, "error_code", "") == "RESOURCE_DOES_NOT_EXIST"
-            else _USE_ANOTHER,
+            fix=_NAME_ANOTHER if is_absent else _USE_ANOTHER,
         ) from err
 
 

@@ -13,10 +13,11 @@ import logging
 import math
 import re
 import time
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 from burnish.errors import TrackerError
 from burnish.recipe.evaluation import Tracking
@@ -40,13 +41,6 @@ _CUT = " … (cut; whole in params.json)"
 _LAST_METRICS_WAIT_S = 90.0
 
 
-class _Value(NamedTuple):
-    name: str
-    value: float
-    timestamp_ms: int  # since 1970
-    step: int
-
-
 def from_recipe(tracking: Tracking, _folder: Path) -> "MlflowTracker":
     """Return a tracker for `tracking.uri`; the store is opened by `start`."""
     return MlflowTracker(tracking.uri, system_metrics=tracking.system_metrics)
@@ -63,9 +57,9 @@ class MlflowTracker:
         self._system_every_s = system_every_s if system_metrics else None
         self._store: Store | None = None
         self._resumed = False
-        self._courier: Courier[_Value] | None = None
+        self._courier: Courier[Any] | None = None
         self._sampler: SystemSampler | None = None
-        self._not_finite: dict[str, int] = {}  # metric → values left out
+        self._not_finite: Counter[str] = Counter()  # metric → values left out
         self._cleanup = ExitStack()
 
     @property
@@ -81,14 +75,19 @@ class MlflowTracker:
         try:
             store = open_store(self.uri)
             with store_errors(self.uri, "no run can be opened"):
-                self.run_id = _continued(store, run) if run.run_id else _opened(store, run)
+                if run.run_id:
+                    store.client.update_run(run.run_id, status="RUNNING")
+                self.run_id = run.run_id or _opened(store, run)
         except BaseException:
             self._cleanup.close()
             raise
         self._store, self._resumed = store, run.run_id is not None
         self._courier = Courier(self._send)
         if self._system_every_s is not None:
-            self._sampler = SystemSampler(self._log_system, every_s=self._system_every_s)
+            self._sampler = SystemSampler(
+                lambda sample, number: self.log_metrics(sample, step=number),
+                every_s=self._system_every_s,
+            )
             self._sampler.start()
 
     def log_params(self, params: Mapping[str, str | int | float | bool | None]) -> None:
@@ -111,15 +110,17 @@ class MlflowTracker:
     def log_metrics(self, metrics: Mapping[str, float], *, step: int) -> None:
         """Leave numbers to be sent within seconds; those not finite are counted and left out."""
         self._open()
+        from mlflow.entities import Metric
+
         now_ms = int(time.time() * 1000)
-        finite: list[_Value] = []
-        for name, value in metrics.items():
-            if math.isfinite(value):
-                finite.append(_Value(name, float(value), now_ms, step))
-            else:
-                self._leave_out(name, value, step)
+        finite = {name: float(value) for name, value in metrics.items() if math.isfinite(value)}
+        for name in (name for name in metrics if name not in finite):
+            if name not in self._not_finite:
+                told = "metric %s is %s at step %d: left out of MLflow"
+                _log.warning(told, name, metrics[name], step)
+            self._not_finite[name] += 1
         if self._courier is not None:
-            self._courier.put(finite)
+            self._courier.put([Metric(_key(n), v, now_ms, step) for n, v in finite.items()])
 
     def log_file(self, path: Path, *, folder: str = "") -> None:
         """Copy a file, or what a folder holds, into `folder` of the run's artifacts."""
@@ -137,9 +138,8 @@ class MlflowTracker:
         store, run_id = self._open()
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
-        columns = [
-            {"name": name, "type": kind, "required": True} for name, kind in dataset.columns.items()
-        ]
+        kinds = dataset.columns.items()
+        columns = [{"name": name, "type": kind, "required": True} for name, kind in kinds]
         entity = Dataset(
             name=f"{Path(dataset.source).name or dataset.source}:{dataset.split}",
             digest=dataset.digest[:_LONGEST_DIGEST],  # MLflow's limit; the profile has all of it
@@ -189,24 +189,12 @@ class MlflowTracker:
             raise TrackerError("no run is open", where=self.uri, fix="call `start` first")
         return self._store, self.run_id
 
-    def _send(self, values: list[_Value]) -> None:
-        """Send one batch, in the courier's thread."""
+    def _send(self, metrics: list[Any]) -> None:
+        """Send what has gathered, in the courier's thread."""
         store, run_id = self._open()
-        from mlflow.entities import Metric
-
-        metrics = [Metric(_key(v.name), v.value, v.timestamp_ms, v.step) for v in values]
         with store_errors(self.uri, f"{len(metrics)} metric values are not kept"):
             for first in range(0, len(metrics), _METRICS_IN_BATCH):
                 store.client.log_batch(run_id, metrics[first : first + _METRICS_IN_BATCH])
-
-    def _log_system(self, sample: Mapping[str, float], number: int) -> None:
-        """Record a sample, in the sampler's thread."""
-        self.log_metrics(sample, step=number)
-
-    def _leave_out(self, name: str, value: float, step: int) -> None:
-        if name not in self._not_finite:
-            _log.warning("metric %s is %s at step %d: left out of MLflow", name, value, step)
-        self._not_finite[name] = self._not_finite.get(name, 0) + 1
 
 
 def _opened(store: Store, run: RunInfo) -> str:
@@ -229,12 +217,6 @@ def _user() -> str:
         return getpass.getuser()
     except (OSError, KeyError):  # a container whose user id has no name
         return "unknown"
-
-
-def _continued(store: Store, run: RunInfo) -> str:
-    """Mark an existing run as running again; return its id."""
-    store.client.update_run(run.run_id, status="RUNNING")
-    return str(run.run_id)
 
 
 def _experiment(store: Store, name: str) -> str:
@@ -266,6 +248,5 @@ def _key(name: str) -> str:
 
 
 def _cut(value: str) -> str:
-    if len(value) <= _LONGEST_PARAM:
-        return value
-    return value[: _LONGEST_PARAM - len(_CUT)] + _CUT
+    is_long = len(value) > _LONGEST_PARAM
+    return value[: _LONGEST_PARAM - len(_CUT)] + _CUT if is_long else value
