@@ -7,10 +7,10 @@ Called by `score`, `compare`, `verdict` and the tables; works on files or on lis
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,25 +96,49 @@ def from_predictions(
             outside [0, 1].
     """
     _check_rows(predictions, where)
-    column = {name: i for i, name in enumerate(space.names)}
-    shape = (len(predictions), len(column))
-    truth, answer = np.zeros(shape, dtype=np.bool_), np.zeros(shape, dtype=np.bool_)
-    scores = np.full(shape, np.nan)
-    for row, prediction in enumerate(predictions):
-        try:
-            truth[row, [column[name] for name in prediction.reference or ()]] = True
-            answer[row, [column[name] for name in prediction.answer]] = True
-            scores[row, [column[name] for name in prediction.scores]] = [
-                *prediction.scores.values()
-            ]
-        except KeyError as err:
-            _refuse_label(str(err.args[0]), prediction, space, where)
-    if not space.multi_label:
-        _check_one_label_each(predictions, truth, "reference", where)
-        _check_one_label_each(predictions, answer, "answer", where)
-    _check_scores(predictions, scores, where)
     ids = tuple(p.example_id for p in predictions)
+    check_labels(
+        ids,
+        [(*(p.reference or ()), *p.answer, *p.scores) for p in predictions],
+        space,
+        where=where,
+        fix="use the labels of `task.labels`, or score against the model's own burnish.json",
+    )
+    truth = mask_of([p.reference or () for p in predictions], space)
+    answer = mask_of([p.answer for p in predictions], space)
+    if not space.multi_label:
+        _check_one_label_each(ids, truth, "reference", where)
+        _check_one_label_each(ids, answer, "answer", where)
+    scores = _scores(predictions, space, where)
     return Answers(ids=ids, space=space, truth=truth, answer=answer, scores=scores)
+
+
+def check_labels(
+    ids: Sequence[str],
+    labels: Sequence[Collection[str]],
+    space: LabelSpace,
+    *,
+    where: str,
+    fix: str,
+) -> None:
+    """Raise PredictionError (BN602) for the first row with a label that is not in `space`."""
+    for example_id, names in zip(ids, labels, strict=True):
+        if unknown := [name for name in names if name not in space.names]:
+            raise PredictionError(
+                f"label {unknown[0]!r} of id {example_id!r} is not one of the task's: "
+                f"{', '.join(space.names)}",
+                where=where,
+                fix=fix,
+            )
+
+
+def mask_of(labels: Sequence[Collection[str]], space: LabelSpace) -> NDArray[np.bool_]:
+    """Return which labels each row has, shape (n, L); all of them must be in `space`."""
+    column = {name: i for i, name in enumerate(space.names)}
+    mask = np.zeros((len(labels), len(column)), dtype=np.bool_)
+    rows = np.repeat(np.arange(len(labels)), [len(names) for names in labels])
+    mask[rows, [column[name] for names in labels for name in names]] = True
+    return mask
 
 
 def align(
@@ -179,50 +203,34 @@ def _check_rows(predictions: Sequence[Prediction], where: str) -> None:
             where=where,
             fix="predict on labelled rows, or fill in `reference` on every line",
         )
-    twice = _first_repeated(p.example_id for p in predictions)
-    if twice is not None:
+    twice = [name for name, n in Counter(p.example_id for p in predictions).items() if n > 1]
+    if twice:
         raise PredictionError(
-            f"id {twice!r} comes more than once",
+            f"id {twice[0]!r} comes more than once",
             where=where,
             fix="keep one answer a row; if the data's ids repeat, choose another `data.id`",
         )
 
 
-def _first_repeated(ids: Iterable[str]) -> str | None:
-    seen: set[str] = set()
-    for name in ids:
-        if name in seen:
-            return name
-        seen.add(name)
-    return None
-
-
-def _refuse_label(label: str, prediction: Prediction, space: LabelSpace, where: str) -> NoReturn:
-    raise PredictionError(
-        f"label {label!r} of id {prediction.example_id!r} is not one of the task's: "
-        f"{', '.join(space.names)}",
-        where=where,
-        fix="use the labels of `task.labels`, or score against the model's own burnish.json",
-    ) from None
-
-
 def _check_one_label_each(
-    predictions: Sequence[Prediction], mask: NDArray[np.bool_], what: str, where: str
+    ids: Sequence[str], mask: NDArray[np.bool_], what: str, where: str
 ) -> None:
     wrong = np.flatnonzero(mask.sum(axis=1) != 1)
     if wrong.size:
         row = int(wrong[0])
         raise PredictionError(
             f"{wrong.size} row(s) have not exactly one label in their {what}; first: id "
-            f"{predictions[row].example_id!r} with {int(mask[row].sum())}",
+            f"{ids[row]!r} with {int(mask[row].sum())}",
             where=where,
             fix="give one label a row, or set `task.multi_label: true`",
         )
 
 
-def _check_scores(
-    predictions: Sequence[Prediction], scores: NDArray[np.float64], where: str
-) -> None:
+def _scores(
+    predictions: Sequence[Prediction], space: LabelSpace, where: str
+) -> NDArray[np.float64]:
+    """Return the probability of each label, shape (n, L); nan where a prediction has none."""
+    scores = np.array([[p.scores.get(name, np.nan) for name in space.names] for p in predictions])
     nan_given = np.array([any(map(math.isnan, p.scores.values())) for p in predictions])
     outside = ((scores < -_ROUNDING) | (scores > 1 + _ROUNDING)).any(axis=1)
     wrong = np.flatnonzero(nan_given | outside)
@@ -233,16 +241,16 @@ def _check_scores(
             where=where,
             fix="write scores as probabilities in [0, 1], or leave `scores` out",
         )
-    np.clip(scores, 0.0, 1.0, out=scores)
+    return scores.clip(0.0, 1.0)
 
 
 def _rows_of(a: Answers, b: Answers, where: str) -> list[int]:
     """Return the row of `b` for each row of `a`; refuse when the sets of ids differ."""
     position = {name: row for row, name in enumerate(b.ids)}
     only_a = [name for name in a.ids if name not in position]
-    only_b = set(b.ids) - set(a.ids)
+    only_b = sorted(position.keys() - set(a.ids))
     if only_a or only_b:
-        first = only_a[0] if only_a else min(only_b)
+        first = (only_a or only_b)[0]
         raise PredictionError(
             f"the rows differ: {len(only_a)} only in the first, {len(only_b)} only in the second; "
             f"first: id {first!r}",

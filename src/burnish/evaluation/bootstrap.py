@@ -11,6 +11,7 @@ Source: Efron and Tibshirani 1993, "An Introduction to the Bootstrap", chapters 
 """
 
 from collections.abc import Hashable, Iterator, Sequence
+from typing import TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,17 @@ _CELLS = 4_000_000  # counts held at a time; 32 MB as float64
 Groups = Sequence[Hashable]
 
 
-def draw(n: int, *, resamples: int, seed: int, groups: Groups | None = None) -> Iterator[Weights]:
+class Draws(TypedDict, total=False):
+    """How to resample; the keyword arguments that every function with intervals hands on."""
+
+    resamples: int  # draws behind each interval; 2,000 unless given
+    seed: int  # the same seed gives the same draws; 0 unless given
+    groups: Groups | None  # one a row, to draw whole groups; None, the default, draws rows
+
+
+def draw(
+    n: int, *, resamples: int = 2000, seed: int = 0, groups: Groups | None = None
+) -> Iterator[Weights]:
     """Yield how often each of n rows is drawn, in blocks of shape (some, n).
 
     The blocks hold `resamples` rows together; their size depends on n only, so the same seed
@@ -33,7 +44,7 @@ def draw(n: int, *, resamples: int, seed: int, groups: Groups | None = None) -> 
     """
     if n == 0:
         raise ValueError("no rows to draw from")
-    unit = None if groups is None else _codes(groups, n)
+    unit = None if groups is None else group_numbers(groups, n)
     units = n if unit is None else int(unit.max()) + 1
     rng = np.random.default_rng(seed)
     block = max(1, _CELLS // max(n, units))
@@ -45,23 +56,13 @@ def draw(n: int, *, resamples: int, seed: int, groups: Groups | None = None) -> 
         yield counts.astype(np.float64) if unit is None else counts[:, unit].astype(np.float64)
 
 
-def resample(
-    metrics: Sequence[Resampler],
-    n: int,
-    *,
-    resamples: int,
-    seed: int,
-    groups: Groups | None = None,
-) -> NDArray[np.float64]:
+def resample(metrics: Sequence[Resampler], n: int, **draws: Unpack[Draws]) -> NDArray[np.float64]:
     """Return each metric under the same resamples, shape (len(metrics), resamples)."""
-    values = np.empty((len(metrics), resamples))
-    done = 0
-    for weights in draw(n, resamples=resamples, seed=seed, groups=groups):
-        until = done + len(weights)
-        for row, metric in enumerate(metrics):
-            values[row, done:until] = metric(weights)
-        done = until
-    return values
+    blocks = [
+        np.array([metric(weights) for metric in metrics]).reshape(-1, len(weights))
+        for weights in draw(n, **draws)
+    ]
+    return np.hstack(blocks)
 
 
 def interval(values: Values, *, around: float | None = None) -> tuple[float, float]:
@@ -80,7 +81,7 @@ def interval(values: Values, *, around: float | None = None) -> tuple[float, flo
     return min(low, around), max(high, around)
 
 
-def _codes(groups: Groups, n: int) -> NDArray[np.intp]:
+def group_numbers(groups: Groups, n: int) -> NDArray[np.intp]:
     """Number the groups 0, 1, … by first appearance; a row without group is one by itself."""
     if len(groups) != n:
         raise ValueError(f"{len(groups)} groups for {n} rows; give one a row")

@@ -1,6 +1,9 @@
 """Calibration: whether a probability of 0.8 is right eight times in ten.
 
-Called by the report's reliability plot and by the metric `ece`; arrays in, numbers out.
+Holds the metric `ece` and the bins of the report's reliability plot. What counts as confidence
+depends on the task. Single-label: the probability of the answer given, against whether it was
+right. Multi-label: each label is a yes-or-no question of its own; the mean over labels of the
+error of the label's probability (class-wise ECE, Kull et al. 2019, section 2).
 """
 
 from dataclasses import asdict, dataclass
@@ -8,6 +11,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from burnish.evaluation.answers import Answers
+from burnish.evaluation.metrics.base import Metric, Resampler, Sums, Values
 
 BINS = 15  # as in Guo et al. 2017; changing it changes every `ece` ever reported
 
@@ -28,7 +34,7 @@ class ReliabilityBin:
         return {k: None if isinstance(v, float) and np.isnan(v) else v for k, v in plain.items()}
 
 
-def bin_of(confidence: NDArray[np.float64], bins: int) -> NDArray[np.intp]:
+def _bin_of(confidence: NDArray[np.float64], bins: int) -> NDArray[np.intp]:
     """Return the bin of each confidence among equal-width ones over [0, 1], closed above."""
     return np.digitize(confidence, np.linspace(0, 1, bins + 1)[1:-1], right=True)
 
@@ -47,7 +53,7 @@ def reliability(
         ValueError: the shapes differ, n is 0, or a confidence is not in [0, 1].
     """
     _check(confidence, correct)
-    index = bin_of(confidence, bins)
+    index = _bin_of(confidence, bins)
     count = np.bincount(index, minlength=bins)
     mean, share = (
         np.divide(
@@ -59,15 +65,10 @@ def reliability(
         for values in (confidence, correct.astype(np.float64))
     )
     edges = np.linspace(0, 1, bins + 1)
+    columns = (a.tolist() for a in (edges[:-1], edges[1:], count, mean, share))
     return [
-        ReliabilityBin(
-            low=float(edges[i]),
-            high=float(edges[i + 1]),
-            n=int(count[i]),
-            confidence=float(mean[i]),
-            frequency=float(share[i]),
-        )
-        for i in range(bins)
+        ReliabilityBin(low=low, high=high, n=n, confidence=said, frequency=true)
+        for low, high, n, said, true in zip(*columns, strict=True)
     ]
 
 
@@ -91,6 +92,35 @@ def expected_calibration_error(
     """
     filled = [b for b in reliability(confidence, correct, bins=bins) if b.n]
     return sum(b.n * abs(b.confidence - b.frequency) for b in filled) / len(confidence)
+
+
+def confidence_and_outcome(
+    answers: Answers,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return probabilities and what came true (0 or 1), both (n, L), or (n, 1) if single-label."""
+    if answers.space.multi_label:
+        return answers.scores, answers.truth.astype(np.float64)
+    return answers.scores[answers.answer][:, None], answers.correct.astype(np.float64)[:, None]
+
+
+def _ece(answers: Answers) -> Resampler:
+    confidence, outcome = confidence_and_outcome(answers)
+    n, columns = confidence.shape
+    if not np.isfinite(confidence).all():
+        return lambda weights: np.full(len(weights), np.nan)
+    gaps = np.zeros((n, columns, BINS))
+    rows, labels = np.arange(n)[:, None], np.arange(columns)
+    gaps[rows, labels, _bin_of(confidence, BINS)] = confidence - outcome
+
+    def finish(sums: NDArray[np.float64]) -> Values:
+        """Sum |gap| over bins, average over labels and rows; the last column counts rows."""
+        error: Values = np.abs(sums[:, :-1]).sum(axis=1) / columns / sums[:, -1]
+        return error
+
+    return Sums(np.column_stack([gaps.reshape(n, -1), np.ones(n)]), finish)
+
+
+ece = Metric.fast("calibration error", _ece, higher_is_better=False, needs_scores=True)
 
 
 def _check(confidence: NDArray[np.float64], correct: NDArray[np.bool_]) -> None:

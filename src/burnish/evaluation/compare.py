@@ -9,14 +9,14 @@ Sources: Berg-Kirkpatrick et al. 2012 (paired bootstrap in NLP); McNemar 1947, e
 """
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from scipy.stats import binomtest
 
 from burnish.errors import PredictionError
 from burnish.evaluation.answers import Answers, align
-from burnish.evaluation.bootstrap import Groups, interval, resample
+from burnish.evaluation.bootstrap import Draws, interval, resample
 from burnish.evaluation.metrics.base import Metric, Values
 from burnish.evaluation.metrics.table import metrics_for
 
@@ -47,9 +47,7 @@ def compare(
     *,
     metric: str,
     names: tuple[str, str],
-    resamples: int = 2000,
-    seed: int = 0,
-    groups: Groups | None = None,
+    **draws: Unpack[Draws],
 ) -> Comparison:
     """Return how `a` stands against `b`.
 
@@ -58,9 +56,7 @@ def compare(
         b: answers of the second, on the same rows in any order.
         metric: a registered name that fits the task.
         names: of the two systems, for the result and its words.
-        resamples: paired bootstrap draws.
-        seed: of the draws.
-        groups: one for each row of `a`, to draw whole groups; None draws rows.
+        **draws: resamples, seed and groups of the rows of `a`; see `bootstrap.Draws`.
 
     Raises:
         PredictionError: BN602: other rows, labels or references, or the metric needs
@@ -69,18 +65,9 @@ def compare(
     """
     a, b = align(a, b, names=names)
     chosen = metrics_for([metric], a.space)[metric]
-    values = [
-        _value(chosen, metric, answers, name) for answers, name in zip((a, b), names, strict=True)
-    ]
-    drawn = resample(
-        [chosen.resample(a), chosen.resample(b)],
-        len(a),
-        resamples=resamples,
-        seed=seed,
-        groups=groups,
-    )
-    difference = values[0] - values[1]
-    low, high = interval(drawn[0] - drawn[1], around=difference)
+    difference = _value(chosen, metric, a, names[0]) - _value(chosen, metric, b, names[1])
+    drawn_a, drawn_b = resample([chosen.resample(a), chosen.resample(b)], len(a), **draws)
+    low, high = interval(drawn_a - drawn_b, around=difference)
     return Comparison(
         a=names[0],
         b=names[1],
@@ -88,7 +75,7 @@ def compare(
         difference=difference,
         low=low,
         high=high,
-        p=bootstrap_p(drawn[0] - drawn[1]),
+        p=bootstrap_p(drawn_a - drawn_b),
         mcnemar_p=mcnemar_p(a, b),
         n=len(a),
         words=_words(names, chosen, difference, (low, high), len(a)),

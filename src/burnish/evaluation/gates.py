@@ -30,6 +30,7 @@ _HOPELESS = 100  # times as many rows as there are
 
 Comparisons = Mapping[tuple[str, str], Comparison]  # by (metric, rival)
 State = Literal["passed", "failed", "open"]
+WORST_FIRST: tuple[State, ...] = ("failed", "open", "passed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +40,6 @@ class Ruling:
     state: State
     reason: str  # one or two sentences for a manager
     slack: float  # lower end of the gain − margin; the smallest decides; nan when not compared
-    comparison: Comparison | None = None
 
 
 def rivals_of(gate: Gate, systems: Mapping[str, Answers]) -> list[str]:
@@ -55,8 +55,8 @@ def rivals_of(gate: Gate, systems: Mapping[str, Answers]) -> list[str]:
 
 def judge(
     gate: Gate, metric: str, systems: Mapping[str, Answers], comparisons: Comparisons
-) -> list[Ruling]:
-    """Return one ruling for each rival of the gate; the gate passes when all pass.
+) -> Ruling:
+    """Return the ruling that decides: over all rivals the worst, of equals that of least slack.
 
     Args:
         gate: the condition.
@@ -66,13 +66,12 @@ def judge(
     """
     rivals = rivals_of(gate, systems)
     if not rivals:
-        return [
-            _not_judged(
-                "no baseline was scored, so there is nothing to beat; list some in "
-                "`evaluation.baselines`"
-            )
-        ]
-    return [_judge_one(gate.margin, metric, rival, systems, comparisons) for rival in rivals]
+        return _not_judged(
+            "no baseline was scored, so there is nothing to beat; list some in "
+            "`evaluation.baselines`"
+        )
+    rulings = [_judge_one(gate.margin, metric, rival, systems, comparisons) for rival in rivals]
+    return min(rulings, key=lambda ruling: (WORST_FIRST.index(ruling.state), ruling.slack))
 
 
 def _judge_one(
@@ -85,11 +84,10 @@ def _judge_one(
     if rival not in systems:
         known = ", ".join(name for name in systems if name != TUNED) or "none"
         return _not_judged(f"it names {rival!r}, which was not scored; there are: {known}")
-    comparison = comparisons.get((metric, rival))
-    if comparison is None:
+    if (metric, rival) not in comparisons:
         return _not_judged(f"{metric} needs probabilities, which tuned or {rival} does not give")
     differing = (systems[TUNED].answer != systems[rival].answer).any(axis=1)
-    return _rule(margin, comparison, int(differing.sum()))
+    return _rule(margin, comparisons[metric, rival], int(differing.sum()))
 
 
 def gain(comparison: Comparison) -> tuple[float, float, float]:
@@ -123,9 +121,11 @@ def _rule(margin: float, comparison: Comparison, differing: int) -> Ruling:
         )
     elif high < margin or (difference <= margin and high <= margin + WORTH_HAVING):
         state = "failed"
+        best = f"at best it is {points(high - margin)} points above, less than is worth having"
+        why = "even the upper end of the interval is below that" if high < margin else best
         reason = (
             f"tuned does not beat {comparison.b} by what the gate asks: the gain is {seen}, "
-            f"{asked}; {_why_settled(high, margin)}."
+            f"{asked}; {why}."
         )
     else:
         state = "open"
@@ -133,13 +133,7 @@ def _rule(margin: float, comparison: Comparison, differing: int) -> Ruling:
             f"These rows cannot tell whether tuned beats {comparison.b}: the gain is {seen}, "
             f"{asked}. {rows_missing(comparison, margin)}"
         )
-    return Ruling(state=state, reason=reason, slack=low - margin, comparison=comparison)
-
-
-def _why_settled(high: float, margin: float) -> str:
-    if high < margin:
-        return "even the upper end of the interval is below that"
-    return f"at best it is {points(high - margin)} points above, less than is worth having"
+    return Ruling(state=state, reason=reason, slack=low - margin)
 
 
 def rows_missing(comparison: Comparison, margin: float) -> str:
@@ -164,13 +158,8 @@ def rows_missing(comparison: Comparison, margin: float) -> str:
             "as many test rows: a larger gain is needed, not a larger test."
         )
     more = max(1, ceil(comparison.n * (times - 1)))
+    step = int(10 ** max(0, len(str(more)) - 2))  # two digits: the estimate is no better
     return (
-        f"The interval is {width} points wide; about {_rounded(more):,} more test rows would "
-        f"{then}."
+        f"The interval is {width} points wide; about {ceil(more / step) * step:,} more test rows "
+        f"would {then}."
     )
-
-
-def _rounded(count: int) -> int:
-    """Round up to two digits: the estimate is no better than that."""
-    step = int(10 ** max(0, len(str(count)) - 2))
-    return -(-count // step) * step

@@ -4,15 +4,21 @@ Called by the report. An average hides a class that is never found; this table d
 """
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
 from burnish.evaluation.answers import Answers
-from burnish.evaluation.bootstrap import Groups, draw, interval
-from burnish.evaluation.metrics.base import ratio
-from burnish.evaluation.metrics.counts import add_no_label, f1_of
+from burnish.evaluation.bootstrap import Draws, draw, interval
+from burnish.evaluation.metrics.counts import (
+    add_no_label,
+    all_labels,
+    f1_of,
+    precision_of,
+    recall_of,
+    with_no_label,
+)
 
 NO_LABEL = "(no label)"  # the row of the table for multi-label rows without any
 
@@ -37,39 +43,33 @@ class ClassScore:
         return {k: None if isinstance(v, float) and np.isnan(v) else v for k, v in plain.items()}
 
 
-def per_class(
-    answers: Answers, *, resamples: int = 2000, seed: int = 0, groups: Groups | None = None
-) -> list[ClassScore]:
+def per_class(answers: Answers, **draws: Unpack[Draws]) -> list[ClassScore]:
     """Return one entry a label in the order of the task; multi-label adds `(no label)` last."""
-    truth, answer, names = answers.truth, answers.answer, list(answers.space.names)
+    (truth, answer), names = all_labels(answers), list(answers.space.names)
     if answers.space.multi_label:
-        truth, answer, names = add_no_label(truth), add_no_label(answer), [*names, NO_LABEL]
+        (truth, answer), names = with_no_label(answers), [*names, NO_LABEL]
     each = np.stack([truth & answer, ~truth & answer, truth & ~answer]).astype(np.float64)
-    tp, fp, fn = each.sum(axis=1)
-    found = f1_of(tp, fp, fn)
-    drawn = np.vstack(
-        [
-            f1_of(*(weights @ kind for kind in each))
-            for weights in draw(len(answers), resamples=resamples, seed=seed, groups=groups)
-        ]
-    )
+    tp, fp, fn = counts = each.sum(axis=1)
+    found = f1_of(*counts)
+    drawn = np.vstack([f1_of(*(w @ kind for kind in each)) for w in draw(len(answers), **draws)])
+    nothing = (float("nan"), float("nan"))
     ends = [
-        interval(drawn[:, j], around=found[j]) if tp[j] + fn[j] else (float("nan"), float("nan"))
-        for j in range(len(names))
+        interval(drawn[:, j], around=found[j]) if support else nothing
+        for j, support in enumerate(tp + fn)
     ]
     return [
         ClassScore(
-            label=names[j],
+            label=name,
             support=int(tp[j] + fn[j]),
             answered=int(tp[j] + fp[j]),
             hits=int(tp[j]),
-            precision=float(ratio(tp, tp + fp)[j]),
-            recall=float(ratio(tp, tp + fn)[j]),
+            precision=float(precision_of(*counts)[j]),
+            recall=float(recall_of(*counts)[j]),
             f1=float(found[j]),
             low=ends[j][0],
             high=ends[j][1],
         )
-        for j in range(len(names))
+        for j, name in enumerate(names)
     ]
 
 
@@ -84,17 +84,14 @@ def confusion(answers: Answers) -> NDArray[np.int64]:
         given without a missed one against the truth `(no label)`. A row of several mistakes
         thus counts more than once.
     """
+    truth, answer = answers.truth, answers.answer
     if not answers.space.multi_label:
-        crossed: NDArray[np.int64] = answers.truth.T.astype(np.int64) @ answers.answer.astype(
-            np.int64
-        )
-        return crossed
-    hit = answers.truth & answers.answer
-    missed, extra = answers.truth & ~answers.answer, answers.answer & ~answers.truth
-    neither = ~answers.truth.any(axis=1) & ~answers.answer.any(axis=1)
-    missed = np.column_stack([missed, ~missed.any(axis=1)])
-    extra = np.column_stack([extra, ~extra.any(axis=1)])
-    table: NDArray[np.int64] = missed.T.astype(np.int64) @ extra.astype(np.int64)
-    table[-1, -1] = neither.sum()
-    table[np.arange(len(table) - 1), np.arange(len(table) - 1)] += hit.sum(axis=0)
+        return _crossed(truth, answer)
+    table = _crossed(add_no_label(truth & ~answer), add_no_label(answer & ~truth))
+    table[-1, -1] = (~truth & ~answer).all(axis=1).sum()
+    table += np.diag([*(truth & answer).sum(axis=0), 0])
     return table
+
+
+def _crossed(rows: NDArray[np.bool_], columns: NDArray[np.bool_]) -> NDArray[np.int64]:
+    return rows.T.astype(np.int64) @ columns.astype(np.int64)

@@ -64,6 +64,8 @@ def skill(
         shuffled.append(metric.function(rechoose(pairing) if rechoose else pairing))
         as_good += sign * shuffled[-1] >= sign * value
         if as_good == _CLEARLY_CHANCE:
-            return Skill(value=value, by_chance=float(np.mean(shuffled)), p=as_good / len(shuffled))
-    p = (1 + as_good) / (1 + len(shuffled))
+            p = as_good / len(shuffled)
+            break
+    else:
+        p = (1 + as_good) / (1 + len(shuffled))
     return Skill(value=value, by_chance=float(np.mean(shuffled)), p=p)

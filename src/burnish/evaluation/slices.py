@@ -4,15 +4,17 @@ Called by the pipeline for each column of `evaluation.slices`. Every row falls i
 slice of a column, so the slices' rows add up to the split's.
 """
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import Unpack
 
 import numpy as np
 import polars as pl
 
 from burnish.errors import PredictionError
 from burnish.evaluation.answers import Answers
+from burnish.evaluation.bootstrap import Draws
 from burnish.evaluation.score import score_answers
 
 NONE, OTHER = "(none)", "(other)"
@@ -24,8 +26,6 @@ _BANDS = 4  # for numbers and times of many values: quarters of the rows
 class SliceScore:
     """One metric of one system on the rows of one slice, with its 95 % interval."""
 
-    system: str
-    split: str
     column: str
     value: str  # the slice, as text
     metric: str
@@ -33,10 +33,6 @@ class SliceScore:
     low: float
     high: float
     n: int  # rows in the slice
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain values."""
-        return asdict(self)
 
 
 def slice_scores(
@@ -46,34 +42,27 @@ def slice_scores(
     column: pl.Series,
     *,
     metrics: Sequence[str],
-    resamples: int = 1000,
-    seed: int = 0,
+    **draws: Unpack[Draws],
 ) -> list[SliceScore]:
     """Return the metrics of each slice, slices in the order of `slice_names`.
 
     Args:
-        system: whose answers these are.
-        split: which rows they are.
-        answers: the answers, n rows.
+        system: whose answers these are, and on which `split`; for error messages.
+        split: see `system`.
+        answers: n rows.
         column: n values in the same order; its name is the column's.
         metrics: registered names; one that a slice does not allow is left out there.
-        resamples: bootstrap draws behind each interval.
-        seed: of the draws.
+        **draws: resamples and seed; see `bootstrap.Draws`.
 
     Raises:
         PredictionError: BN602, the column has another number of rows.
     """
-    if len(column) != len(answers):
-        raise PredictionError(
-            f"column {column.name!r} has {len(column)} values for {len(answers)} rows",
-            where=f"slices of {system} on {split}",
-            fix="take the column from the rows that were predicted, in their order",
-        )
+    _check_length(column, answers, where=f"slices of {system} on {split}")
     of_row = np.array(slice_of(column), dtype=object)
+    parts = sorted(set(of_row), key=lambda value: (value in (NONE, OTHER), value))
+    rows_of = {value: answers.take(np.flatnonzero(of_row == value)) for value in parts}
     return [
         SliceScore(
-            system=system,
-            split=split,
             column=column.name.removeprefix("meta:"),
             value=value,
             metric=score.metric,
@@ -82,16 +71,18 @@ def slice_scores(
             high=score.high,
             n=score.n,
         )
-        for value in dict.fromkeys(sorted(of_row, key=_named_first))
-        for score in score_answers(
-            system,
-            split,
-            answers.take(np.flatnonzero(of_row == value)),
-            metrics=metrics,
-            resamples=resamples,
-            seed=seed,
-        )
+        for value, rows in rows_of.items()
+        for score in score_answers(system, split, rows, metrics=metrics, **draws)
     ]
+
+
+def _check_length(column: pl.Series, answers: Answers, *, where: str) -> None:
+    if len(column) != len(answers):
+        raise PredictionError(
+            f"column {column.name!r} has {len(column)} values for {len(answers)} rows",
+            where=where,
+            fix="take the column from the rows that were predicted, in their order",
+        )
 
 
 def slice_of(column: pl.Series) -> list[str]:
@@ -107,31 +98,23 @@ def slice_of(column: pl.Series) -> list[str]:
     text = [NONE if value is None else str(value) for value in column.to_list()]
     if kinds <= _MOST_SLICES:
         return text
-    count: dict[str, int] = {}
-    for value in text:
-        count[value] = count.get(value, 0) + 1
-    ranked = sorted((v for v in count if v != NONE), key=lambda v: (-count[v], v))
+    count = Counter(text)
+    ranked = sorted(count.keys() - {NONE}, key=lambda value: (-count[value], value))
     kept = {NONE, *ranked[:_MOST_SLICES]}
     return [value if value in kept else OTHER for value in text]
 
 
 def _bands(column: pl.Series) -> list[str]:
     """Cut ordered values into bands of about equally many rows; equal values stay together."""
-    rank = (column.rank("min") - 1).to_list()
     there = len(column) - column.null_count()
-    band = [None if r is None else int(r * _BANDS / there) for r in rank]
-    values = column.to_list()
-    names = {}
-    for number in sorted({b for b in band if b is not None}):
-        held = [v for v, b in zip(values, band, strict=True) if b == number]
-        low, high = min(held), max(held)
-        names[number] = f"{number + 1}: {_short(low)} to {_short(high)}"
-    return [NONE if b is None else names[b] for b in band]
+    rows = pl.DataFrame({"value": column, "band": (column.rank("min") - 1) * _BANDS // there})
+    ends = rows.group_by("band").agg(low=pl.col("value").min(), high=pl.col("value").max())
+    names = {
+        band: NONE if band is None else f"{band + 1}: {_short(low)} to {_short(high)}"
+        for band, low, high in ends.iter_rows()
+    }
+    return [names[band] for band in rows["band"]]
 
 
 def _short(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def _named_first(value: str) -> tuple[bool, str]:
-    return (value in (NONE, OTHER), value)

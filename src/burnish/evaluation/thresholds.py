@@ -16,6 +16,7 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit, logit
 
 from burnish.evaluation.answers import Answers
 from burnish.evaluation.metrics.base import ratio
@@ -23,6 +24,7 @@ from burnish.evaluation.metrics.base import ratio
 SHRINKAGE = 80.0  # positives at which own and shared threshold count the same
 _CUTS = 199  # candidate thresholds, evenly spaced in logits
 _LOGIT_RANGE = 6.0  # candidates lie between probabilities of 0.0025 and 0.9975
+_TINY = 1e-9  # keeps logits finite
 _AS_GOOD = 0.95  # share of the best F1 that counts as equally good
 
 
@@ -49,7 +51,7 @@ def tune_thresholds(
     """
     _check(scores, truth)
     cuts = np.linspace(-_LOGIT_RANGE, _LOGIT_RANGE, _CUTS)
-    curves = _f1_curves(_logit(scores), truth, cuts)
+    curves = _f1_curves(logit(scores.astype(np.float64).clip(_TINY, 1 - _TINY)), truth, cuts)
     positives = truth.sum(axis=0)
     held = positives > 0
     if not held.any():
@@ -57,8 +59,7 @@ def tune_thresholds(
     shared = _middle_of_best(curves[held].mean(axis=0), cuts)
     own = np.array([_middle_of_best(curve, cuts) for curve in curves])
     trust = np.where(held, positives / np.maximum(positives + shrinkage, 1e-12), 0.0)
-    logits = shared + trust * (own - shared)
-    thresholds: NDArray[np.float64] = 1 / (1 + np.exp(-logits))
+    thresholds: NDArray[np.float64] = expit(shared + trust * (own - shared))
     return thresholds
 
 
@@ -76,19 +77,9 @@ def rechoose(answers: Answers) -> Answers:
         thresholds = tune_thresholds(answers.scores, answers.truth)
         return replace(answers, answer=answers.scores >= thresholds)
     column = [answers.positive_column]
-    thresholds = tune_thresholds(answers.scores[:, column], answers.truth[:, column])
-    given = answers.scores[:, column[0]] >= thresholds[0]
-    other = 1 - column[0]
-    answer = np.zeros_like(answers.answer)
-    answer[:, column[0]], answer[:, other] = given, ~given
-    return replace(answers, answer=answer)
-
-
-def _logit(scores: NDArray[np.floating]) -> NDArray[np.float64]:
-    tiny = 1e-9
-    clipped = np.clip(scores.astype(np.float64), tiny, 1 - tiny)
-    logits: NDArray[np.float64] = np.log(clipped / (1 - clipped))
-    return logits
+    scores = answers.scores[:, column]
+    given = scores >= tune_thresholds(scores, answers.truth[:, column])
+    return replace(answers, answer=given == (np.arange(2) == column))
 
 
 def _f1_curves(
@@ -100,24 +91,18 @@ def _f1_curves(
         everyone, positives = np.sort(score), np.sort(score[held])
         given = len(everyone) - np.searchsorted(everyone, cuts, side="left")
         right = len(positives) - np.searchsorted(positives, cuts, side="left")
-        curves.append(_f1(right, given + len(positives)))
+        curves.append(
+            ratio(2 * right.astype(np.float64), (given + len(positives)).astype(np.float64))
+        )
     return np.array(curves)
-
-
-def _f1(right: NDArray[np.intp], given_and_held: NDArray[np.intp]) -> NDArray[np.float64]:
-    return ratio(2 * right.astype(np.float64), given_and_held.astype(np.float64))
 
 
 def _middle_of_best(curve: NDArray[np.float64], cuts: NDArray[np.float64]) -> float:
     """Return the middle of the cuts around the best that are about as good as it."""
     best = int(curve.argmax())
-    good = curve >= _AS_GOOD * curve[best]
-    first = best
-    while first > 0 and good[first - 1]:
-        first -= 1
-    last = best
-    while last < len(cuts) - 1 and good[last + 1]:
-        last += 1
+    bad = np.flatnonzero(curve < _AS_GOOD * curve[best])
+    first = bad[bad < best].max(initial=-1) + 1
+    last = bad[bad > best].min(initial=len(cuts)) - 1
     return float((cuts[first] + cuts[last]) / 2)
 
 

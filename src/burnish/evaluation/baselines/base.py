@@ -14,6 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from burnish.errors import PredictionError
+from burnish.evaluation.answers import check_labels, mask_of
 from burnish.records import LabelSpace, Prediction
 
 
@@ -58,26 +59,20 @@ def from_frame(
             where="features of the frozen encoder",
             fix="encode exactly the rows of the split, in their order",
         )
-    column = {name: i for i, name in enumerate(space.names)}
-    truth = np.zeros((len(frame), len(column)), dtype=np.bool_)
-    references = frame["labels"].to_list()
-    for row, names in enumerate(references):
-        unknown = [name for name in names or () if name not in column]
-        if unknown:
-            raise PredictionError(
-                f"label {unknown[0]!r} of id {frame['id'][row]!r} is not one of the task's: "
-                f"{', '.join(space.names)}",
-                where="rows for a baseline",
-                fix="settle and check the labels first, or add it to `task.labels`",
-            )
-        truth[row, [column[name] for name in names or ()]] = True
-    groups = frame["group"].to_list() if "group" in frame.columns else [None] * len(frame)
+    ids, labels = tuple(frame["id"]), [names or () for names in frame["labels"].to_list()]
+    check_labels(
+        ids,
+        labels,
+        space,
+        where="rows for a baseline",
+        fix="settle and check the labels first, or add it to `task.labels`",
+    )
     return Rows(
-        ids=tuple(frame["id"].to_list()),
-        texts=tuple(text or "" for text in frame["text"].to_list()),
-        truth=truth,
-        labelled=np.array([names is not None for names in references], dtype=np.bool_),
-        groups=tuple(groups),
+        ids=ids,
+        texts=tuple(frame["text"].fill_null("")),
+        truth=mask_of(labels, space),
+        labelled=frame["labels"].is_not_null().to_numpy(),
+        groups=tuple(frame["group"]) if "group" in frame.columns else (None,) * len(frame),
         features=features,
     )
 

@@ -4,13 +4,12 @@ Rows of one group stay in one fold, so that a setting is not preferred for memor
 document. Without groups the rows are dealt at random.
 """
 
-from collections.abc import Hashable
-
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import GroupKFold, KFold
 
 from burnish.evaluation.baselines.base import Rows
+from burnish.evaluation.bootstrap import group_numbers
 
 FOLDS = 5
 _ONE_IS_ENOUGH = 20_000  # rows from which a single fold holds enough to choose by
@@ -20,13 +19,12 @@ Fold = tuple[NDArray[np.intp], NDArray[np.intp]]  # rows to train on, rows to sc
 
 def folds_of(rows: Rows, seed: int) -> list[Fold]:
     """Return up to 5 folds; one where rows are many; none where there is only one group."""
-    codes: dict[Hashable, int] = {}
-    keys = [("row", i) if g is None else ("group", g) for i, g in enumerate(rows.groups)]
-    groups = np.array([codes.setdefault(key, len(codes)) for key in keys])
-    count = min(FOLDS, len(codes))
+    groups = group_numbers(rows.groups, len(rows))
+    units = len(np.unique(groups))
+    count = min(FOLDS, units)
     if count < 2:  # noqa: PLR2004 - a fold needs another to train on
         return []
-    if len(codes) == len(rows):
+    if units == len(rows):
         folds = list(KFold(count, shuffle=True, random_state=seed).split(groups))
     else:
         folds = list(GroupKFold(count).split(groups, groups=groups))

@@ -10,13 +10,12 @@ be choosing on the test; folds of the training rows, by group (document) where t
 groups, choose instead. Stop words are scikit-learn's list, NLTK's being a download.
 """
 
-import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
 from sklearn.svm import LinearSVC
 
@@ -54,13 +53,12 @@ class Terms:
     """Word 1–3-grams counted once; each feature limit takes the most frequent of them."""
 
     def __init__(self, texts: tuple[str, ...]) -> None:
-        self._vectorizer, counts = _count(texts)
-        self._counts = counts
-        frequency = np.asarray(counts.sum(axis=0)).ravel()
+        self._vectorizer, self._counts = _count(texts)
+        frequency = np.asarray(self._counts.sum(axis=0)).ravel()
         self._ranked = np.argsort(-frequency, kind="stable")
 
     def kept(self, limit: int) -> int:
-        """Return how many features a limit leaves; limits that leave the same are the same."""
+        """Return how many features a limit leaves."""
         return min(limit, len(self._ranked))
 
     def fitted(self, limit: int) -> tuple[TfidfTransformer, NDArray[np.intp], Matrix]:
@@ -101,44 +99,36 @@ def _choose_setting(rows: Rows, choose: Rows | None, space: LabelSpace, seed: in
         trials = [(rows.take(a), rows.take(b)) for a, b in folds_of(rows, seed)]
     if not trials:
         return _NOT_CHOSEN
-    right = np.zeros(len(_GRID))
-    for train, held_out in trials:
-        right += _right_by_setting(train, held_out, space, seed)
-    return _GRID[int(right.argmax())]
+    right = sum(_right_by_setting(*trial, space, seed) for trial in trials)
+    return _GRID[int(np.argmax(right))]
 
 
 def _right_by_setting(
     train: Rows, held_out: Rows, space: LabelSpace, seed: int
-) -> NDArray[np.float64]:
+) -> NDArray[np.intp]:
     """Return how many held-out rows each setting gets exactly right, shape (grid,)."""
     terms = Terms(train.texts)
     counts = terms.counts_of(held_out.texts)
-    known: dict[tuple[int, float, str], int] = {}
-    for setting in _GRID:
-        key = (terms.kept(setting.features), setting.cost, setting.loss)
-        if key not in known:
-            weights, columns, features = terms.fitted(setting.features)
-            model = _train(features, train.truth, setting, space, seed)
-            answer = answer_of(model.decide(weights.transform(counts[:, columns])), space)
-            known[key] = int((answer == held_out.truth).all(axis=1).sum())
-    keys = [(terms.kept(s.features), s.cost, s.loss) for s in _GRID]
-    return np.array([known[key] for key in keys], dtype=np.float64)
+
+    @cache
+    def right(setting: Setting) -> int:
+        weights, columns, features = terms.fitted(setting.features)
+        model = _train(features, train.truth, setting, space, seed)
+        answer = answer_of(model.decide(weights.transform(counts[:, columns])), space)
+        return int((answer == held_out.truth).all(axis=1).sum())
+
+    # Limits above the number of terms leave the same features, and need one fit only.
+    return np.array([right(replace(s, features=terms.kept(s.features))) for s in _GRID])
 
 
 def _train(
     features: Matrix, truth: NDArray[np.bool_], setting: Setting, space: LabelSpace, seed: int
 ) -> LinearPerLabel:
     sweeps = _SWEEPS if features.shape[0] <= _MANY_ROWS else _SWEEPS_IF_MANY
-
-    def make() -> LinearSVC:
-        return LinearSVC(
-            C=setting.cost, loss=setting.loss, dual=True, max_iter=sweeps, random_state=seed
-        )
-
-    with warnings.catch_warnings():
-        # A fit cut short is a slightly worse baseline, nothing a user could act on.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return LinearPerLabel(make, space).fit(features, truth)
+    svm = LinearSVC(
+        C=setting.cost, loss=setting.loss, dual=True, max_iter=sweeps, random_state=seed
+    )
+    return LinearPerLabel(svm, features, truth, space)
 
 
 def _count(texts: tuple[str, ...]) -> tuple[CountVectorizer, Matrix]:

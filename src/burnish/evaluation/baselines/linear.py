@@ -8,19 +8,20 @@ the decision is 0, in the same order as the decisions, but not calibrated; judge
 with that in mind. For more than two exclusive classes they are divided by their sum.
 """
 
-from collections.abc import Callable
+import warnings
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 
 from burnish.evaluation.baselines.base import Rows, to_predictions
 from burnish.evaluation.metrics.base import ratio
 from burnish.records import LabelSpace, Prediction
 
 Matrix = Any  # scipy.sparse.csr_matrix, shape (n, features), or an array of that shape
-MakeClassifier = Callable[[], Any]  # an unfitted scikit-learn classifier with decision_function
 
 _NEVER = 50.0  # decision for a label that no (or every) training row has; its sigmoid is 0 (or 1)
 
@@ -28,14 +29,19 @@ _NEVER = 50.0  # decision for a label that no (or every) training row has; its s
 class LinearPerLabel:
     """Decision values for every label, from one classifier each."""
 
-    def __init__(self, make: MakeClassifier, space: LabelSpace) -> None:
-        self._make, self._space = make, space
-        self._parts: list[Any] = []
+    def __init__(
+        self, classifier: Any, features: Matrix, truth: NDArray[np.bool_], space: LabelSpace
+    ) -> None:
+        """Fit copies of a classifier on features (n, f) and labels (n, L).
 
-    def fit(self, features: Matrix, truth: NDArray[np.bool_]) -> "LinearPerLabel":
-        """Fit on features (n, f) and labels (n, L); a label that is constant needs no fit."""
-        self._parts = [self._fit_one(features, truth[:, j]) for j in self._columns()]
-        return self
+        A label that every row has, or none, needs no fit.
+        """
+        self._space = space
+        columns = label_columns(space)
+        with warnings.catch_warnings():
+            # A fit cut short is a slightly worse baseline, nothing a user could act on.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            self._parts = [_fitted(classifier, features, truth[:, j]) for j in columns]
 
     def decide(self, features: Matrix) -> NDArray[np.float64]:
         """Return decision values, shape (n, L); above 0 speaks for the label."""
@@ -46,19 +52,26 @@ class LinearPerLabel:
         ]
         if not self._space.is_binary:
             return np.column_stack(columns)
-        decisions = np.column_stack([-columns[0], columns[0]])
-        return decisions if self._columns() == [1] else decisions[:, ::-1]
+        return both_ways(columns[0], self._space)
 
-    def _columns(self) -> list[int]:
-        names = self._space.names
-        if self._space.positive is None:
-            return list(range(len(names)))
-        return [names.index(self._space.positive)]
 
-    def _fit_one(self, features: Matrix, held: NDArray[np.bool_]) -> Any:
-        if held.all() or not held.any():
-            return _NEVER if held.all() else -_NEVER
-        return self._make().fit(features, held)
+def _fitted(classifier: Any, features: Matrix, held: NDArray[np.bool_]) -> Any:
+    if held.all() or not held.any():
+        return _NEVER if held.all() else -_NEVER
+    return clone(classifier).fit(features, held)
+
+
+def label_columns(space: LabelSpace) -> list[int]:
+    """Return the columns that need a decision of their own: if binary, the class of interest."""
+    if space.positive is None:
+        return list(range(len(space.names)))
+    return [space.names.index(space.positive)]
+
+
+def both_ways(decision: NDArray[np.float64], space: LabelSpace) -> NDArray[np.float64]:
+    """Return the class of interest's decisions for both classes, shape (n,) → (n, 2)."""
+    decisions = np.column_stack([-decision, decision])
+    return decisions if label_columns(space) == [1] else decisions[:, ::-1]
 
 
 def answer_of(decisions: NDArray[np.float64], space: LabelSpace) -> NDArray[np.bool_]:

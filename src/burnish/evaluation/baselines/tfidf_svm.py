@@ -5,11 +5,8 @@ term counts damped by a logarithm, each block with L2 norm; squared hinge loss, 
 few rows weigh as much together as its many non-rows. Nothing is chosen, so `choose` is unused.
 """
 
-import warnings
-
 import numpy as np
 from scipy.sparse import csr_matrix, hstack
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.svm import LinearSVC
 
@@ -32,18 +29,11 @@ class TfidfSvm(Baseline):
         """Train on `rows`."""
         rows = labelled_only(rows)
         self._space = space
-        self._blocks = [
-            block for demands in _BLOCKS if (block := _fitted(demands, rows.texts)) is not None
-        ]
+        blocks = [_fitted(demands, rows.texts) for demands in _BLOCKS]
+        self._blocks = [block for block in blocks if block is not None]
         sweeps = _SWEEPS if len(rows) <= _MANY_ROWS else _SWEEPS_IF_MANY
-
-        def make() -> LinearSVC:
-            return LinearSVC(class_weight="balanced", dual=True, max_iter=sweeps, random_state=seed)
-
-        with warnings.catch_warnings():
-            # A fit cut short is a slightly worse baseline, nothing a user could act on.
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            self._model = LinearPerLabel(make, space).fit(self._features(rows.texts), rows.truth)
+        svm = LinearSVC(class_weight="balanced", dual=True, max_iter=sweeps, random_state=seed)
+        self._model = LinearPerLabel(svm, self._features(rows.texts), rows.truth, space)
 
     def predict(self, rows: Rows) -> list[Prediction]:
         """Answer by the sign, or the highest, of the decision values."""

@@ -7,6 +7,7 @@ matrix product. A metric that only has `function` still works; it is just slower
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,18 +20,13 @@ Values = NDArray[np.float64]  # shape (resamples,)
 Resampler = Callable[[Weights], Values]
 
 
-def any_space(space: LabelSpace) -> bool:  # noqa: ARG001 - the form that Metric.applies has
-    """Apply everywhere."""
-    return True
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
     """One metric. Values are fractions; nan where the answers do not allow it."""
 
     words: str  # name for people, as in "macro F1"
     function: Callable[[Answers], float]
-    applies: Callable[[LabelSpace], bool] = any_space
+    applies: Callable[[LabelSpace], bool] = lambda _: True
     higher_is_better: bool = True
     needs_scores: bool = False  # nan for a system that gives answers without probabilities
     resampler: Callable[[Answers], Resampler] | None = None  # None: `function` row by row
@@ -47,6 +43,17 @@ class Metric:
 
         return one_by_one
 
+    @classmethod
+    def fast(
+        cls, words: str, resampler: Callable[[Answers], Resampler], **options: Any
+    ) -> "Metric":
+        """Return a metric whose value is its resampler's, every row counted once."""
+
+        def value(answers: Answers) -> float:
+            return float(resampler(answers)(np.ones((1, len(answers))))[0])
+
+        return cls(words=words, function=value, resampler=resampler, **options)
+
 
 @dataclass(frozen=True, slots=True)
 class Sums:
@@ -58,15 +65,6 @@ class Sums:
     def __call__(self, weights: Weights) -> Values:
         """Return the metric under each row of `weights`, shape (r, n) → (r,)."""
         return self.finish(weights @ self.rows)
-
-
-def value_of(resampler: Callable[[Answers], Resampler]) -> Callable[[Answers], float]:
-    """Return the plain metric: every row counted once. One code path, so both always agree."""
-
-    def value(answers: Answers) -> float:
-        return float(resampler(answers)(np.ones((1, len(answers))))[0])
-
-    return value
 
 
 def ratio(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:

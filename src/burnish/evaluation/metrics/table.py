@@ -24,7 +24,7 @@ METRICS: Registry[Metric] = Registry(
         "lexglue_micro_f1": f"{_COUNTS}:lexglue_micro_f1",
         "lexglue_macro_f1": f"{_COUNTS}:lexglue_macro_f1",
         "roc_auc": "burnish.evaluation.metrics.ranking:roc_auc",
-        "ece": "burnish.evaluation.metrics.confidence:ece",
+        "ece": "burnish.evaluation.calibration:ece",
     },
     key="evaluation.metrics",
 )

@@ -30,7 +30,7 @@ from burnish.evaluation.report.sections import (
 )
 from burnish.runfolder import RunFolder, write_text
 
-View = Callable[[RunFiles], Mapping[str, Any] | Absent]
+View = Callable[[RunFiles], Mapping[str, Any]]
 
 # One row a section: anchor (also the template's name), title, the function that fills it.
 SECTIONS: tuple[tuple[str, str, View], ...] = (
@@ -70,9 +70,16 @@ def render(folder: RunFolder) -> Path:
 
 def page(run: RunFiles) -> str:
     """Return the report of a run as one HTML document."""
-    sections = [(key, title, view(run)) for key, title, view in SECTIONS]
+    sections = [(key, title, _shown(view, run)) for key, title, view in SECTIONS]
     html = _environment().get_template("page.html.j2").render(run=run, sections=sections)
     return html.translate(_STAND_INS)
+
+
+def _shown(view: View, run: RunFiles) -> Mapping[str, Any]:
+    try:
+        return view(run)
+    except Absent as why:
+        return {"absent": str(why)}
 
 
 @cache
@@ -85,5 +92,4 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(words.FILTERS)
-    environment.tests["absent"] = lambda value: isinstance(value, Absent)
     return environment

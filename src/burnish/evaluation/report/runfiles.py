@@ -5,7 +5,8 @@ become None when they are missing, and the page then says so; a damaged one is a
 the same, because a report that leaves out half of what it cannot read would mislead.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -22,11 +23,8 @@ TUNED = "tuned"
 _FIX = "make the run again, or name the folder of a finished run"
 
 
-@dataclass(frozen=True, slots=True)
-class Absent:
-    """Why a section has nothing to show, in words."""
-
-    why: str
+class Absent(Exception):  # noqa: N818 - nothing is wrong
+    """Raised by a section that has nothing to show; says why, for the page."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,24 +64,25 @@ class RunFiles:
         value = self.manifest.get(key)
         return value if isinstance(value, Mapping) else {}
 
-    def score(self, system: str, metric: str, split: str | None = None) -> Score | None:
-        """Return one score, on the judged split unless another is named."""
-        wanted = (system, metric, split or self.split)
+    def score(self, system: str) -> Score | None:
+        """Return a system's score in the verdict's metric on the judged split."""
+        wanted = (system, self.metric, self.split)
         return next((s for s in self.scores if (s.system, s.metric, s.split) == wanted), None)
 
-    def answers(self, system: str = TUNED) -> Answers | Absent:
-        """Return the labelled answers of a system on the judged split, or why there are none.
+    def answers(self) -> Answers:
+        """Return the tuned model's labelled answers on the judged split.
 
         Raises:
+            Absent: there are none.
             PredictionError: BN602, they name labels that the run does not have.
         """
         if self.space is None:
-            return Absent("The task of this run has no labels.")
-        found = [p for p in self.predictions.get(system, ()) if p.reference is not None]
-        path = self.folder.predictions(system, self.split)
+            raise Absent("The task of this run has no labels.")
+        found = [p for p in self.predictions.get(TUNED, ()) if p.reference is not None]
+        path = self.folder.predictions(TUNED, self.split)
         if not found:
             name = path.relative_to(self.folder.root)
-            return Absent(f"{name} is not in the run folder, or holds no labelled rows.")
+            raise Absent(f"{name} is not in the run folder, or holds no labelled rows.")
         return from_predictions(found, self.space, where=str(path))
 
 
@@ -96,12 +95,14 @@ def read_run(folder: RunFolder) -> RunFiles:
     """
     manifest = _object(folder.manifest)
     verdict = _object(folder.verdict, "verdict", "split", "metric")
-    text, recipe = _recipe(folder.recipe)
+    with _damage_told(folder.recipe):
+        text = folder.recipe.read_text("utf-8")
+        recipe = yaml.safe_load(text)
     split = str(verdict["split"])
     return RunFiles(
         folder=folder,
         recipe_text=text,
-        recipe=recipe,
+        recipe=recipe if isinstance(recipe, dict) else {},
         manifest=manifest,
         verdict=verdict,
         scores=_scores(folder.scores),
@@ -132,34 +133,32 @@ def _lines(path: Path) -> list[Mapping[str, Any]] | None:
     return lines
 
 
-def _recipe(path: Path) -> tuple[str, Mapping[str, Any]]:
+@contextmanager
+def _damage_told(path: Path) -> Iterator[None]:
     try:
-        text = path.read_text("utf-8")
-        recipe = yaml.safe_load(text)
-    except (OSError, ValueError, yaml.YAMLError) as err:
+        yield
+    except (OSError, ValueError, yaml.YAMLError, pl.exceptions.PolarsError) as err:
         raise RunFolderError(f"cannot be read: {err}", where=str(path), fix=_FIX) from err
-    return text, recipe if isinstance(recipe, dict) else {}
 
 
 def _scores(path: Path) -> tuple[Score, ...]:
-    names = [field.name for field in fields(Score)]
+    nan = float("nan")
+    scores = []
     try:
-        scores = [{name: entry[name] for name in names} for entry in read_json(path)]
+        for entry in read_json(path):
+            known = {field.name: entry[field.name] for field in fields(Score)}
+            ends = {k: nan for k in ("value", "low", "high") if known[k] is None}
+            scores.append(Score(**known | ends))
     except (KeyError, TypeError) as err:
         raise RunFolderError(f"an entry lacks {err}", where=str(path), fix=_FIX) from err
-    return tuple(Score(**{k: _nan_for_null(k, v) for k, v in s.items()}) for s in scores)
-
-
-def _nan_for_null(name: str, value: Any) -> Any:
-    return float("nan") if value is None and name in {"value", "low", "high"} else value
+    return tuple(scores)
 
 
 def _predictions(folder: RunFolder, split: str) -> dict[str, list[Prediction]]:
     suffix = f".{split}.jsonl"
-    paths = sorted((folder.root / "predictions").glob("*.jsonl"))
     return {
         path.name.removesuffix(suffix): read_predictions(path)
-        for path in paths
+        for path in sorted((folder.root / "predictions").glob("*.jsonl"))
         if path.name.endswith(suffix)
     }
 
@@ -167,10 +166,8 @@ def _predictions(folder: RunFolder, split: str) -> dict[str, list[Prediction]]:
 def _rows(path: Path) -> pl.DataFrame | None:
     if not path.exists():
         return None
-    try:
+    with _damage_told(path):
         return pl.read_parquet(path)
-    except (OSError, pl.exceptions.PolarsError) as err:
-        raise RunFolderError(f"cannot be read: {err}", where=str(path), fix=_FIX) from err
 
 
 def _space(value: Any) -> LabelSpace | None:

@@ -7,6 +7,7 @@ becomes an en dash, so a template never has to ask.
 import math
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import wraps
 from typing import Any
 
 ABSENT = "–"
@@ -64,15 +65,30 @@ def is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def out_of_100(value: Any) -> str:
+def or_dash(write: Callable[[Any], str]) -> Callable[[Any], str]:
+    """Let a function of a number answer an en dash to whatever is none."""
+
+    @wraps(write)
+    def written(value: Any) -> str:
+        return write(value) if is_number(value) else ABSENT
+
+    return written
+
+
+@or_dash
+def out_of_100(value: float) -> str:
     """Return a share in [0, 1] as a figure out of 100 with one decimal."""
-    return f"{100 * value:.1f}" if is_number(value) else ABSENT
+    return f"{100 * value:.1f}"
 
 
-def points(value: Any) -> str:
+def tick(value: float) -> str:
+    """Return a share as written on an axis: out of 100, whole where it can be."""
+    return out_of_100(value).removesuffix(".0")
+
+
+@or_dash
+def points(value: float) -> str:
     """Return a difference of two shares in points, always with its sign."""
-    if not is_number(value):
-        return ABSENT
     text = f"{abs(100 * value):.1f}"
     sign = "" if text == "0.0" else "+" if value > 0 else "−"
     return sign + text
@@ -80,34 +96,31 @@ def points(value: Any) -> str:
 
 def interval(low: Any, high: Any) -> str:
     """Return a 95 % interval of a share, out of 100; empty where there is none."""
-    if not (is_number(low) and is_number(high)):
-        return ""
-    return f"{out_of_100(low)} to {out_of_100(high)}"
+    there = is_number(low) and is_number(high)
+    return f"{out_of_100(low)} to {out_of_100(high)}" if there else ""
 
 
-def p_value(value: Any) -> str:
+@or_dash
+def p_value(value: float) -> str:
     """Return a p value as one reads it in a paper."""
-    if not is_number(value):
-        return ABSENT
     return "< 0.001" if value < _SMALLEST_P else f"{value:.3f}"
 
 
-def count(value: Any) -> str:
+@or_dash
+def count(value: float) -> str:
     """Return a whole number with separators."""
-    return f"{value:,.0f}" if is_number(value) else ABSENT
+    return f"{value:,.0f}"
 
 
-def figures(value: Any) -> str:
+@or_dash
+def figures(value: float) -> str:
     """Return a number with about three significant figures and separators."""
-    if not is_number(value):
-        return ABSENT
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"  # noqa: PLR2004
 
 
-def duration(seconds: Any) -> str:
+@or_dash
+def duration(seconds: float) -> str:
     """Return a time span in the two largest units that matter."""
-    if not is_number(seconds):
-        return ABSENT
     if seconds < 10:  # noqa: PLR2004
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
@@ -117,10 +130,9 @@ def duration(seconds: Any) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
-def megabytes(value: Any) -> str:
+@or_dash
+def megabytes(value: float) -> str:
     """Return an amount of memory given in megabytes."""
-    if not is_number(value):
-        return ABSENT
     return f"{value / 1000:.1f} GB" if value >= 1000 else f"{value:.0f} MB"  # noqa: PLR2004
 
 

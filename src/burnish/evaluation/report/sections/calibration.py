@@ -4,8 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from burnish.evaluation.calibration import reliability
-from burnish.evaluation.metrics.confidence import confidence_and_outcome, ece
+from burnish.evaluation.calibration import confidence_and_outcome, ece, reliability
 from burnish.evaluation.report.runfiles import Absent, RunFiles
 from burnish.evaluation.report.scales import scale_of
 
@@ -13,14 +12,12 @@ _BINS = 10
 _SMALLEST_RADIUS, _LARGEST_RADIUS = 3.5, 13.0
 
 
-def view(run: RunFiles) -> dict[str, Any] | Absent:
+def view(run: RunFiles) -> dict[str, Any]:
     """Return the filled bins of the reliability plot, and the calibration error."""
     answers = run.answers()
-    if isinstance(answers, Absent):
-        return answers
     confidence, outcome = confidence_and_outcome(answers)
     if not np.isfinite(confidence).all():
-        return Absent("The answers carry no probabilities.")
+        raise Absent("The answers carry no probabilities.")
     bins = reliability(confidence.ravel(), outcome.ravel() > 0, bins=_BINS)
     filled = [b for b in bins if b.n]
     most = max(b.n for b in filled)

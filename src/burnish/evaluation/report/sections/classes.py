@@ -6,9 +6,9 @@ import numpy as np
 
 from burnish.evaluation.answers import Answers
 from burnish.evaluation.per_class import NO_LABEL, ClassScore, confusion, per_class
-from burnish.evaluation.report.runfiles import Absent, RunFiles
+from burnish.evaluation.report.runfiles import RunFiles
 from burnish.evaluation.report.scales import Scale, scale_of
-from burnish.evaluation.report.words import out_of_100
+from burnish.evaluation.report.words import tick
 
 _MOST_LABELS = 100  # rows of the table, the most frequent ones
 _MOST_IN_MATRIX = 16  # a wider table cannot be read; a list of pairs stands in for it
@@ -16,15 +16,13 @@ _MOST_PAIRS = 20
 _RESAMPLES = 1000
 
 
-def view(run: RunFiles) -> dict[str, Any] | Absent:
+def view(run: RunFiles) -> dict[str, Any]:
     """Return the table of labels, and how they are confused."""
     answers = run.answers()
-    if isinstance(answers, Absent):
-        return answers
     scores = sorted(per_class(answers, resamples=_RESAMPLES), key=lambda score: -score.support)
     shown = scores[:_MOST_LABELS]
     values = [v for s in shown for v in (s.precision, s.recall, s.f1, s.low, s.high)]
-    scale = scale_of(values, bounds=(0.0, 1.0), label=lambda v: out_of_100(v).removesuffix(".0"))
+    scale = scale_of(values, bounds=(0.0, 1.0), label=tick)
     small = len(scores) <= _MOST_IN_MATRIX
     return {
         "rows": [_row(score, scale) for score in shown],

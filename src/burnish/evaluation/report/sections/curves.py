@@ -6,7 +6,7 @@ from typing import Any
 
 from burnish.evaluation.report.runfiles import Absent, RunFiles
 from burnish.evaluation.report.scales import Scale, scale_of
-from burnish.evaluation.report.words import figures, is_number, metric_label, out_of_100
+from burnish.evaluation.report.words import figures, is_number, metric_label, out_of_100, tick
 
 _MOST_POINTS = 240  # a line; more cannot be seen and would swell the page
 _WELL_KNOWN = ("lexglue_macro_f1", "macro_f1", "f1", "micro_f1", "accuracy")
@@ -26,11 +26,20 @@ class _Line:
     points: list[Point]
     dotted: bool  # each point is an epoch worth a dot
 
+    @property
+    def is_each_step(self) -> bool:
+        return self.name.endswith(_EACH_STEP)
 
-def view(run: RunFiles) -> dict[str, Any] | Absent:
+    @property
+    def spoken(self) -> str:
+        where = self.name.split("/")[0].replace("_", " ")
+        return where + (", each step" if self.is_each_step else "")
+
+
+def view(run: RunFiles) -> dict[str, Any]:
     """Return up to three charts, and the best epoch if the manifest tells it."""
     if run.history is None:
-        return Absent("history.jsonl is not in the run folder.")
+        raise Absent("history.jsonl is not in the run folder.")
     lines = {line.name: line for line in _lines(run.history)}
     best = run.section("training").get("best_epoch")
     end = max((p[0] for line in lines.values() for p in line.points), default=0.0)
@@ -42,7 +51,7 @@ def view(run: RunFiles) -> dict[str, Any] | Absent:
     ]
     shown = [chart for chart in charts if chart]
     if not shown:
-        return Absent("history.jsonl holds no numbers to draw.")
+        raise Absent("history.jsonl holds no numbers to draw.")
     training = run.section("training")
     return {
         "charts": shown,
@@ -103,9 +112,7 @@ def _chart(
     if not values:
         return None
     if bounds:
-        scale = scale_of(
-            values, wanted=4, bounds=bounds, label=lambda v: write(v).removesuffix(".0")
-        )
+        scale = scale_of(values, wanted=4, bounds=bounds, label=tick)
     else:
         scale = scale_of(values, wanted=4, include=[0.0], label=write)
     ordered = sorted(lines, key=lambda line: (line.dotted, line.name))
@@ -117,32 +124,22 @@ def _chart(
         "best": epochs.at(best) if is_number(best) else None,
         "series": [_series(line, epochs, scale, write) for line in ordered],
         "summary": "; ".join(
-            f"{_spoken(line)} from {write(line.points[0][1])} to {write(line.points[-1][1])}"
+            f"{line.spoken} from {write(line.points[0][1])} to {write(line.points[-1][1])}"
             for line in ordered
         ),
     }
 
 
-def _spoken(line: _Line) -> str:
-    where = line.name.split("/")[0].replace("_", " ")
-    return where + (", each step" if line.name.endswith(_EACH_STEP) else "")
-
-
 def _series(line: _Line, x: Scale, y: Scale, write: Callable[[float], str]) -> dict[str, Any]:
     places = [(x.at(epoch), round(100 - y.at(value), 2)) for epoch, value in line.points]
-    where = line.name.split("/")[0]
+    of_held_out = "/" in line.name and not line.name.startswith("train/")
+    dots = [
+        {"x": a, "y": b, "label": f"epoch {epoch:g}: {write(value)}"}
+        for (a, b), (epoch, value) in zip(places, line.points, strict=True)
+    ]
     return {
-        "name": _spoken(line),
-        "kind": "faint"
-        if line.name.endswith(_EACH_STEP)
-        else "tuned"
-        if "/" in line.name and where != "train"
-        else "rival",
+        "name": line.spoken,
+        "kind": "faint" if line.is_each_step else "tuned" if of_held_out else "rival",
         "path": " ".join(f"{a:g},{b:g}" for a, b in places),
-        "dots": [
-            {"x": a, "y": b, "label": f"epoch {epoch:g}: {write(value)}"}
-            for (a, b), (epoch, value) in zip(places, line.points, strict=True)
-        ]
-        if line.dotted or len(line.points) == 1
-        else [],
+        "dots": dots if line.dotted or len(dots) == 1 else [],
     }

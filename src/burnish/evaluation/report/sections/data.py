@@ -1,5 +1,6 @@
 """The data: the row ledger as a table that adds up, findings, split sizes, truncation."""
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,7 +8,6 @@ from burnish.evaluation.report.runfiles import RunFiles
 from burnish.evaluation.report.words import is_number
 
 _MOST_FINDINGS = 60
-_SEVERITIES = ("error", "warning", "info")
 _STAGES: Mapping[str, str] = {
     "read": "Read from files",
     "check": "Checked",
@@ -20,8 +20,9 @@ _STAGES: Mapping[str, str] = {
 
 def view(run: RunFiles) -> dict[str, Any]:
     """Return the flow of rows by stage, the findings worst first, and the splits."""
+    rank = {severity: number for number, severity in enumerate(("error", "warning", "info"))}
     findings = sorted(
-        run.findings or (), key=lambda f: _severity_rank(str(f.get("severity", "info")))
+        run.findings or (), key=lambda f: rank.get(str(f.get("severity", "info")), len(rank))
     )
     return {
         "ledger": _flow(run.ledger["entries"]) if run.ledger else None,
@@ -31,25 +32,20 @@ def view(run: RunFiles) -> dict[str, Any]:
     }
 
 
-def _severity_rank(severity: str) -> int:
-    return _SEVERITIES.index(severity) if severity in _SEVERITIES else len(_SEVERITIES)
-
-
 def _flow(entries: list[Mapping[str, Any]]) -> dict[str, Any]:
     lines = [_line(entry) for entry in entries]
     stages: dict[str, list[dict[str, Any]]] = {}
     for line in lines:
         stages.setdefault(line["stage"], []).append(line)
     told = {name: found if name == "read" else _folded(found) for name, found in stages.items()}
-    reasons: dict[str, int] = {}
+    reasons: Counter[str] = Counter()
     for line in lines:
-        for reason, rows in line["dropped"].items():
-            reasons[reason] = reasons.get(reason, 0) + rows
+        reasons.update(line["dropped"])
     return {
         "stages": [(_STAGES.get(name, name), found) for name, found in told.items()],
         "balances": all(line["balances"] for line in lines),
         "read": sum(line["rows_in"] for line in stages.get("read", ())),
-        "reasons": sorted(reasons.items(), key=lambda item: -item[1]),
+        "reasons": reasons.most_common(),
     }
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from burnish.evaluation.report.runfiles import Absent, RunFiles
+from burnish.evaluation.report.runfiles import RunFiles
 from burnish.evaluation.report.words import clipped
 from burnish.evaluation.worst_errors import worst_errors
 
@@ -11,11 +11,9 @@ _MOST_ERRORS = 20
 _MOST_CHARACTERS = 900  # of one text; the row's id says where the rest is
 
 
-def view(run: RunFiles) -> dict[str, Any] | Absent:
+def view(run: RunFiles) -> dict[str, Any]:
     """Return the worst errors, the most confident first."""
     answers = run.answers()
-    if isinstance(answers, Absent):
-        return answers
     texts = _texts(run)
     return {
         "n": len(answers),

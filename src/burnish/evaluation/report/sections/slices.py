@@ -12,7 +12,7 @@ from burnish.evaluation.answers import Answers
 from burnish.evaluation.metrics.table import METRICS
 from burnish.evaluation.report.runfiles import TUNED, Absent, RunFiles
 from burnish.evaluation.report.scales import scale_of
-from burnish.evaluation.report.words import lower_is_better, out_of_100
+from burnish.evaluation.report.words import lower_is_better, tick
 from burnish.evaluation.slices import slice_scores
 
 _RESAMPLES = 1000
@@ -20,13 +20,11 @@ _INSTEAD = {"macro_f1": "micro_f1", "lexglue_macro_f1": "lexglue_micro_f1"}
 _LENGTH = "words in the text"
 
 
-def view(run: RunFiles) -> dict[str, Any] | Absent:
+def view(run: RunFiles) -> dict[str, Any]:
     """Return one plot a column."""
     answers = run.answers()
-    if isinstance(answers, Absent):
-        return answers
     if run.rows is None or "id" not in run.rows.columns:
-        return Absent(f"splits/{run.split}.parquet is not in the run folder.")
+        raise Absent(f"splits/{run.split}.parquet is not in the run folder.")
     metric = _metric(run.metric, answers)
     whole = METRICS.get(metric).function(answers)
     columns = [
@@ -34,7 +32,9 @@ def view(run: RunFiles) -> dict[str, Any] | Absent:
         for column in _columns(run.rows, answers)
         if column.n_unique() > 1
     ]
-    return {"columns": columns} if columns else Absent("The rows fall into one part only.")
+    if not columns:
+        raise Absent("The rows fall into one part only.")
+    return {"columns": columns}
 
 
 def _metric(wanted: str, answers: Answers) -> str:
@@ -61,7 +61,7 @@ def _column(
     found = slice_scores(TUNED, split, answers, column, metrics=[metric], resamples=_RESAMPLES)
     found.sort(key=lambda part: part.score, reverse=lower_is_better(metric))
     ends = [v for part in found for v in (part.score, part.low, part.high)]
-    scale = scale_of([*ends, whole], label=lambda v: out_of_100(v).removesuffix(".0"))
+    scale = scale_of([*ends, whole], label=tick)
     place = scale.place(whole)
     return {
         "name": column.name.removeprefix("meta:"),

@@ -5,16 +5,16 @@ from typing import Any
 
 from burnish.evaluation.report.runfiles import TUNED, Absent, RunFiles
 from burnish.evaluation.report.scales import Place, Scale, scale_of
-from burnish.evaluation.report.words import is_number, lower_is_better, out_of_100, points
+from burnish.evaluation.report.words import is_number, lower_is_better, points, tick
 from burnish.records import Score
 
 _ENDS = ("difference", "low", "high")
 
 
-def view(run: RunFiles) -> dict[str, Any] | Absent:
+def view(run: RunFiles) -> dict[str, Any]:
     """Return one table a split (the judged one first) and the paired comparisons."""
     if not run.scores:
-        return Absent("scores.json holds no scores.")
+        raise Absent("scores.json holds no scores.")
     splits = sorted({score.split for score in run.scores}, key=lambda s: (s != run.split, s))
     return {
         "metric": run.metric,
@@ -65,7 +65,7 @@ def _best(metric: str, systems: Iterable[Mapping[str, Score]]) -> float | None:
 
 def _scale(scores: Sequence[Score]) -> Scale:
     values = [v for score in scores for v in (score.value, score.low, score.high)]
-    return scale_of(values, wanted=6, label=lambda v: out_of_100(v).removesuffix(".0"))
+    return scale_of(values, wanted=6, label=tick)
 
 
 def _place(score: Score | None, scale: Scale) -> Place | None:

@@ -25,9 +25,9 @@ def view(run: RunFiles) -> dict[str, Any]:
     """Return the headline, the reasons, and the few figures that carry them."""
     verdict = str(run.verdict["verdict"])
     headline, meaning = _HEADLINES.get(verdict, (verdict, ""))
-    tuned = run.score(TUNED, run.metric)
+    tuned = run.score(TUNED)
     comparison = _deciding_comparison(run)
-    rival = run.score(str(comparison["b"]), run.metric) if comparison else None
+    rival = run.score(str(comparison["b"])) if comparison else None
     return {
         "verdict": verdict if verdict in _HEADLINES else "other",
         "headline": headline,
