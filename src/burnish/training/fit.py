@@ -33,7 +33,7 @@ from burnish.training.methods.full import frozen_parts
 from burnish.training.models import ModelSource, load_model
 from burnish.training.module import ClassifierModule, Parts
 from burnish.training.optim import Averaging, build_optimizer
-from burnish.training.pooler import wake_pooler
+from burnish.training.pooler import average_tokens
 from burnish.training.predict import logits, padding_id
 from burnish.training.progress import Meter
 from burnish.training.saving import Keeper, Saver, resume_from
@@ -164,7 +164,7 @@ def _assemble(
 ) -> tuple[Parts, Feed]:
     training = recipe.training
     model = load_model(source, task, dropout=training.dropout)
-    wake_pooler(model, train, task)
+    average_tokens(model, train, task)
     model = METHODS.get(recipe.method.kind).prepare(model, recipe.method)
     model.to(hardware.device)
     trainable = sum(one.numel() for one in model.parameters() if one.requires_grad)

@@ -19,6 +19,7 @@ from burnish.recipe.training import Training
 from burnish.records import Prediction
 from burnish.runfolder import storage_errors, write_json, write_text
 from burnish.tasks.base import TASKS, Task
+from burnish.training.averaging import MARK, averages
 from burnish.training.card import model_card
 from burnish.training.guard import read_config
 from burnish.training.hardware import Hardware, probe
@@ -59,7 +60,7 @@ def save_model_folder(
         with storage_errors(path), quiet():
             _save_weights(model, temporary)
             tokenizer.save_pretrained(temporary)
-        write_json(temporary / FILE, _facts(task, meta))
+        write_json(temporary / FILE, _facts(task, meta) | {MARK: averages(model)})
         write_text(temporary / "README.md", model_card(task, meta))
         with storage_errors(path):
             temporary.chmod(0o755)

@@ -15,6 +15,7 @@ from typing import Any
 from burnish.errors import ModelFormatError, ModelNotFoundError, ModelTaskError
 from burnish.runfolder import sha256
 from burnish.tasks.base import Task
+from burnish.training.averaging import MARK, add_averaging_layer, averages
 from burnish.training.guard import check_folder, damaged, read_config
 from burnish.training.hub import STARTERS, download, hub_reachable, starter_folder
 from burnish.training.methods import METHODS, lora
@@ -231,6 +232,9 @@ def load_body(source: ModelSource) -> Any:
 
 def open_adapter(model: Any, folder: Path) -> Any:
     """Return the PEFT model of `folder` over its base. Raises ModelFormatError (BN303)."""
+    facts = folder / "burnish.json"
+    if facts.is_file() and read_config(facts).get(MARK) and not averages(model):
+        add_averaging_layer(model)
     with _loading(folder):
         return lora.open_adapter(model, folder)
 
