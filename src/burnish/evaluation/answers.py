@@ -83,12 +83,7 @@ def read(path: Path, space: LabelSpace) -> Answers:
 def from_predictions(
     predictions: Sequence[Prediction], space: LabelSpace, *, where: str = "predictions"
 ) -> Answers:
-    """Return predictions as arrays, in their order.
-
-    Args:
-        predictions: one system's answers; each row once, each with its reference.
-        space: the labels, in the order of the columns.
-        where: the file or system, for error messages.
+    """Return one system's predictions as arrays, in their order; `where` is for error messages.
 
     Raises:
         PredictionError: BN602: no rows, a row twice, a row without reference, a label that is
@@ -195,8 +190,7 @@ def _check_rows(predictions: Sequence[Prediction], where: str) -> None:
             where=where,
             fix="name a prediction file with at least one line",
         )
-    bare = [p.example_id for p in predictions if p.reference is None]
-    if bare:
+    if bare := [p.example_id for p in predictions if p.reference is None]:
         raise PredictionError(
             f"{len(bare)} of {len(predictions)} prediction(s) have no reference; "
             f"first: id {bare[0]!r}",

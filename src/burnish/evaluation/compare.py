@@ -49,14 +49,10 @@ def compare(
     names: tuple[str, str],
     **draws: Unpack[Draws],
 ) -> Comparison:
-    """Return how `a` stands against `b`.
+    """Return how `a` stands against `b`, both on the same rows in any order.
 
-    Args:
-        a: answers of the first system.
-        b: answers of the second, on the same rows in any order.
-        metric: a registered name that fits the task.
-        names: of the two systems, for the result and its words.
-        **draws: resamples, seed and groups of the rows of `a`; see `bootstrap.Draws`.
+    The names are those of the two systems, for the result and its words. For `draws`, with
+    groups of the rows of `a`, see `bootstrap.Draws`.
 
     Raises:
         PredictionError: BN602: other rows, labels or references, or the metric needs

@@ -58,11 +58,8 @@ def judge(
 ) -> Ruling:
     """Return the ruling that decides: over all rivals the worst, of equals that of least slack.
 
-    Args:
-        gate: the condition.
-        metric: what it speaks of, its own or the task's.
-        systems: answers by system name, all with the rows in the same order.
-        comparisons: `tuned` against each rival by (metric, rival), where the metric exists.
+    All systems' answers must have the rows in the same order; `comparisons` holds `tuned`
+    against each rival where the metric, the gate's own or the task's, exists.
     """
     rivals = rivals_of(gate, systems)
     if not rivals:

@@ -23,19 +23,11 @@ def score(
     metrics: Sequence[str] = (),
     **draws: Unpack[Draws],
 ) -> list[Score]:
-    """Return the metrics of a system over all its rows.
+    """Return one Score a metric over all rows of a system, in the order asked.
 
-    Args:
-        system: `tuned`, `base`, or a baseline's name.
-        split: which rows they are, such as "validation".
-        predictions: one a row, each with its reference.
-        space: the labels of the task.
-        metrics: registered names; none: all that fit the task.
-        **draws: resamples, seed and groups; see `bootstrap.Draws`.
-
-    Returns:
-        One Score a metric, in the order asked. A metric that these answers do not allow (ROC
-        AUC without probabilities) is left out, never told as a number.
+    No metrics named: all that fit the task. A metric that these answers do not allow (ROC AUC
+    without probabilities) is left out, never told as a number. For `draws` see
+    `bootstrap.Draws`.
 
     Raises:
         PredictionError: BN602, the predictions cannot be scored.

@@ -45,13 +45,9 @@ def skill(
 ) -> Skill:
     """Return how the system's answers compare with the same answers given at random.
 
-    Args:
-        answers: the system's, with references.
-        metric: by which to judge; a value must exist.
-        seed: of the permutations.
-        rechoose: when thresholds were chosen on these very rows: a function that chooses them
-            again. It is applied to each shuffled pairing, so that what choosing alone gains is
-            not taken for skill. See `thresholds.rechoose`.
+    The metric must have a value on them. Where thresholds were chosen on these very rows,
+    `rechoose` chooses them again for each shuffled pairing, so that what choosing alone gains
+    is not taken for skill; see `thresholds.rechoose`.
     """
     sign = 1 if metric.higher_is_better else -1
     value = metric.function(answers)

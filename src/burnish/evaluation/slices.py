@@ -44,15 +44,10 @@ def slice_scores(
     metrics: Sequence[str],
     **draws: Unpack[Draws],
 ) -> list[SliceScore]:
-    """Return the metrics of each slice, slices in the order of `slice_names`.
+    """Return the metrics of each slice of a column, slices by name, `(none)`, `(other)` last.
 
-    Args:
-        system: whose answers these are, and on which `split`; for error messages.
-        split: see `system`.
-        answers: n rows.
-        column: n values in the same order; its name is the column's.
-        metrics: registered names; one that a slice does not allow is left out there.
-        **draws: resamples and seed; see `bootstrap.Draws`.
+    The column holds a value for each row of `answers`, in the same order. A metric that a
+    slice does not allow is left out there. For `draws` see `bootstrap.Draws`.
 
     Raises:
         PredictionError: BN602, the column has another number of rows.

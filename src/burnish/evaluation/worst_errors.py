@@ -36,12 +36,9 @@ class WorstError:
 def worst_errors(
     answers: Answers, texts: Mapping[str, str] | None = None, *, limit: int = 50
 ) -> list[WorstError]:
-    """Return the wrong answers with the highest loss, worst first; ties by id.
+    """Return at most `limit` wrong answers with the highest loss, worst first; ties by id.
 
-    Args:
-        answers: the answers of one system.
-        texts: text by example id, where at hand.
-        limit: how many at most.
+    `texts` holds the text by example id, where it is at hand.
     """
     loss = row_loss(answers)
     wrong = np.flatnonzero(~answers.correct)

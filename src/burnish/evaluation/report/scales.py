@@ -62,12 +62,8 @@ def scale_of(
 ) -> Scale:
     """Return an axis that holds all finite values, its ends on round numbers.
 
-    Args:
-        values: what is to be shown; what is no finite number is left out.
-        wanted: about how many tick marks there should be.
-        include: further numbers that must lie on the axis, such as 0.
-        bounds: the axis never goes beyond these, for example (0, 1) for shares.
-        label: how a tick is written.
+    It has about `wanted` tick marks, written by `label`, holds the numbers of `include` too,
+    such as 0, and never goes beyond `bounds`, such as (0, 1) for shares.
     """
     finite = [v for v in (*values, *include) if is_number(v)] or [0.0, 1.0]
     low, high = min(finite), max(finite)
