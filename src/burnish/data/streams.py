@@ -14,7 +14,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from burnish.data.table import NUL, bad_row
+from burnish.data.table import bad_row
 from burnish.errors import DataFormatError, DataNotFoundError, MissingPackageError
 
 COMPRESSIONS = (".gz", ".zst")
@@ -96,13 +96,6 @@ def _bad_encoding(path: Path, encoding: str, codec: str) -> DataFormatError:
         pass  # the codec does not tell where, as UTF-16 without its mark
     fix = "set `data.encoding` to the file's own, often latin-1, cp1252 or utf-16"
     return bad_row(path, row, f"not {encoding} text{wrong}", fix)
-
-
-def refuse_nul_bytes(path: Path, row: int, line: str) -> None:
-    """Raise DataFormatError (BN202) when a line holds NUL; JSON would call it a bad character."""
-    if NUL in line:
-        fix = "remove them with `tr -d '\\000'`, or set `data.encoding: utf-16` if it is that"
-        raise bad_row(path, row, "the line holds NUL bytes", fix)
 
 
 def _opened(path: Path) -> Any:

@@ -176,8 +176,12 @@ class _Batch:
             raise self._fault(
                 lambda v: v is not None and (type(v) is list) != (first is list), _MIXED, _MIXED_FIX
             )
-        lists = [None if v is None else [self._label(x, v) for x in v] for v in self.values]
-        return self._series(lists, pl.List(pl.String))
+        names = [None if v is None else tuple(self._label(x, v) for x in v) for v in self.values]
+        # Polars takes long to make lists of Python's; distinct ones are few, so those are made.
+        places: dict[tuple[str, ...] | None, int] = {}
+        at = [places.setdefault(one, len(places)) for one in names]
+        lists = [one if one is None else list(one) for one in places]
+        return self._series(lists, pl.List(pl.String)).gather(at)
 
     def _label(self, value: Any, cell: Any) -> str:
         """Return a label as text; `cell` is the value itself, or the list that it is in."""

@@ -10,7 +10,7 @@ from burnish.data.labels import settle_labels
 from burnish.data.load import load_part
 from burnish.errors import EmptyDataError, LabelError, ModelTaskError, RunFolderError
 from burnish.evaluation.score import score
-from burnish.pipeline.fetch import fetchers
+from burnish.pipeline.context import fetchers
 from burnish.recipe.load import load_recipe
 from burnish.recipe.recipe import Recipe
 from burnish.records import LabelSpace, Prediction, Score
@@ -73,10 +73,10 @@ def answer_file(
 
     Rows without text get no answer and are counted in the words.
     """
-    rows = _rows(model, path, text_column=text_column, label_column=None)
+    recipe = _recipe(model, path, text_column=text_column, label_column=None)
+    rows, _ = load_part(path.stem, [str(path)], recipe.data, labelled=False)
     usable = _with_text(rows)
-    answers = _answer(model, usable)
-    return answers, _told(rows, usable)
+    return _answer(model, usable), _told(rows, usable)
 
 
 def evaluate_file(
@@ -96,9 +96,9 @@ def evaluate_file(
     recipe = _recipe(model, path, text_column=text_column, label_column=label_column)
     rows, _ = load_part(path.stem, [str(path)], recipe.data)
     space = model.space
-    task = recipe.task.model_copy(
-        update={"labels": _data_labels(recipe, space), "multi_label": space.multi_label}
-    )
+    # The labels as the data writes them: before `collapse`, where the run used it.
+    labels = recipe.task.labels if recipe.task.collapse else space.names
+    task = recipe.task.model_copy(update={"labels": labels, "multi_label": space.multi_label})
     _, settled = settle_labels(task, {"data": rows}, label_column=recipe.data.label)
     rows = settled["data"]
     usable = _with_text(rows).filter(pl.col("labels").is_not_null())
@@ -139,19 +139,6 @@ def _recipe(
     }
     task = values.get("task", {"kind": "text-classification"})
     return Recipe.model_validate_json(json.dumps({"task": task, "model": "-", "data": data}))
-
-
-def _rows(
-    model: OpenModel, path: Path, *, text_column: str | None, label_column: str | None
-) -> pl.DataFrame:
-    recipe = _recipe(model, path, text_column=text_column, label_column=label_column)
-    rows, _ = load_part(path.stem, [str(path)], recipe.data, labelled=False)
-    return rows
-
-
-def _data_labels(recipe: Recipe, space: LabelSpace) -> tuple[str, ...]:
-    """Return the labels as the data writes them: before `collapse`, where the run used it."""
-    return recipe.task.labels if recipe.task.collapse else space.names
 
 
 def _with_text(rows: pl.DataFrame) -> pl.DataFrame:

@@ -12,15 +12,15 @@ import polars as pl
 
 from burnish.data.ledger import ledger_json
 from burnish.errors import BurnishError, CheckError
-from burnish.pipeline.context import Context
+from burnish.pipeline.context import Context, fetchers
 from burnish.pipeline.driver import execute
-from burnish.pipeline.fetch import fetchers
 from burnish.pipeline.run import check_plugins
 from burnish.pipeline.stage import Stage, encode_entries
 from burnish.recipe.load import dump_recipe
 from burnish.recipe.recipe import Recipe
 from burnish.records import Finding, LedgerEntry
 from burnish.runfolder import RunFolder, write_json, write_jsonl, write_text
+from burnish.tasks.base import Encoded
 from burnish.training.estimate import Estimate, estimate
 from burnish.training.hardware import probe
 from burnish.training.models import ModelSource
@@ -77,16 +77,18 @@ def check(recipe: Recipe, *, out: Path | None = None) -> Checked:
 
 def _trainable(recipe: Recipe, context: Context, found: dict[str, Any]) -> Checked:
     """Tokenise what may be too long, and time a few steps of the real model."""
-    stage: Stage = found["leak_checked"]
+    stage: Stage = found.pop("leak_checked")
     source: ModelSource = found["model_source"]
-    sampled = {name: _sample(rows, recipe) for name, rows in stage.rows.items()}
+    rows = {name: frame.height for name, frame in stage.rows.items()}
+    sampled = {name: _sample(frame, recipe) for name, frame in stage.rows.items()}
+    entries, findings = stage.entries, stage.findings
+    del stage  # large data is let go before the model comes
     encoded = execute(
         ("encoded",),
         recipe=recipe,
         context=context,
         overrides={"splits": sampled, "task": found["task"], "model_source": source},
     )["encoded"]
-    rows = {name: frame.height for name, frame in stage.rows.items()}
     cost = estimate(
         recipe,
         found["task"],
@@ -97,12 +99,12 @@ def _trainable(recipe: Recipe, context: Context, found: dict[str, Any]) -> Check
     )
     return Checked(
         # A sample says nothing of the rows outside it, so it has no place in the ledger.
-        entries=stage.entries
+        entries=entries
         + encode_entries({n: part for n, part in encoded.items() if len(part) == rows[n]}),
-        findings=stage.findings,
+        findings=findings,
         splits=rows,
         estimate=cost,
-        remarks=(*_truncation(stage.rows, sampled, encoded, recipe), *cost.words()),
+        remarks=(*_truncation(rows, encoded, recipe.task.max_length), *cost.words()),
     )
 
 
@@ -111,20 +113,14 @@ def _sample(rows: pl.DataFrame, recipe: Recipe) -> pl.DataFrame:
     return rows if rows.height <= SAMPLE_ROWS else rows.sample(SAMPLE_ROWS, seed=recipe.split.seed)
 
 
-def _truncation(
-    rows: dict[str, pl.DataFrame],
-    sampled: dict[str, pl.DataFrame],
-    encoded: dict[str, Any],
-    recipe: Recipe,
-) -> list[str]:
+def _truncation(rows: dict[str, int], encoded: dict[str, Encoded], max_length: int) -> list[str]:
     lines = []
     for name, part in encoded.items():
         share = part.rows_cut / max(1, len(part))
-        whole = sampled[name].height == rows[name].height
-        basis = "" if whole else f" (of a sample of {len(part):,})"
+        basis = "" if len(part) == rows[name] else f" (of a sample of {len(part):,})"
         lines.append(
-            f"{name}: {rows[name].height:,} rows; {share:.1%}{basis} are longer than "
-            f"{recipe.task.max_length} tokens and would be cut, {part.tokens_lost:,} tokens lost"
+            f"{name}: {rows[name]:,} rows; {share:.1%}{basis} are longer than {max_length} "
+            f"tokens and would be cut, {part.tokens_lost:,} tokens lost"
         )
     return lines
 

@@ -17,3 +17,17 @@ class Context:
     fetchers: Mapping[str, Callable[[str], Path]] = field(default_factory=dict)
     timings: dict[str, float] = field(default_factory=dict)  # node → seconds, filled as it runs
     resume: bool = False  # go on from the last checkpoint in the folder
+
+
+def fetchers(tracking_uri: str) -> Mapping[str, Callable[[str], Path]]:
+    """Return, by URI scheme, a function from a model URI to a local folder.
+
+    `models:/…` and `runs:/…` are brought here through MLflow.
+    """
+
+    def fetch(reference: str) -> Path:
+        from burnish.tracking.mlflow import download
+
+        return download(reference, tracking_uri)
+
+    return {"models": fetch, "runs": fetch}

@@ -59,14 +59,6 @@ _DESCRIPTIONS = {
 }
 
 
-def build(
-    *, timings: dict[str, float] | None = None, announce: Announce | None = None
-) -> "driver.Driver":
-    """Return the checked graph, ready to be executed."""
-    clock = StageClock({} if timings is None else timings, announce)
-    return driver.Builder().with_modules(*_MODULES).with_adapters(clock).build()
-
-
 def execute(
     outputs: Sequence[str],
     *,
@@ -84,10 +76,7 @@ def execute(
         overrides: values to use instead of computing those nodes.
         announce: called before each node.
     """
-    graph = build(timings=context.timings, announce=announce)
-    result = graph.execute(
-        list(outputs),
-        inputs={"recipe": recipe, "context": context},
-        overrides=dict(overrides or {}),
-    )
-    return dict(result)
+    clock = StageClock(context.timings, announce)
+    graph = driver.Builder().with_modules(*_MODULES).with_adapters(clock).build()
+    inputs = {"recipe": recipe, "context": context}
+    return dict(graph.execute(list(outputs), inputs=inputs, overrides=dict(overrides or {})))

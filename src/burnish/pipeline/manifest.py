@@ -2,8 +2,10 @@
 
 import hashlib
 import platform
+import re
 import subprocess
 from collections import Counter
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -23,17 +25,9 @@ from burnish.training.hardware import Hardware
 from burnish.training.models import ModelSource
 
 _PACKAGES = (
-    "burnish",
-    "torch",
-    "transformers",
-    "tokenizers",
-    "peft",
-    "lightning",
-    "polars",
-    "scikit-learn",
-    "mlflow",
-    "numpy",
-)
+    "burnish", "torch", "transformers", "tokenizers", "peft", "lightning", "polars",
+    "scikit-learn", "mlflow", "numpy",
+)  # fmt: skip
 
 
 def manifest_json(
@@ -89,21 +83,17 @@ def machine() -> dict[str, Any]:
 
 def _processor() -> str:
     info = Path("/proc/cpuinfo")
-    if info.exists():
-        for line in info.read_text("utf-8", errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+    text = info.read_text("utf-8", errors="replace") if info.exists() else ""
+    found = re.search(r"^model name[^:]*:(.*)$", text, re.MULTILINE)
+    return found[1].strip() if found else platform.processor() or platform.machine()
 
 
 def package_versions() -> dict[str, str]:
     """Return the installed version of each library that shapes a result."""
     found = {}
     for name in _PACKAGES:
-        try:
+        with suppress(PackageNotFoundError):
             found[name] = version(name)
-        except PackageNotFoundError:
-            continue
     return found
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import polars as pl
 
@@ -13,9 +13,8 @@ from burnish.errors import UnknownPluginError
 from burnish.evaluation.baselines.table import BASELINES
 from burnish.evaluation.gates import BASE, BEST_BASELINE
 from burnish.evaluation.metrics.table import METRICS
-from burnish.pipeline.context import Context
+from burnish.pipeline.context import Context, fetchers
 from burnish.pipeline.driver import Announce, execute
-from burnish.pipeline.fetch import fetchers
 from burnish.recipe.load import dump_recipe
 from burnish.recipe.recipe import Recipe
 from burnish.records import Prediction, Score
@@ -47,6 +46,13 @@ class Outcome:
         }
 
 
+class Listeners(TypedDict, total=False):
+    """Who is told how a run goes on."""
+
+    announce: Announce | None  # of each node, its name and description, before it runs
+    started: Callable[[Path], None] | None  # of the run folder, as soon as it exists
+
+
 def check_plugins(recipe: Recipe) -> None:
     """Raise UnknownPluginError (BN102) for a name in the recipe that nothing is registered as.
 
@@ -60,11 +66,7 @@ def check_plugins(recipe: Recipe) -> None:
         METRICS.get(name)
     for name in recipe.tracking.trackers:
         TRACKERS.get(name)
-    _check_gates(recipe)
-
-
-def _check_gates(recipe: Recipe) -> None:
-    """Refuse a gate against a rival that would never be scored."""
+    # Nor may a gate name a rival that would never be scored.
     scored = {BEST_BASELINE, BASE, *recipe.evaluation.baselines}
     for number, gate in enumerate(recipe.evaluation.gates):
         if gate.metric:
@@ -78,46 +80,27 @@ def _check_gates(recipe: Recipe) -> None:
             )
 
 
-def run(
-    recipe: Recipe,
-    *,
-    out: Path | None = None,
-    announce: Announce | None = None,
-    started: Callable[[Path], None] | None = None,
-) -> Outcome:
-    """Do everything the recipe says, into a new run folder.
-
-    Args:
-        recipe: a valid recipe.
-        out: the run folder to make; None: `runs/<UTC time>-<name>`.
-        announce: told the name and description of each node before it runs.
-        started: told the run folder as soon as it exists.
-    """
+def run(recipe: Recipe, *, out: Path | None = None, **listeners: Unpack[Listeners]) -> Outcome:
+    """Do everything the recipe says, into a new run folder: `out`, or `runs/<UTC time>-<name>`."""
     check_plugins(recipe)
     folder = RunFolder.create(recipe.name, out=out)
     write_text(folder.recipe, dump_recipe(recipe))
-    return _in_folder(recipe, folder, announce=announce, started=started, resume=False)
+    return _in_folder(recipe, folder, resume=False, **listeners)
 
 
-def resume(
-    recipe: Recipe,
-    folder: RunFolder,
-    *,
-    announce: Announce | None = None,
-    started: Callable[[Path], None] | None = None,
-) -> Outcome:
+def resume(recipe: Recipe, folder: RunFolder, **listeners: Unpack[Listeners]) -> Outcome:
     """Go on from the last checkpoint of an interrupted run, in the same folder."""
     check_plugins(recipe)
-    return _in_folder(recipe, folder, announce=announce, started=started, resume=True)
+    return _in_folder(recipe, folder, resume=True, **listeners)
 
 
 def _in_folder(
     recipe: Recipe,
     folder: RunFolder,
     *,
-    announce: Announce | None,
-    started: Callable[[Path], None] | None,
     resume: bool,
+    announce: Announce | None = None,
+    started: Callable[[Path], None] | None = None,
 ) -> Outcome:
     tracker = make(recipe.tracking, folder.root)
     context = Context(
@@ -158,28 +141,18 @@ def keep(tracker: Tracker, recipe: Recipe, folder: RunFolder, result: dict[str, 
     """Hand the finished run's numbers and files to the tracker."""
     for path in sorted(folder.splits.glob("*.parquet")):
         tracker.log_dataset(_dataset(recipe, path))
-    last = max((line["step"] for line in _history(folder)), default=0)
+    last = max((line["step"] for line in read_jsonl(folder.history)), default=0)
     tracker.log_metrics(
         {f"{s.split}/{s.system}/{s.metric}": s.value for s in result["scores"]}, step=last
     )
     for path in (
-        folder.recipe,
-        folder.manifest,
-        folder.ledger,
-        folder.findings,
-        folder.history,
-        folder.scores,
-        folder.verdict,
-        folder.report,
-    ):
+        folder.recipe, folder.manifest, folder.ledger, folder.findings,
+        folder.history, folder.scores, folder.verdict, folder.report,
+    ):  # fmt: skip
         tracker.log_file(path)
     tracker.log_file(folder.root / "predictions", folder="predictions")
     tracker.log_file(folder.checkpoints, folder="checkpoints")
     tracker.log_model(_model(recipe, folder, result))
-
-
-def _history(folder: RunFolder) -> list[dict[str, Any]]:
-    return read_jsonl(folder.history)
 
 
 def _dataset(recipe: Recipe, path: Path) -> DatasetInfo:
@@ -201,19 +174,15 @@ def _model(recipe: Recipe, folder: RunFolder, result: dict[str, Any]) -> ModelIn
     predictions: list[Prediction] = result["tuned_predictions"][result["judged_split"]]
     # A row with a label gives the column of answers its type; without one it has none.
     first = sorted(predictions, key=lambda p: not p.answer)[:2]
-    texts = _texts(folder, [p.example_id for p in first])
+    rows = pl.concat([pl.read_parquet(p).select("id", "text") for p in folder.splits.glob("*")])
+    ids = [p.example_id for p in first]
+    texts = dict(rows.filter(pl.col("id").is_in(ids)).iter_rows())
     return ModelInfo(
         folder=folder.model,
         loader=Path(__file__).with_name("pyfunc.py"),
-        input_example=texts,
+        input_example=[texts[one] for one in ids],
         output_example=[{"answer": list(p.answer), "scores": p.scores} for p in first],
         metadata=read_json(folder.model / "burnish.json"),
         registered_name=recipe.tracking.register_,
         aliases=("champion",) if result["verdict"]["verdict"] == "ship" else (),
     )
-
-
-def _texts(folder: RunFolder, ids: list[str]) -> list[str]:
-    rows = pl.concat([pl.read_parquet(p).select("id", "text") for p in folder.splits.glob("*")])
-    found = dict(rows.filter(pl.col("id").is_in(ids)).iter_rows())
-    return [found[one] for one in ids]

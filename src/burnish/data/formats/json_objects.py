@@ -5,11 +5,11 @@ Strict: an object with a key twice is refused, because one of the two values wou
 
 import json
 from collections.abc import Mapping, Sequence
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from burnish.data.streams import refuse_nul_bytes, text_stream
+from burnish.data.streams import text_stream
 from burnish.data.table import NUL, Columns, Kind, Table, bad_row, require_columns
 from burnish.errors import DataFormatError
 
@@ -29,10 +29,10 @@ def read_lines(path: Path, *, encoding: str, columns: Mapping[str, Kind]) -> Tab
     lines = 0
     with text_stream(path, encoding=encoding) as stream:
         while batch := list(islice(stream, _BATCH_ROWS)):
-            full = [(row, line) for row, line in enumerate(batch, lines + 1) if line.strip()]
+            full = {row: line for row, line in enumerate(batch, lines + 1) if not line.isspace()}
             lines += len(batch)
-            records = [_parsed_line(path, row, line) for row, line in full]
-            _add(collected, columns, [row for row, _ in full], records, keys)
+            records = [_parsed_line(path, row, line) for row, line in full.items()]
+            _add(collected, columns, list(full), records, keys)
     return _table(path, collected, columns, keys, lines)
 
 
@@ -62,8 +62,7 @@ def _add(
 ) -> None:
     """Append records to the columns, and their keys to those seen."""
     collected.add(rows, {name: [r.get(name) for r in records] for name in columns})
-    for record in records:
-        keys.update(dict.fromkeys(record))
+    keys.update(dict.fromkeys(chain.from_iterable(records)))
 
 
 def _table(
@@ -88,7 +87,8 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_unique_keys)
+_PLAIN = json.JSONDecoder()
+_STRICT = json.JSONDecoder(object_pairs_hook=_unique_keys)
 
 
 def _object(path: Path, row: int, value: Any) -> dict[str, Any]:
@@ -100,15 +100,20 @@ def _object(path: Path, row: int, value: Any) -> dict[str, Any]:
 
 
 def _parsed_line(path: Path, row: int, line: str) -> dict[str, Any]:
-    refuse_nul_bytes(path, row, line)
     try:
-        value = _DECODER.decode(line)
+        value = _PLAIN.decode(line)
+        # Fewer keys than colons: perhaps one came twice, which only the slower decoder tells.
+        if isinstance(value, dict) and line.count(":") > len(value):
+            value = _STRICT.decode(line)
     except (ValueError, RecursionError) as err:
         raise _unparsable(path, row, line, err) from err
     return _object(path, row, value)
 
 
 def _unparsable(path: Path, row: int, line: str, err: Exception) -> DataFormatError:
+    if NUL in line:
+        fix = "remove them with `tr -d '\\000'`, or set `data.encoding: utf-16` if it is that"
+        return bad_row(path, row, "the line holds NUL bytes", fix)
     if isinstance(err, _DuplicateKeyError):
         return bad_row(path, row, str(err), "keep one of the two")
     if isinstance(err, RecursionError):
@@ -124,7 +129,7 @@ def _unparsable(path: Path, row: int, line: str, err: Exception) -> DataFormatEr
 
 def _parsed_list(path: Path, content: str) -> list[Any]:
     try:
-        value = _DECODER.decode(content)
+        value = _STRICT.decode(content)
     except json.JSONDecodeError as err:
         nul = NUL in content[max(0, err.pos - 1) : err.pos + 1]
         what = "the file holds NUL bytes" if nul else f"not JSON: {err.msg}"

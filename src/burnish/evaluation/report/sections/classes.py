@@ -3,9 +3,9 @@
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from burnish.evaluation.answers import Answers
-from burnish.evaluation.per_class import NO_LABEL, ClassScore, confusion, per_class
+from burnish.evaluation.per_class import ClassScore, confusion, per_class
 from burnish.evaluation.report.runfiles import RunFiles
 from burnish.evaluation.report.scales import Scale, scale_of
 from burnish.evaluation.report.words import tick
@@ -19,7 +19,9 @@ _RESAMPLES = 1000
 def view(run: RunFiles) -> dict[str, Any]:
     """Return the table of labels, and how they are confused."""
     answers = run.answers()
-    scores = sorted(per_class(answers, resamples=_RESAMPLES), key=lambda score: -score.support)
+    by_label = per_class(answers, resamples=_RESAMPLES)
+    names, counts = [score.label for score in by_label], confusion(answers)
+    scores = sorted(by_label, key=lambda score: -score.support)
     shown = scores[:_MOST_LABELS]
     values = [v for s in shown for v in (s.precision, s.recall, s.f1, s.low, s.high)]
     scale = scale_of(values, bounds=(0.0, 1.0), label=tick)
@@ -29,8 +31,8 @@ def view(run: RunFiles) -> dict[str, Any]:
         "left_out": len(scores) - len(shown),
         "scale": scale,
         "multi_label": answers.space.multi_label,
-        "matrix": _matrix(answers) if small else None,
-        "pairs": [] if small else _pairs(answers),
+        "matrix": _matrix(names, counts) if small else None,
+        "pairs": [] if small else _pairs(names, counts),
     }
 
 
@@ -45,30 +47,18 @@ def _row(score: ClassScore, scale: Scale) -> dict[str, Any]:
     }
 
 
-def _names(answers: Answers) -> list[str]:
-    extra = [NO_LABEL] if answers.space.multi_label else []
-    return [*answers.space.names, *extra]
-
-
-def _matrix(answers: Answers) -> list[tuple[str, list[dict[str, Any]]]]:
-    """Return for each label that should be said: how often each label was, and what share."""
-    names, counts = _names(answers), confusion(answers)
+def _matrix(names: list[str], counts: NDArray[np.int64]) -> list[tuple[str, list[dict[str, Any]]]]:
+    """Return for each label that should be said: how often each label was, of how many."""
+    rows = zip(names, counts.tolist(), strict=True)
     return [
-        (
-            name,
-            [
-                {"said": names[j], "count": n, "total": sum(row), "right": i == j}
-                for j, n in enumerate(row)
-            ],
-        )
-        for i, (name, row) in enumerate(zip(names, counts.tolist(), strict=True))
+        (name, [{"count": n, "total": sum(row), "right": i == j} for j, n in enumerate(row)])
+        for i, (name, row) in enumerate(rows)
     ]
 
 
-def _pairs(answers: Answers) -> list[tuple[str, str, int]]:
+def _pairs(names: list[str], counts: NDArray[np.int64]) -> list[tuple[str, str, int]]:
     """Return (should, said, times) of the most frequent confusions."""
-    names, counts = _names(answers), confusion(answers)
-    np.fill_diagonal(counts, 0)
-    order = np.argsort(-counts, axis=None, kind="stable")[:_MOST_PAIRS]
-    places = [divmod(int(place), len(names)) for place in order]
-    return [(names[i], names[j], int(counts[i, j])) for i, j in places if counts[i, j]]
+    wrong = counts - np.diag(counts.diagonal())
+    order = np.argsort(-wrong, axis=None, kind="stable")[:_MOST_PAIRS]
+    places = np.column_stack(np.unravel_index(order, wrong.shape))
+    return [(names[i], names[j], int(wrong[i, j])) for i, j in places if wrong[i, j]]

@@ -53,7 +53,6 @@ def _line(entry: Mapping[str, Any]) -> dict[str, Any]:
     dropped, moved = dict(entry.get("dropped") or {}), dict(entry.get("moved") or {})
     rows_in, kept = int(entry.get("rows_in", 0)), int(entry.get("kept", 0))
     gone, handed = sum(dropped.values()), sum(moved.values())
-    whole = rows_in or 1
     return {
         "stage": str(entry.get("stage", "")),
         "split": str(entry.get("split", "")),
@@ -64,7 +63,7 @@ def _line(entry: Mapping[str, Any]) -> dict[str, Any]:
         "rows_cut": int(entry.get("rows_cut") or 0),
         "tokens_lost": int(entry.get("tokens_lost") or 0),
         "balances": rows_in == kept + gone + handed,
-        "bar": [round(100 * part / whole, 3) for part in (kept, handed, gone)],
+        "bar": [round(100 * part / (rows_in or 1), 3) for part in (kept, handed, gone)],
     }
 
 

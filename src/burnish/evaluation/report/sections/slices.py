@@ -12,7 +12,7 @@ from burnish.evaluation.answers import Answers
 from burnish.evaluation.metrics.table import METRICS
 from burnish.evaluation.report.runfiles import TUNED, Absent, RunFiles
 from burnish.evaluation.report.scales import scale_of
-from burnish.evaluation.report.words import lower_is_better, tick
+from burnish.evaluation.report.words import is_number, lower_is_better, tick
 from burnish.evaluation.slices import slice_scores
 
 _RESAMPLES = 1000
@@ -62,11 +62,10 @@ def _column(
     found.sort(key=lambda part: part.score, reverse=lower_is_better(metric))
     ends = [v for part in found for v in (part.score, part.low, part.high)]
     scale = scale_of([*ends, whole], label=tick)
-    place = scale.place(whole)
     return {
         "name": column.name.removeprefix("meta:"),
         "metric": metric,
         "scale": scale,
-        "whole": place.at if place else None,
+        "whole": scale.at(whole) if is_number(whole) else None,
         "rows": [(part, scale.place(part.score, part.low, part.high)) for part in found],
     }

@@ -1,10 +1,10 @@
 """The ladder: every system on the same rows, with intervals and paired comparisons."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from burnish.evaluation.report.runfiles import TUNED, Absent, RunFiles
-from burnish.evaluation.report.scales import Place, Scale, scale_of
+from burnish.evaluation.report.scales import scale_of
 from burnish.evaluation.report.words import is_number, lower_is_better, points, tick
 from burnish.records import Score
 
@@ -33,7 +33,8 @@ def _table(run: RunFiles, split: str) -> dict[str, Any]:
     if not lower_is_better(run.metric):
         order.reverse()
     shown = [by_system[name].get(run.metric) for name in order]
-    scale = _scale([score for score in shown if score])
+    ends = [end for score in shown if score for end in (score.value, score.low, score.high)]
+    scale = scale_of(ends, wanted=6, label=tick)
     return {
         "split": split,
         "n": max(score.n for score in scores),
@@ -45,9 +46,9 @@ def _table(run: RunFiles, split: str) -> dict[str, Any]:
                 "name": name,
                 "tuned": name == TUNED,
                 "scores": by_system[name],
-                "strip": _place(by_system[name].get(run.metric), scale),
+                "strip": scale.place(score.value, score.low, score.high) if score else None,
             }
-            for name in order
+            for name, score in zip(order, shown, strict=True)
         ],
     }
 
@@ -61,15 +62,6 @@ def _best(metric: str, systems: Iterable[Mapping[str, Score]]) -> float | None:
     if not values:
         return None
     return min(values) if lower_is_better(metric) else max(values)
-
-
-def _scale(scores: Sequence[Score]) -> Scale:
-    values = [v for score in scores for v in (score.value, score.low, score.high)]
-    return scale_of(values, wanted=6, label=tick)
-
-
-def _place(score: Score | None, scale: Scale) -> Place | None:
-    return scale.place(score.value, score.low, score.high) if score else None
 
 
 def _comparisons(run: RunFiles) -> dict[str, Any] | None:
