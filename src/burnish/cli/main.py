@@ -4,7 +4,6 @@ Exit codes: 0 done · 1 a gate said no · 2 the input is wrong · 3 the environm
 something · 70 a defect of Burnish · 130 / 143 stopped by a signal.
 """
 
-import os
 import signal
 import sys
 from importlib.metadata import version
@@ -51,23 +50,11 @@ def _stop(number: int, _frame: object) -> None:
     sys.exit(128 + number)
 
 
-def _share_cores() -> None:
-    """Let idle threads sleep where other work runs: spinning, both would lose (docs/log.md).
-
-    Alone on the machine they spin, which is half as fast again for short steps. Whoever sets
-    OMP_WAIT_POLICY is obeyed.
-    """
-    busy = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
-    if busy > (os.cpu_count() or 1) / 2:
-        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
-
 def main(arguments: list[str] | None = None) -> None:
     """Run one command; errors of ours end in their message and exit code, never a traceback."""
     given = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in given
     signal.signal(signal.SIGTERM, _stop)
-    _share_cores()
     try:
         app([word for word in given if word != "--debug"])
     except BurnishError as err:

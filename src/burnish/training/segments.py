@@ -77,14 +77,29 @@ def packed_attention(
         Shape (1, total, heads, head size), zeros at padding; and no weights.
     """
     noise = getattr(getattr(module, "dropout", None), "noise", None)
+    states = [each[0].transpose(0, 1) for each in (query, key, value)]
     if dropout and noise is not None:
-        states = [each[0].transpose(0, 1) for each in (query, key, value)]
         scale = scaling or query.shape[-1] ** -0.5
-        dropped = dropped_attention(
-            *states, runs=segments.runs, scale=scale, share=dropout, noise=noise
-        )
-        return dropped[None], None
-    parts = [_by_run(states, segments) for states in (query, key, value)]
+        runs = segments.runs
+        out = dropped_attention(*states, runs=runs, scale=scale, share=dropout, noise=noise)
+    else:
+        out = _fused_attention(*states, segments=segments, dropout=dropout, scaling=scaling)
+    return out[None], None
+
+
+def _fused_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    *,
+    segments: Segments,
+    dropout: float,
+    scaling: float | None,
+) -> Tensor:
+    """Attend by PyTorch's own kernel, a run at a time; all shapes (total, heads, size)."""
+    # One split, not many slices: its backward pass is one concatenation, where each slice
+    # would allocate and add a tensor of the whole pack.
+    parts = [torch.split(states, segments.sizes) for states in (query, key, value)]
     outputs = []
     for (rows, length), q, k, v in zip(segments.runs, *parts, strict=False):
         shape = (rows, length, *q.shape[1:])
@@ -97,8 +112,8 @@ def packed_attention(
         )
         outputs.append(out.transpose(1, 2).reshape(rows * length, *q.shape[1:]))
     if segments.rest:
-        outputs.append(outputs[0].new_zeros(segments.rest, *outputs[0].shape[1:]))
-    return torch.cat(outputs)[None], None
+        outputs.append(query.new_zeros(segments.rest, *query.shape[1:]))
+    return torch.cat(outputs)
 
 
 def first_token_attention(
@@ -129,15 +144,6 @@ def first_token_attention(
         )
         outputs.append(out[:, :, 0])
     return torch.cat(outputs)
-
-
-def _by_run(states: Tensor, segments: Segments) -> tuple[Tensor, ...]:
-    """Cut (1, heads, total, size) into (tokens of a run, heads, size), without copies.
-
-    One split, not many slices: its backward pass is one concatenation, where each slice
-    would allocate and add a tensor of the whole pack.
-    """
-    return torch.split(states[0].transpose(0, 1), segments.sizes)
 
 
 @contextmanager
