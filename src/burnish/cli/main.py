@@ -4,6 +4,7 @@ Exit codes: 0 done · 1 a gate said no · 2 the input is wrong · 3 the environm
 something · 70 a defect of Burnish · 130 / 143 stopped by a signal.
 """
 
+import os
 import signal
 import sys
 from importlib.metadata import version
@@ -55,6 +56,8 @@ def main(arguments: list[str] | None = None) -> None:
     given = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in given
     signal.signal(signal.SIGTERM, _stop)
+    # Polars then gives memory back at once, before a model wants it; read when it is loaded.
+    os.environ.setdefault("_RJEM_MALLOC_CONF", "dirty_decay_ms:0,muzzy_decay_ms:0")
     try:
         app([word for word in given if word != "--debug"])
     except BurnishError as err:

@@ -4,6 +4,7 @@ The ledger is kept as far as the data goes, so that an error in the checks still
 that was found before it.
 """
 
+import gc
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from burnish.training.estimate import Estimate, estimate
 from burnish.training.hardware import probe
 from burnish.training.models import ModelSource
 
-SAMPLE_ROWS = 20_000
+SAMPLE_ROWS = 5_000  # of a split: the share of cut rows is then known within 1.5 points
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +83,8 @@ def _trainable(recipe: Recipe, context: Context, found: dict[str, Any]) -> Check
     rows = {name: frame.height for name, frame in stage.rows.items()}
     sampled = {name: _sample(frame, recipe) for name, frame in stage.rows.items()}
     entries, findings = stage.entries, stage.findings
-    del stage  # large data is let go before the model comes
+    del stage
+    gc.collect()  # large data is let go before the model comes
     encoded = execute(
         ("encoded",),
         recipe=recipe,

@@ -20,7 +20,8 @@ from burnish.training.hardware import Hardware
 from burnish.training.models import ModelSource
 
 WARM_STEPS = 1  # the first is slow: memory is claimed, kernels are chosen
-TRIAL_STEPS = 4
+TRIAL_STEPS = 4  # at most; fewer where a step takes long
+_TRIAL_MINUTES = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +45,7 @@ class Estimate:
             f"trainable weights: {self.trainable_parameters:,} of {self.total_parameters:,} "
             f"({share:.2%})",
             f"expected training time: {_duration(self.seconds)} at "
-            f"{self.tokens_per_second:,.0f} tokens/s, measured on {TRIAL_STEPS} steps",
+            f"{self.tokens_per_second:,.0f} tokens/s, measured on a few steps",
             f"expected peak memory: {self.peak_memory_mb / 1024:.1f} GB",
         )
 
@@ -96,6 +97,7 @@ def _trial(recipe: Recipe) -> Recipe:
         "epochs": float(WARM_STEPS + TRIAL_STEPS),
         "keep": "last",
         "early_stopping": None,
+        "max_time": _TRIAL_MINUTES,
         "imbalance": every_row,
     }
     return recipe.model_copy(update={"training": recipe.training.model_copy(update=changes)})
