@@ -4,6 +4,7 @@ A prediction carries its reference, so a prediction file can be scored alone: ev
 never needs the model, nor the data set it was made from.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Self
 
@@ -66,6 +67,15 @@ class LabelSpace:
             "multi_label": self.multi_label,
             "positive": self.positive,
         }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """Read what `to_json` wrote; the mapping may hold other keys too."""
+        return cls(
+            names=tuple(map(str, value["labels"])),
+            multi_label=bool(value["multi_label"]),
+            positive=value["positive"],
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,7 @@ from typing import IO, Any
 from burnish.errors import RunFolderError, StorageError
 from burnish.records import Prediction
 
+MODEL_FACTS = "burnish.json"  # in a model folder: task, thresholds, what it was made from
 _HASH_BLOCK_BYTES = 1 << 20
 
 

@@ -19,6 +19,8 @@ from burnish.recipe.recipe import Recipe
 from burnish.records import LabelSpace
 from burnish.tasks.base import Encoded
 from burnish.tasks.classification import ClassificationTask
+from burnish.tracking.base import MemoryTracker
+from burnish.training.fit import FitResult, fit
 from burnish.training.hardware import Hardware
 from burnish.training.models import ModelSource, load_tokenizer, resolve
 
@@ -151,6 +153,7 @@ def _made_rows() -> Callable[..., pl.DataFrame]:
 
 
 RecipeMaker = Callable[..., Recipe]
+Fit = Callable[..., FitResult]
 
 
 @pytest.fixture
@@ -198,3 +201,38 @@ def train(task: ClassificationTask, tiny: ModelSource) -> Encoded:
 def choose(task: ClassificationTask, tiny: ModelSource) -> Encoded:
     """Twenty other rows."""
     return task.encode(made_rows(20, seed=1), load_tokenizer(tiny, task))
+
+
+@pytest.fixture
+def run(
+    tiny: ModelSource,
+    task: ClassificationTask,
+    train: Encoded,
+    choose: Encoded,
+    hardware: Hardware,
+    tmp_path: Path,
+) -> Fit:
+    """Fit the tiny model on the made rows; keywords replace the rows and the task."""
+
+    def go(
+        recipe: Recipe,
+        *,
+        tracker: Any = None,
+        folder: str | None = "run",
+        resume: bool = False,
+        **other: Any,
+    ) -> FitResult:
+        parts: dict[str, Any] = {"task": task, "train": train, "choose": choose} | other
+        return fit(
+            recipe,
+            parts["task"],
+            tiny,
+            parts["train"],
+            parts["choose"],
+            hardware=hardware,
+            tracker=tracker or MemoryTracker(),
+            checkpoints=tmp_path / folder / "checkpoints" if folder else None,
+            resume=resume,
+        )
+
+    return go

@@ -24,39 +24,6 @@ from burnish.training.predict import logits
 Fit = Callable[..., FitResult]
 
 
-@pytest.fixture
-def run(
-    tiny: ModelSource,
-    task: ClassificationTask,
-    train: Encoded,
-    choose: Encoded,
-    hardware: Hardware,
-    tmp_path: Path,
-) -> Fit:
-    def go(
-        recipe: Recipe,
-        *,
-        tracker: Any = None,
-        folder: str = "run",
-        resume: bool = False,
-        **other: Any,
-    ) -> FitResult:
-        parts: dict[str, Any] = {"task": task, "train": train, "choose": choose} | other
-        return fit(
-            recipe,
-            parts["task"],
-            tiny,
-            parts["train"],
-            parts["choose"],
-            hardware=hardware,
-            tracker=tracker or MemoryTracker(),
-            checkpoints=tmp_path / folder / "checkpoints",
-            resume=resume,
-        )
-
-    return go
-
-
 class Interrupter(MemoryTracker):
     """Sends this process a signal once the run has come so far."""
 
@@ -340,25 +307,10 @@ def test_a_frozen_part_does_not_move_and_its_outputs_are_computed_once(
 
 
 def test_without_a_folder_nothing_is_written(
-    run: Fit,
-    make_recipe: Callable[..., Recipe],
-    tiny: ModelSource,
-    task: ClassificationTask,
-    train: Encoded,
-    hardware: Hardware,
-    tmp_path: Path,
+    run: Fit, make_recipe: Callable[..., Recipe], tmp_path: Path
 ) -> None:
-    before = sorted(tmp_path.rglob("*"))
+    recipe, before = make_recipe(), sorted(tmp_path.rglob("*"))
 
-    fit(
-        make_recipe(),
-        task,
-        tiny,
-        train,
-        None,
-        hardware=hardware,
-        tracker=MemoryTracker(),
-        checkpoints=None,
-    )
+    run(recipe, folder=None, choose=None)
 
     assert sorted(tmp_path.rglob("*")) == before

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from burnish.tasks.base import Encoded
 from burnish.tasks.classification import ClassificationTask
 from burnish.training.cache import HiddenCache
 from burnish.training.datamodule import Feed, StepData
+from burnish.training.fit import FitResult
 from burnish.training.hardware import Hardware
 from burnish.training.methods import METHODS, full, lora
 from burnish.training.models import ModelSource, load_model
@@ -48,28 +50,15 @@ def test_merged_adapters_answer_as_unmerged_ones(
 
 
 def test_training_adapters_leaves_the_base_weights_alone(
+    run: Callable[..., FitResult],
     make_recipe: Callable[..., Recipe],
     model: Any,
-    task: ClassificationTask,
     tiny: ModelSource,
-    train: Encoded,
-    hardware: Hardware,
-    tmp_path: Any,
+    tmp_path: Path,
 ) -> None:
-    from burnish.tracking.base import MemoryTracker
-    from burnish.training.fit import fit
-
     before = {name: weight.clone() for name, weight in model.named_parameters()}
-    result = fit(
-        make_recipe(method={"kind": "lora", "rank": 2}, keep="last"),
-        task,
-        tiny,
-        train,
-        None,
-        hardware=hardware,
-        tracker=MemoryTracker(),
-        checkpoints=tmp_path / "checkpoints",
-    )
+
+    result = run(make_recipe(method={"kind": "lora", "rank": 2}, keep="last"), choose=None)
 
     base = {
         name.removeprefix("base_model.model.").replace(".base_layer", ""): weight
@@ -79,7 +68,7 @@ def test_training_adapters_leaves_the_base_weights_alone(
     assert len(base) > 20
     for name, weight in base.items():
         assert torch.equal(weight, before[name]), name
-    saved = next((tmp_path / "checkpoints").glob("last-*.safetensors"))
+    saved = next((tmp_path / "run" / "checkpoints").glob("last-*.safetensors"))
     assert saved.stat().st_size < (tiny.folder / "model.safetensors").stat().st_size
 
 

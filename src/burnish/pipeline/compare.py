@@ -47,7 +47,4 @@ def _space(path: Path) -> LabelSpace | None:
     manifest = root / "manifest.json"
     if not manifest.is_file():
         return None
-    found = read_json(manifest)["label_space"]
-    return LabelSpace(
-        names=tuple(found["labels"]), multi_label=found["multi_label"], positive=found["positive"]
-    )
+    return LabelSpace.from_json(read_json(manifest)["label_space"])

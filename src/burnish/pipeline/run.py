@@ -18,7 +18,14 @@ from burnish.pipeline.driver import Announce, execute
 from burnish.recipe.load import dump_recipe
 from burnish.recipe.recipe import Recipe
 from burnish.records import Prediction, Score
-from burnish.runfolder import RunFolder, read_json, read_jsonl, write_json, write_text
+from burnish.runfolder import (
+    MODEL_FACTS,
+    RunFolder,
+    read_json,
+    read_jsonl,
+    write_json,
+    write_text,
+)
 from burnish.tasks.base import TASKS
 from burnish.tracking.base import DatasetInfo, ModelInfo, RunInfo, Status, Tracker
 from burnish.tracking.params import flat_params
@@ -182,7 +189,7 @@ def _model(recipe: Recipe, folder: RunFolder, result: dict[str, Any]) -> ModelIn
         loader=Path(__file__).with_name("pyfunc.py"),
         input_example=[texts[one] for one in ids],
         output_example=[{"answer": list(p.answer), "scores": p.scores} for p in first],
-        metadata=read_json(folder.model / "burnish.json"),
+        metadata=read_json(folder.model / MODEL_FACTS),
         registered_name=recipe.tracking.register_,
         aliases=("champion",) if result["verdict"]["verdict"] == "ship" else (),
     )

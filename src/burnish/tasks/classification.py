@@ -59,13 +59,8 @@ class ClassificationTask(Task):
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
         """Build the task from what `to_json` returned."""
-        space = LabelSpace(
-            names=tuple(value["labels"]),
-            multi_label=bool(value["multi_label"]),
-            positive=value["positive"],
-        )
         return cls(
-            space=space,
+            space=LabelSpace.from_json(value),
             max_length=int(value["max_length"]),
             thresholds=tuple(map(float, value["thresholds"])),
             tunes=False,

@@ -17,7 +17,7 @@ import torch
 from burnish.errors import ModelFormatError
 from burnish.recipe.training import Training
 from burnish.records import Prediction
-from burnish.runfolder import storage_errors, write_json, write_text
+from burnish.runfolder import MODEL_FACTS, storage_errors, write_json, write_text
 from burnish.tasks.base import TASKS, Task
 from burnish.training.averaging import MARK, averages
 from burnish.training.card import model_card
@@ -34,7 +34,6 @@ from burnish.training.models import (
 from burnish.training.predict import logits
 from burnish.training.quiet import quiet
 
-FILE = "burnish.json"
 _VERSION = 1
 
 
@@ -60,7 +59,7 @@ def save_model_folder(
         with storage_errors(path), quiet():
             _save_weights(model, temporary)
             tokenizer.save_pretrained(temporary)
-        write_json(temporary / FILE, _facts(task, meta) | {MARK: averages(model)})
+        write_json(temporary / MODEL_FACTS, _facts(task, meta) | {MARK: averages(model)})
         write_text(temporary / "README.md", model_card(task, meta))
         with storage_errors(path):
             temporary.chmod(0o755)
@@ -93,13 +92,13 @@ def _facts(task: Task, meta: Mapping[str, Any]) -> dict[str, Any]:
 
 def read_task(folder: Path) -> Task:
     """Return the task of a model folder. Raises ModelFormatError (BN303) without burnish.json."""
-    facts = read_config(folder / FILE)
+    facts = read_config(folder / MODEL_FACTS)
     try:
         return TASKS.get(facts["task"]["kind"]).from_json(facts["task"])
     except (KeyError, TypeError, ValueError) as err:
         raise ModelFormatError(
             f"its task cannot be read: {type(err).__name__}: {err}",
-            where=str(folder / FILE),
+            where=str(folder / MODEL_FACTS),
             fix="name a model folder that Burnish wrote",
         ) from err
 

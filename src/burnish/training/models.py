@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from burnish.errors import ModelFormatError, ModelNotFoundError, ModelTaskError
-from burnish.runfolder import sha256
+from burnish.runfolder import MODEL_FACTS, sha256
 from burnish.tasks.base import Task
 from burnish.training.averaging import MARK, add_averaging_layer, averages
 from burnish.training.guard import check_folder, damaged, read_config
@@ -232,7 +232,7 @@ def load_body(source: ModelSource) -> Any:
 
 def open_adapter(model: Any, folder: Path) -> Any:
     """Return the PEFT model of `folder` over its base. Raises ModelFormatError (BN303)."""
-    facts = folder / "burnish.json"
+    facts = folder / MODEL_FACTS
     if facts.is_file() and read_config(facts).get(MARK) and not averages(model):
         add_averaging_layer(model)
     with _loading(folder):

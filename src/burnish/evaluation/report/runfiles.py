@@ -173,8 +173,4 @@ def _rows(path: Path) -> pl.DataFrame | None:
 def _space(value: Any) -> LabelSpace | None:
     if not isinstance(value, dict) or not value.get("labels"):
         return None
-    return LabelSpace(
-        names=tuple(map(str, value["labels"])),
-        multi_label=bool(value.get("multi_label")),
-        positive=value.get("positive"),
-    )
+    return LabelSpace.from_json(value)

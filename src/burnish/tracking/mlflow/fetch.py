@@ -22,7 +22,7 @@ from urllib.request import url2pathname
 import yaml
 
 from burnish.errors import TrackerError
-from burnish.runfolder import storage_errors
+from burnish.runfolder import MODEL_FACTS, storage_errors
 from burnish.tracking.mlflow.store import (
     Store,
     import_mlflow,
@@ -33,7 +33,7 @@ from burnish.tracking.mlflow.store import (
 )
 
 CHECKPOINTS = "checkpoints"  # folder of a run's artifacts; one folder `epoch-<n>` inside each
-_MODEL_FILES = ("burnish.json", "config.json", "adapter_config.json")
+_MODEL_FILES = (MODEL_FACTS, "config.json", "adapter_config.json")
 _REGISTERED = re.compile(
     r"models:/+(?P<name>[^/@]+)(?:@(?P<alias>[^/]+)|/(?P<version>[^/]+))?/?", re.ASCII
 )
