@@ -179,3 +179,10 @@ class PredictionError(BurnishError):
     """Prediction files cannot be scored or compared: other rows, unknown labels, no rows."""
 
     code = "BN602"
+
+
+class ParityError(BurnishError):
+    """An exported model answers otherwise than the one that was judged."""
+
+    code = "BN603"
+    exit_code = 1

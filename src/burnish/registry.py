@@ -18,9 +18,11 @@ T = TypeVar("T")
 class Registry(Generic[T]):
     """One family of plug-ins; `family` is also the entry-point group `burnish.<family>s`."""
 
-    def __init__(self, family: str, builtins: Mapping[str, str], *, key: str | None = None) -> None:
+    def __init__(
+        self, family: str, builtins: Mapping[str, str], *, where: str | None = None
+    ) -> None:
         self.family = family
-        self._key = key or f"{family}.kind"
+        self._named_in = where or f"recipe key `{family}.kind`"
         found = {ep.name: ep.value for ep in entry_points(group=f"burnish.{family}s")}
         self._where = found | dict(builtins)  # a plug-in cannot shadow a built-in
 
@@ -38,7 +40,7 @@ class Registry(Generic[T]):
             near = get_close_matches(name, self._where, n=1)
             raise UnknownPluginError(
                 f"no {self.family} is called {name!r}",
-                where=f"recipe key `{self._key}`",
+                where=self._named_in,
                 fix=f"use {near[0]!r}" if near else f"use one of {', '.join(self.names())}",
             )
         module, _, attribute = self._where[name].partition(":")

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from burnish.errors import PredictionError
 from burnish.evaluation.answers import Answers
-from burnish.evaluation.compare import bootstrap_p, compare, mcnemar_p
+from burnish.evaluation.compare import bootstrap_p, compare, mcnemar_p, points
 from burnish.records import LabelSpace
 
 BINARY = LabelSpace(names=("no", "yes"), multi_label=False, positive="yes")
@@ -102,6 +102,10 @@ def test_a_metric_that_needs_probabilities_is_refused_for_answers_without() -> N
 
     with pytest.raises(PredictionError, match="roc_auc of tuned is not defined"):
         compare(a, a, metric="roc_auc", names=("tuned", "b"))
+
+
+def test_a_difference_that_rounds_to_nought_has_no_sign() -> None:
+    assert [points(d) for d in (0.043, -0.01, -0.0003, 0.0)] == ["4.3", "−1.0", "0.0", "0.0"]
 
 
 @settings(deadline=None)

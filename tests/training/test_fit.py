@@ -192,7 +192,7 @@ def test_the_best_epoch_is_kept_and_early_stopping_waits_its_patience(
         line["metrics"]["validation/loss"] for line in result.history if line["kind"] == "epoch"
     ]
     assert result.state.stop == "early"
-    assert result.state.best_epoch == int(np.argmin(losses)) + 1 == len(losses) - 2
+    assert result.kept_epoch == int(np.argmin(losses)) + 1 == len(losses) - 2
 
 
 def test_bf16_learns_about_what_fp32_learns(
@@ -280,8 +280,18 @@ def test_no_rows_to_choose_on_keeps_the_last_epoch(
 ) -> None:
     result = run(make_recipe(keep="last"), choose=None)
 
-    assert result.state.best_epoch is None
+    assert result.kept_epoch == result.plan.epochs
     assert not result.model.training
+
+
+def test_keeping_the_last_epoch_tells_the_last_though_another_scored_best(
+    run: Fit, make_recipe: Callable[..., Recipe]
+) -> None:
+    result = run(make_recipe(keep="last", epochs=12.0, learning_rate=0.03))
+
+    assert result.state.best_epoch is not None
+    assert result.state.best_epoch < 12
+    assert result.cost()["kept_epoch"] == 12
 
 
 def test_the_asymmetric_loss_is_refused_for_one_label_a_row(

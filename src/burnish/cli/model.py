@@ -1,4 +1,4 @@
-"""Commands that act on a model: predict, evaluate."""
+"""Commands that act on a model: predict, evaluate, export."""
 
 from pathlib import Path
 from typing import Annotated
@@ -19,6 +19,7 @@ def register(app: typer.Typer) -> None:
     """Add this file's commands."""
     app.command()(predict)
     app.command()(evaluate)
+    app.command()(export)
 
 
 def predict(
@@ -86,3 +87,20 @@ def evaluate(
         print_json([score.to_json() for score in scores])
     else:
         show_scores(scores)
+
+
+def export(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.")],
+    form: Annotated[str, typer.Option("--format", help="merged or onnx.")],
+    out: Out = None,
+    as_json: Json = False,
+) -> None:
+    """Write the model in another form, checked against the answers that were judged."""
+    from burnish.pipeline.export import export as export_run
+
+    place, parity = export_run(folder, form, out)
+    say(parity.words)
+    if as_json:
+        print_json({"folder": str(place)} | parity.to_json())
+    else:
+        typer.echo(place)

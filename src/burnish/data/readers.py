@@ -25,7 +25,7 @@ READERS: Registry[Reader] = Registry(
         "parquet": "burnish.data.formats.parquet:read",
         "txt": "burnish.data.formats.lines:read",
     },
-    key="data.from",
+    where="recipe key `data.from`",
 )
 
 

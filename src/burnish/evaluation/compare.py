@@ -103,7 +103,7 @@ def mcnemar_p(a: Answers, b: Answers) -> float:
 
 def points(fraction: float) -> str:
     """Return a fraction as points, as people say metrics: 0.043 → "4.3", −0.01 → "−1.0"."""
-    return f"{100 * fraction + 0.0:.1f}".replace("-", "−")
+    return f"{100 * fraction:z.1f}".replace("-", "−")
 
 
 def _value(metric: Metric, name: str, answers: Answers, system: str) -> float:

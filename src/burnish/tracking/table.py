@@ -16,7 +16,7 @@ TRACKERS: Registry[TrackerFactory] = Registry(
         "mlflow": "burnish.tracking.mlflow:from_recipe",
         "tensorboard": "burnish.tracking.tensorboard:from_recipe",
     },
-    key="tracking.trackers",
+    where="recipe key `tracking.trackers`",
 )
 
 

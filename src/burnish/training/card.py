@@ -10,19 +10,26 @@ classify = pipeline("text-classification", model="path/to/this/folder")
 classify("some text", top_k=None, truncation=True)"""
 _OPEN_ADAPTER = """from peft import AutoPeftModelForSequenceClassification
 model = AutoPeftModelForSequenceClassification.from_pretrained(
-    "path/to/this/folder", num_labels={labels}
+    "path/to/this/folder", num_labels=LABELS
 )"""
 
+_OPEN_ONNX = """import numpy as np
+import onnxruntime
+from transformers import AutoTokenizer
+tokenizer = AutoTokenizer.from_pretrained("path/to/this/folder")
+session = onnxruntime.InferenceSession("path/to/this/folder/model.onnx")
+rows = tokenizer(["some text"], padding=True, truncation=True, return_tensors="np")
+logits, = session.run(["logits"], {name: rows[name] for name in ("input_ids", "attention_mask")})"""
+_OPEN = {"transformers": _OPEN_FULL, "peft": _OPEN_ADAPTER, "onnx": _OPEN_ONNX}
 
-def model_card(task: Task, meta: Mapping[str, Any]) -> str:
-    """Return the README.md of a model folder."""
+
+def model_card(task: Task, meta: Mapping[str, Any], *, form: str) -> str:
+    """Return the README.md of a folder whose form is transformers, peft or onnx."""
     told = task.to_json()
     labels = told.get("labels", [])
-    adapter = meta.get("method") not in (None, "full")
-    opening = _OPEN_ADAPTER.format(labels=len(labels)) if adapter else _OPEN_FULL
     lines = [
         "---",
-        "library_name: " + ("peft" if adapter else "transformers"),
+        f"library_name: {form}",
         f"pipeline_tag: {told['kind']}",
         f"base_model: {meta.get('base_model')}",
         "---",
@@ -38,7 +45,7 @@ def model_card(task: Task, meta: Mapping[str, Any]) -> str:
         "",
         *_score_rows(meta.get("scores", [])),
         "```python",
-        opening,
+        _OPEN[form].replace("LABELS", str(len(labels))),
         "```",
         "",
         'Thresholds applied: `burnish predict path/to/this/folder --text "some text"`',

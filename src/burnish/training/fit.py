@@ -53,6 +53,7 @@ class FitResult:
     plan: Plan
     trainable_parameters: int
     total_parameters: int
+    kept_epoch: float  # whose weights the model has; 1 after the first
     peak_memory_mb: float  # of this process so far; of the GPU where there is one
 
     @property
@@ -71,14 +72,14 @@ class FitResult:
         return self.state.tokens / max(self.state.seconds, 1e-9)
 
     def cost(self) -> dict[str, Any]:
-        """Return the manifest's entry: seconds, epochs, best epoch, speed, memory."""
+        """Return the manifest's entry: seconds, epochs, the epoch kept, speed, memory."""
         state = self.state
         seconds = max(state.seconds, 1e-9)
         return {
             "seconds": round(state.seconds, 3),
-            "epochs": round(state.step / self.plan.steps_per_epoch, 4),
+            "epochs": _epochs(state, self.plan),
             "steps": state.step,
-            "best_epoch": state.best_epoch,
+            "kept_epoch": self.kept_epoch,
             "stopped": state.stop,
             "tokens_per_second": round(self.tokens_per_second, 1),
             "samples_per_second": round(state.rows / seconds, 2),
@@ -222,9 +223,11 @@ def _finish(
 ) -> FitResult:
     """Put the chosen weights in place and choose the thresholds for them."""
     keeps_best = parts.training.keep == "best" and choose is not None
+    kept_epoch = _epochs(parts.state, parts.plan)
     if keeps_best and checkpoints and has_checkpoint(checkpoints, BEST):
         best = load_checkpoint(checkpoints, BEST)
         restore_weights(parts.model, best.weights, where=checkpoints)
+        kept_epoch = parts.state.best_epoch or kept_epoch
     elif parts.average:
         parts.average.swap()
     parts.model.eval()
@@ -241,8 +244,13 @@ def _finish(
         plan=parts.plan,
         trainable_parameters=parts.trainable,
         total_parameters=sum(one.numel() for one in parts.model.parameters()),
+        kept_epoch=kept_epoch,
         peak_memory_mb=peak_memory_mb(parts.hardware.device),
     )
+
+
+def _epochs(state: RunState, plan: Plan) -> float:
+    return round(state.step / plan.steps_per_epoch, 4)
 
 
 def peak_memory_mb(device: str) -> float:

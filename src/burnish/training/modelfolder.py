@@ -57,10 +57,8 @@ def save_model_folder(
         temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
     try:
         with storage_errors(path), quiet():
-            _save_weights(model, temporary)
-            tokenizer.save_pretrained(temporary)
-        write_json(temporary / MODEL_FACTS, _facts(task, meta) | {MARK: averages(model)})
-        write_text(temporary / "README.md", model_card(task, meta))
+            form = _save_weights(model, temporary)
+        save_facts(temporary, model, tokenizer, task, meta=meta, form=form)
         with storage_errors(path):
             temporary.chmod(0o755)
             shutil.rmtree(path, ignore_errors=True)
@@ -69,11 +67,28 @@ def save_model_folder(
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _save_weights(model: Any, folder: Path) -> None:
+def save_facts(
+    folder: Path,
+    model: Any,
+    tokenizer: Any,
+    task: Task,
+    *,
+    meta: Mapping[str, Any],
+    form: str,
+) -> None:
+    """Write what stands beside the weights: tokenizer, burnish.json, model card."""
+    with storage_errors(folder), quiet():
+        tokenizer.save_pretrained(folder)
+    write_json(folder / MODEL_FACTS, _facts(task, meta) | {MARK: averages(model)})
+    write_text(folder / "README.md", model_card(task, meta, form=form))
+
+
+def _save_weights(model: Any, folder: Path) -> str:
     if hasattr(model, "get_base_model"):
         save_adapter(model, folder)
-    else:
-        model.save_pretrained(folder)
+        return "peft"
+    model.save_pretrained(folder)
+    return "transformers"
 
 
 def _facts(task: Task, meta: Mapping[str, Any]) -> dict[str, Any]:

@@ -210,7 +210,7 @@ def _manifest(space: LabelSpace, count: int) -> dict[str, Any]:
         },
         "timings": {"load": 0.9, "check": 2.4, "encode": 1.8, "train": 412.7, "predict": 9.1},
         "training": {
-            "seconds": 412.7, "epochs": 6, "best_epoch": 4, "tokens_per_second": 5212.0,
+            "seconds": 412.7, "epochs": 6, "kept_epoch": 4, "tokens_per_second": 5212.0,
             "samples_per_second": 104.6, "peak_memory_mb": 1843.0,
         },
         "truncated": {"train": {"rows_cut": 12, "tokens_lost": 431}},

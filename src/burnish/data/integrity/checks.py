@@ -39,7 +39,7 @@ CHECKS: Registry[Check] = Registry(
         "near-leak": "burnish.data.integrity.sides:near_leak",
         "missing-class": "burnish.data.integrity.sides:missing_class",
     },
-    key="data.checks",
+    where="recipe key `data.checks`",
 )
 
 Parts = dict[str, pl.DataFrame]

@@ -17,5 +17,5 @@ BASELINES: Registry[type[Baseline]] = Registry(
         "tfidf-svm": f"{_HERE}.tfidf_svm:TfidfSvm",
         "frozen-encoder": f"{_HERE}.frozen_encoder:FrozenEncoder",
     },
-    key="evaluation.baselines",
+    where="recipe key `evaluation.baselines`",
 )

@@ -26,7 +26,7 @@ METRICS: Registry[Metric] = Registry(
         "roc_auc": "burnish.evaluation.metrics.ranking:roc_auc",
         "ece": "burnish.evaluation.calibration:ece",
     },
-    key="evaluation.metrics",
+    where="recipe key `evaluation.metrics`",
 )
 
 

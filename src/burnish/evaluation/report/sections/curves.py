@@ -37,25 +37,25 @@ class _Line:
 
 
 def view(run: RunFiles) -> dict[str, Any]:
-    """Return up to three charts, and the best epoch if the manifest tells it."""
+    """Return up to three charts, and the epoch kept if the manifest tells it."""
     if run.history is None:
         raise Absent("history.jsonl is not in the run folder.")
     lines = {line.name: line for line in _lines(run.history)}
-    best = run.section("training").get("best_epoch")
+    training = run.section("training")
+    kept = training.get("kept_epoch")
     end = max((p[0] for line in lines.values() for p in line.points), default=0.0)
     epochs = scale_of([0.0, end], wanted=6)
     charts = [
-        _chart("Loss", "lower is better", _named(lines, "loss"), epochs, best, figures),
-        _metric_chart(lines, run.metric, epochs, best),
+        _chart("Loss", "lower is better", _named(lines, "loss"), epochs, kept, figures),
+        _metric_chart(lines, run.metric, epochs, kept),
         _chart("Learning rate", "peak, then decay", _named(lines, "learning_rate"), epochs, None),
     ]
     shown = [chart for chart in charts if chart]
     if not shown:
         raise Absent("history.jsonl holds no numbers to draw.")
-    training = run.section("training")
     return {
         "charts": shown,
-        "best_epoch": best if is_number(best) else None,
+        "kept_epoch": kept if is_number(kept) else None,
         "epochs": training.get("epochs"),
         "stopped": _STOPPED.get(str(training.get("stopped"))),
     }
@@ -90,12 +90,12 @@ def _named(lines: Mapping[str, _Line], metric: str) -> list[_Line]:
 
 
 def _metric_chart(
-    lines: Mapping[str, _Line], wanted: str, epochs: Scale, best: Any
+    lines: Mapping[str, _Line], wanted: str, epochs: Scale, kept: Any
 ) -> dict[str, Any] | None:
     for metric in (wanted, *_WELL_KNOWN):
         if found := _named(lines, metric):
             label, note = metric_label(metric), "out of 100"
-            return _chart(label, note, found, epochs, best, out_of_100, (0.0, 1.0))
+            return _chart(label, note, found, epochs, kept, out_of_100, (0.0, 1.0))
     return None
 
 
@@ -104,7 +104,7 @@ def _chart(
     note: str,
     lines: list[_Line],
     epochs: Scale,
-    best: Any,
+    kept: Any,
     write: Callable[[float], str] = "{:.2g}".format,
     bounds: tuple[float, float] | None = None,
 ) -> dict[str, Any] | None:
@@ -121,7 +121,7 @@ def _chart(
         "note": note,
         "x": epochs,
         "y": scale,
-        "best": epochs.at(best) if is_number(best) else None,
+        "kept": epochs.at(kept) if is_number(kept) else None,
         "series": [_series(line, epochs, scale, write) for line in ordered],
         "summary": "; ".join(
             f"{line.spoken} from {write(line.points[0][1])} to {write(line.points[-1][1])}"

@@ -1,0 +1,149 @@
+"""Write a run's model in another form, and prove that it still answers as it was judged."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from burnish.errors import ParityError, RunFolderError, StorageError
+from burnish.evaluation.report.words import share
+from burnish.records import Prediction
+from burnish.runfolder import (
+    MODEL_FACTS,
+    RunFolder,
+    read_json,
+    read_predictions,
+    storage_errors,
+    write_json,
+)
+from burnish.training.exports import EXPORTS
+from burnish.training.modelfolder import Answerer
+
+_JUDGED = ("test", "validation", "train")  # the first there is answers for
+# Largest difference of a score, and least share of equal answers, by the precision of the run:
+# an export computes in fp32, so a run judged in bf16 can differ by the rounding of bf16.
+_BOUNDS = {"fp32": (1e-4, 1.0), "bf16": (0.03, 0.995)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parity:
+    """How the exported model's answers compare with those that were judged."""
+
+    format: str
+    split: str
+    rows: int
+    equal_answers: int
+    largest_score_difference: float
+    most_allowed: float
+    least_equal_share: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether the export answers as the judged model, within the bounds."""
+        return (
+            self.largest_score_difference <= self.most_allowed
+            and self.equal_answers >= self.least_equal_share * self.rows
+        )
+
+    @property
+    def words(self) -> str:
+        """The comparison in a sentence."""
+        return (
+            f"{self.equal_answers:,} of {self.rows:,} answers on {self.split} "
+            f"({share(self.equal_answers, self.rows)}) are those that were judged; "
+            f"scores differ by at most {self.largest_score_difference:.1g} "
+            f"({self.most_allowed:g} allowed)"
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the content of parity.json."""
+        return asdict(self) | {"holds": self.holds}
+
+
+def export(run: Path, form: str, out: Path | None) -> tuple[Path, Parity]:
+    """Write the run's model in `form` to `out` (none: `RUN/export/<form>`), and check it.
+
+    Raises:
+        RunFolderError: BN601, not a run folder, or it holds no answers of the tuned model.
+        StorageError: BN402, the folder cannot be written, or is not empty.
+        ParityError: BN603, the export answers otherwise; it stays there to be looked at.
+    """
+    folder, chosen = RunFolder.open(run), EXPORTS.get(form)
+    split, judged = _judged(folder)
+    place = _empty(out or folder.root / "export" / form)
+    answerer = Answerer.open(folder.model)
+    facts = read_json(folder.model / MODEL_FACTS)
+    meta = {key: facts.get(key) for key in ("name", "base_model", "method")}
+    chosen.write(answerer, meta | {"scores": _scores(folder, split)}, place)
+    rows = _rows(folder, split)
+    encoded = answerer.task.encode(rows, answerer.tokenizer)
+    answers = answerer.task.decode(chosen.open(place)(encoded), encoded)
+    parity = _compare(form, split, judged, answers, _precision(folder))
+    write_json(place / "parity.json", parity.to_json())
+    if not parity.holds:
+        raise ParityError(
+            f"the export answers otherwise: {parity.words}",
+            where=str(place),
+            fix="do not use it; export again from a run made on this machine, or report this",
+        )
+    return place, parity
+
+
+def _empty(place: Path) -> Path:
+    with storage_errors(place):
+        place.mkdir(parents=True, exist_ok=True)
+        if any(place.iterdir()):
+            raise StorageError(
+                "the folder exists and is not empty",
+                where=str(place),
+                fix="remove it, or name another folder with `--out`",
+            )
+    return place
+
+
+def _judged(folder: RunFolder) -> tuple[str, list[Prediction]]:
+    for split in _JUDGED:
+        path = folder.predictions("tuned", split)
+        if path.is_file() and (folder.splits / f"{split}.parquet").is_file():
+            return split, read_predictions(path)
+    raise RunFolderError(
+        "it holds no answers of the tuned model to compare with",
+        where=str(folder.root / "predictions"),
+        fix="name the folder of a finished run",
+    )
+
+
+def _rows(folder: RunFolder, split: str) -> pl.DataFrame:
+    with storage_errors(folder.splits):
+        return pl.read_parquet(folder.splits / f"{split}.parquet")
+
+
+def _scores(folder: RunFolder, split: str) -> list[dict[str, Any]]:
+    kept = read_json(folder.scores)
+    return [one for one in kept if one["system"] == "tuned" and one["split"] == split]
+
+
+def _precision(folder: RunFolder) -> str:
+    return str(read_json(folder.manifest)["hardware"]["precision"])
+
+
+def _compare(
+    form: str, split: str, judged: list[Prediction], answers: list[Prediction], precision: str
+) -> Parity:
+    told = {one.example_id: one for one in answers}
+    pairs = [(one, told[one.example_id]) for one in judged]
+    most, least = _BOUNDS["fp32" if precision == "fp32" else "bf16"]
+    return Parity(
+        format=form,
+        split=split,
+        rows=len(pairs),
+        equal_answers=sum(a.answer == b.answer for a, b in pairs),
+        largest_score_difference=max(_gap(a, b) for a, b in pairs),
+        most_allowed=most,
+        least_equal_share=least,
+    )
+
+
+def _gap(a: Prediction, b: Prediction) -> float:
+    return max((abs(score - b.scores[name]) for name, score in a.scores.items()), default=0.0)
