@@ -284,6 +284,21 @@ def test_no_rows_to_choose_on_keeps_the_last_epoch(
     assert not result.model.training
 
 
+@pytest.mark.parametrize("keep", ["best", "last"])
+def test_what_was_judged_is_what_the_kept_weights_say(
+    keep: str,
+    run: Fit,
+    make_recipe: Callable[..., Recipe],
+    choose: Encoded,
+    hardware: Hardware,
+) -> None:
+    result = run(make_recipe(keep=keep, epochs=6.0, learning_rate=0.03, average=0.9))
+
+    again = logits(result.model, choose, result.task, hardware)
+    assert result.choose_outputs is not None
+    np.testing.assert_array_equal(result.choose_outputs, again)
+
+
 def test_keeping_the_last_epoch_tells_the_last_though_another_scored_best(
     run: Fit, make_recipe: Callable[..., Recipe]
 ) -> None:

@@ -9,11 +9,13 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import lightning as L  # noqa: N812  (the name its own documentation uses)
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from burnish.tasks.base import Batch, Encoded, Task
 from burnish.tracking.base import Tracker
@@ -70,6 +72,15 @@ class Recorder(L.Callback):  # type: ignore[misc]  # Lightning has no types
         self._tracker.log_metrics(told, step=state.step)
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What the model said of the rows that choose, and when."""
+
+    step: int
+    epoch: int  # 1 for the first
+    outputs: NDArray[np.float32]  # shape (n, classes)
+
+
 class Judge(L.Callback):  # type: ignore[misc]  # Lightning has no types
     """Scores the epoch on the rows that choose, and says whether it is the best so far."""
 
@@ -82,6 +93,8 @@ class Judge(L.Callback):  # type: ignore[misc]  # Lightning has no types
         self.improved = False
         self.metrics: Metrics = {}
         self.task: Task = parts.task  # with the thresholds of the latest epoch
+        self.latest: Judged | None = None  # of this sitting
+        self.best: Judged | None = None
 
     def on_train_batch_end(
         self, _trainer: Any, _module: Any, outputs: Any, batch: Step, _index: int
@@ -123,6 +136,7 @@ class Judge(L.Callback):  # type: ignore[misc]  # Lightning has no types
             outputs = logits(
                 parts.model, choose, parts.task, parts.hardware, packed=self._feed.packed
             )
+        self.latest = Judged(parts.state.step, parts.state.epoch, outputs)
         batch: Batch = {"targets": torch.from_numpy(choose.targets)}
         loss = float(parts.task.loss(torch.from_numpy(outputs), batch)) / len(choose)
         self.task = parts.task.tune(outputs, choose)
@@ -143,6 +157,7 @@ class Judge(L.Callback):  # type: ignore[misc]  # Lightning has no types
         state.waited = 0 if gain > (early.min_delta if early else 0) else state.waited + 1
         if self.improved:
             state.best_value, state.best_epoch = value, state.epoch
+            self.best = self.latest
 
 
 class Stopper(L.Callback):  # type: ignore[misc]  # Lightning has no types

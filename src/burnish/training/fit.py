@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L  # noqa: N812  (the name its own documentation uses)
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from burnish.errors import RecipeError
 from burnish.recipe.recipe import Recipe
@@ -54,6 +56,7 @@ class FitResult:
     trainable_parameters: int
     total_parameters: int
     kept_epoch: float  # whose weights the model has; 1 after the first
+    choose_outputs: NDArray[np.float32] | None  # on the rows that choose, (n, classes)
     peak_memory_mb: float  # of this process so far; of the GPU where there is one
 
     @property
@@ -135,7 +138,7 @@ def fit(
     data = StepData(train, task, recipe.training, feed=feed, plan=parts.plan, state=parts.state)
     if parts.state.step < parts.plan.steps and parts.state.stop is None:
         _run(parts, data, callbacks, stopper)
-    return _finish(parts, feed, choose, checkpoints)
+    return _finish(parts, feed, judge, choose, checkpoints)
 
 
 def _check_metric(training: Training, task: Task) -> None:
@@ -219,23 +222,30 @@ def _run(parts: Parts, data: StepData, callbacks: list[L.Callback], stopper: Sto
 
 
 def _finish(
-    parts: Parts, feed: Feed, choose: Encoded | None, checkpoints: Path | None
+    parts: Parts, feed: Feed, judge: Judge, choose: Encoded | None, checkpoints: Path | None
 ) -> FitResult:
     """Put the chosen weights in place and choose the thresholds for them."""
+    state, outputs = parts.state, None
     keeps_best = parts.training.keep == "best" and choose is not None
-    kept_epoch = _epochs(parts.state, parts.plan)
+    kept_epoch = _epochs(state, parts.plan)
     if keeps_best and checkpoints and has_checkpoint(checkpoints, BEST):
         best = load_checkpoint(checkpoints, BEST)
         restore_weights(parts.model, best.weights, where=checkpoints)
-        kept_epoch = parts.state.best_epoch or kept_epoch
-    elif parts.average:
-        parts.average.swap()
+        kept_epoch = state.best_epoch or kept_epoch
+        if judge.best and judge.best.epoch == state.best_epoch:
+            outputs = judge.best.outputs
+    else:
+        if parts.average:
+            parts.average.swap()
+        if judge.latest and judge.latest.step == state.step:
+            outputs = judge.latest.outputs
     parts.model.eval()
     use_whole_table(parts.model)
     use_plain_dropout(parts.model)
     task = parts.task
     if choose is not None:
-        outputs = logits(parts.model, choose, task, parts.hardware, packed=feed.packed)
+        if outputs is None:  # judged in an earlier sitting
+            outputs = logits(parts.model, choose, task, parts.hardware, packed=feed.packed)
         task = task.tune(outputs, choose)
     return FitResult(
         model=parts.model,
@@ -245,6 +255,7 @@ def _finish(
         trainable_parameters=parts.trainable,
         total_parameters=sum(one.numel() for one in parts.model.parameters()),
         kept_epoch=kept_epoch,
+        choose_outputs=outputs,
         peak_memory_mb=peak_memory_mb(parts.hardware.device),
     )
 

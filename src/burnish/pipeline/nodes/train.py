@@ -77,10 +77,17 @@ def _can_answer(source: ModelSource, task: Task) -> bool:
 
 
 def tuned_predictions(
-    fitted: FitResult, encoded: dict[str, Encoded], hardware: Hardware
+    fitted: FitResult,
+    encoded: dict[str, Encoded],
+    choosing_split: str | None,
+    hardware: Hardware,
 ) -> dict[str, list[Prediction]]:
     """What the trained model answers on each split."""
-    return {
-        name: fitted.task.decode(logits(fitted.model, part, fitted.task, hardware), part)
-        for name, part in encoded.items()
-    }
+    outputs = {choosing_split: fitted.choose_outputs}  # the epoch kept was judged on it already
+    found = {}
+    for name, part in encoded.items():
+        said = outputs.get(name)
+        if said is None:
+            said = logits(fitted.model, part, fitted.task, hardware)
+        found[name] = fitted.task.decode(said, part)
+    return found
