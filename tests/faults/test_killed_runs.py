@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ SEED = int(os.environ.get("BURNISH_TORTURE_SEED", "0"))
 COUNT = int(os.environ.get("BURNISH_TORTURE_COUNT", "40"))
 BURNISH = str(Path(sys.executable).with_name("burnish"))
 LAST = "last"
+ENVIRONMENT = os.environ | {"HF_HUB_OFFLINE": "1"}
 
 
 def recipe(folder: Path) -> Path:
@@ -37,31 +39,48 @@ def recipe(folder: Path) -> Path:
     return path
 
 
+def burnish(*words: str) -> None:
+    done = subprocess.run([BURNISH, *words], env=ENVIRONMENT, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def answers(run: Path) -> dict[str, str]:
+    return {path.name: path.read_text("utf-8") for path in run.glob("predictions/tuned.*.jsonl")}
+
+
 @pytest.mark.torture
 @pytest.mark.timeout(36_000)
-def test_a_killed_run_leaves_whole_files_and_can_be_resumed(tmp_path: Path) -> None:
-    path = recipe(tmp_path)
+def test_a_killed_run_leaves_whole_files_and_resumed_answers_as_one_left_alone(
+    tmp_path: Path,
+) -> None:
+    path = str(recipe(tmp_path))
+    started = time.monotonic()
+    burnish("run", path, "--out", str(tmp_path / "alone"))
+    whole_run = time.monotonic() - started
+    expected = answers(tmp_path / "alone")
+    assert expected
     chance = random.Random(SEED)
-    environment = os.environ | {"HF_HUB_OFFLINE": "1"}
+    resumed = 0
     for number in range(COUNT):
         run = tmp_path / f"run-{number}"
-        started = subprocess.Popen(
-            [BURNISH, "run", str(path), "--out", str(run)],
-            env=environment,
+        killed = subprocess.Popen(
+            [BURNISH, "run", path, "--out", str(run)],
+            env=ENVIRONMENT,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        time.sleep(chance.uniform(3, 40))
-        started.send_signal(signal.SIGKILL)
-        started.wait()
+        time.sleep(chance.uniform(0.1, 1.1) * whole_run)
+        killed.send_signal(signal.SIGKILL)
+        killed.wait()
 
         if has_checkpoint(run / "checkpoints", LAST):
             assert load_checkpoint(run / "checkpoints", LAST)
         for file in run.glob("*.json"):
             assert json.loads(file.read_text("utf-8")) is not None
         if (run / "recipe.yaml").exists():
-            done = subprocess.run(
-                [BURNISH, "resume", str(run)], env=environment, capture_output=True, check=False
-            )
-            assert done.returncode == 0, done.stderr
+            burnish("resume", str(run))
+            assert answers(run) == expected, f"killed in round {number}"
             assert (run / "report.html").exists()
+            resumed += 1
+        shutil.rmtree(run, ignore_errors=True)
+    assert resumed > 0
