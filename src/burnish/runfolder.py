@@ -105,6 +105,19 @@ def sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
+def empty_folder(path: Path, *, fix: str) -> Path:
+    """Make a folder, or take one that is empty.
+
+    Raises:
+        StorageError: BN402, it holds something, or cannot be made.
+    """
+    with storage_errors(path):
+        path.mkdir(parents=True, exist_ok=True)
+        if any(path.iterdir()):
+            raise StorageError("the folder exists and is not empty", where=str(path), fix=fix)
+    return path
+
+
 @dataclass(frozen=True, slots=True)
 class RunFolder:
     """Paths of one run; see `docs/reference/run-folder.md` for what each file holds."""
@@ -119,15 +132,8 @@ class RunFolder:
             StorageError: BN402, it exists and is not empty, or cannot be made.
         """
         root = out or _free_path(Path("runs"), name)
-        with storage_errors(root):
-            root.mkdir(parents=True, exist_ok=True)
-            if any(root.iterdir()):
-                raise StorageError(
-                    "the folder exists and is not empty",
-                    where=str(root),
-                    fix="name another folder with `--out`, or go on with `burnish resume`",
-                )
-        return cls(root)
+        fix = "name another folder with `--out`, or go on with `burnish resume`"
+        return cls(empty_folder(root, fix=fix))
 
     @classmethod
     def open(cls, root: Path) -> "RunFolder":

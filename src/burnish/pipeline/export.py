@@ -6,12 +6,13 @@ from typing import Any
 
 import polars as pl
 
-from burnish.errors import ParityError, RunFolderError, StorageError
+from burnish.errors import ParityError, RunFolderError
 from burnish.evaluation.report.words import share
 from burnish.records import Prediction
 from burnish.runfolder import (
     MODEL_FACTS,
     RunFolder,
+    empty_folder,
     read_json,
     read_predictions,
     storage_errors,
@@ -71,7 +72,9 @@ def export(run: Path, form: str, out: Path | None) -> tuple[Path, Parity]:
     """
     folder, chosen = RunFolder.open(run), EXPORTS.get(form)
     split, judged = _judged(folder)
-    place = _empty(out or folder.root / "export" / form)
+    place = empty_folder(
+        out or folder.root / "export" / form, fix="remove it, or name another with `--out`"
+    )
     answerer = Answerer.open(folder.model)
     facts = read_json(folder.model / MODEL_FACTS)
     meta = {key: facts.get(key) for key in ("name", "base_model", "method")}
@@ -88,18 +91,6 @@ def export(run: Path, form: str, out: Path | None) -> tuple[Path, Parity]:
             fix="do not use it; export again from a run made on this machine, or report this",
         )
     return place, parity
-
-
-def _empty(place: Path) -> Path:
-    with storage_errors(place):
-        place.mkdir(parents=True, exist_ok=True)
-        if any(place.iterdir()):
-            raise StorageError(
-                "the folder exists and is not empty",
-                where=str(place),
-                fix="remove it, or name another folder with `--out`",
-            )
-    return place
 
 
 def _judged(folder: RunFolder) -> tuple[str, list[Prediction]]:
