@@ -1,6 +1,9 @@
 """Files of a run are written whole or not at all, and read back as they were."""
 
 import os
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -133,3 +136,34 @@ def test_files_are_readable_by_others_as_the_umask_says(tmp_path: Path) -> None:
 def test_a_ledger_entry_that_loses_a_row_cannot_be_made() -> None:
     with pytest.raises(ValueError, match="10 rows in, 9 told of"):
         LedgerEntry(stage="read", split="train", rows_in=10, kept=8, dropped={"null-text": 1})
+
+
+@contextmanager
+def small_disk(most: int) -> Iterator[None]:
+    """Let no file grow over `most` bytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_is_told_whatever_the_library_that_writes_makes_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "weights"
+
+    with pytest.raises(StorageError, match="cannot write"), small_disk(1000):
+        with atomic_writer(path) as file:
+            try:
+                file.write(b"0" * 1_000_000)
+            except OSError as err:
+                raise RuntimeError("unexpected position 704 vs 598") from err
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_that_is_not_the_disks_stays_what_it_is(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="mine"), atomic_writer(tmp_path / "file"):
+        raise RuntimeError("mine")
+
+    assert list(tmp_path.iterdir()) == []

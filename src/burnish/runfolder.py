@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from io import BufferedWriter, FileIO
 from pathlib import Path
 from typing import IO, Any
 
@@ -21,6 +22,19 @@ from burnish.records import Prediction
 
 MODEL_FACTS = "burnish.json"  # in a model folder: task, thresholds, what it was made from
 _HASH_BLOCK_BYTES = 1 << 20
+
+
+class _Watched(BufferedWriter):
+    """Remembers a failed write: a library that writes through it may raise something else."""
+
+    failure: OSError | None = None
+
+    def write(self, data: Any, /) -> int:
+        try:
+            return super().write(data)
+        except OSError as err:
+            self.failure = err
+            raise
 
 
 @contextmanager
@@ -36,28 +50,36 @@ def atomic_writer(path: Path) -> Iterator[IO[bytes]]:
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            yield file
-            with storage_errors(path):
+        try:
+            with _Watched(FileIO(descriptor, "wb")) as file:
+                try:
+                    yield file
+                except Exception:
+                    if file.failure:
+                        raise file.failure from None
+                    raise
                 file.flush()
                 os.fsync(file.fileno())
-        with storage_errors(path):
             os.chmod(temporary, 0o666 & ~_umask())  # noqa: PTH101
             os.replace(temporary, path)  # noqa: PTH105
             _sync_folder(path.parent)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+        finally:
+            Path(temporary).unlink(missing_ok=True)
 
 
 @contextmanager
-def storage_errors(path: Path) -> Iterator[None]:
-    """Turn an OSError inside the block into StorageError (BN402) that names `path`."""
+def storage_errors(path: Path, *also: type[Exception]) -> Iterator[None]:
+    """Turn an OSError inside the block into StorageError (BN402) that names `path`.
+
+    Args:
+        path: what could not be written.
+        also: what a library raises in its place.
+    """
     try:
         yield
-    except OSError as err:
+    except (OSError, *also) as err:
         raise StorageError(
-            f"cannot write: {err.strerror or err}",
+            f"cannot write: {getattr(err, 'strerror', None) or err}",
             where=str(path),
             fix="free space or give write permission there, or name another folder with `--out`",
         ) from err

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -102,3 +103,19 @@ def test_doctor_tells_precision_and_starter_models(capsys: pytest.CaptureFixture
     found = json.loads(capsys.readouterr().out)
     assert found["hardware"]["precision"] in ("fp32", "bf16")
     assert "sentence-transformers/all-MiniLM-L6-v2" in found["starter_models"]
+
+
+def test_a_stopped_run_says_how_to_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stopped(*_: object, started: Callable[[Path], None], **__: object) -> None:
+        started(tmp_path / "run")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("burnish.pipeline.run.run", stopped)
+
+    with pytest.raises(SystemExit) as left:
+        main(["run"])
+
+    assert left.value.code == 130
+    assert f"burnish resume {tmp_path / 'run'}" in capsys.readouterr().err

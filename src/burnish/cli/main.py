@@ -65,9 +65,6 @@ def main(arguments: list[str] | None = None) -> None:
             raise
         typer.echo(str(err), err=True)
         sys.exit(err.exit_code)
-    except KeyboardInterrupt:
-        typer.echo("stopped; `burnish resume RUN` goes on from the last checkpoint", err=True)
-        sys.exit(130)
     except BrokenPipeError:
         # The reader, such as `head`, has what it wanted.
         sys.stderr.close()

@@ -1,5 +1,7 @@
 """Commands that act on a recipe: run, resume, check."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -37,7 +39,8 @@ def run(
     from burnish.recipe.starter import starter_path
 
     loaded = load_recipe(recipe or starter_path(), overrides or ())
-    outcome = pipeline.run(loaded, out=out, announce=_announce, started=_started)
+    with _stoppable() as started:
+        outcome = pipeline.run(loaded, out=out, announce=_announce, started=started)
     _tell(outcome, gate=gate, as_json=as_json)
 
 
@@ -52,9 +55,9 @@ def resume(
     from burnish.runfolder import RunFolder
 
     opened = RunFolder.open(folder)
-    outcome = pipeline.resume(
-        load_recipe(opened.recipe), opened, announce=_announce, started=_started
-    )
+    loaded = load_recipe(opened.recipe)
+    with _stoppable() as started:
+        outcome = pipeline.resume(loaded, opened, announce=_announce, started=started)
     _tell(outcome, gate=gate, as_json=as_json)
 
 
@@ -79,8 +82,21 @@ def _announce(node: str, description: str) -> None:
     say(f"· {description or node}")
 
 
-def _started(folder: Path) -> None:
-    say(f"run folder: {folder}")
+@contextmanager
+def _stoppable() -> Iterator[Callable[[Path], None]]:
+    """Yield what is to be told the run folder; where the run is stopped, say how it goes on."""
+    folders: list[Path] = []
+
+    def started(folder: Path) -> None:
+        say(f"run folder: {folder}")
+        folders.append(folder)
+
+    try:
+        yield started
+    except (KeyboardInterrupt, SystemExit):
+        for folder in folders:
+            say(f"stopped; `burnish resume {folder}` goes on from the last checkpoint")
+        raise
 
 
 def _tell(outcome: "Outcome", *, gate: bool, as_json: bool) -> None:

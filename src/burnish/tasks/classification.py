@@ -149,7 +149,7 @@ class ClassificationTask(Task):
         form = self.objective.multiple if self.space.multi_label else self.objective.single
         return form(logits.float(), batch["targets"])
 
-    def probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    def _probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return probabilities in [0, 1] of the shape of the logits, (n, classes)."""
         wide = logits.astype(np.float64)
         scores = expit(wide) if self.space.multi_label else softmax(wide, axis=1)
@@ -157,7 +157,7 @@ class ClassificationTask(Task):
 
     def decode(self, logits: NDArray[np.float32], encoded: Encoded) -> list[Prediction]:
         """Return one answer a row, with the probability of every label."""
-        scores = self.probabilities(logits)
+        scores = self._probabilities(logits)
         names = self.space.names
         return [
             Prediction(
@@ -190,7 +190,7 @@ class ClassificationTask(Task):
         """Return the task with thresholds chosen for F1 on labelled rows."""
         if not self.tunes:
             return self
-        scores, truth = self.probabilities(logits), encoded.targets > _HALF
+        scores, truth = self._probabilities(logits), encoded.targets > _HALF
         if self.space.is_binary:
             scores, truth = scores[:, [self._positive()]], truth[:, [self._positive()]]
         chosen = tune_thresholds(scores, truth)

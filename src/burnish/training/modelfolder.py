@@ -13,6 +13,7 @@ from typing import Any
 
 import polars as pl
 import torch
+from safetensors import SafetensorError
 
 from burnish.errors import ModelFormatError
 from burnish.recipe.training import Training
@@ -56,7 +57,7 @@ def save_model_folder(
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
     try:
-        with storage_errors(path), quiet():
+        with storage_errors(path, SafetensorError), quiet():
             form = _save_weights(model, temporary)
         save_facts(temporary, model, tokenizer, task, meta=meta, form=form)
         with storage_errors(path):

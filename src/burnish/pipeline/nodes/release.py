@@ -1,5 +1,6 @@
 """Write what was made: the run folder's files, the model folder, the report, the tracker."""
 
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,10 @@ def split_files(context: Context, splits: Parts) -> list[Path]:
     paths = []
     for name, frame in splits.items():
         path = context.folder.splits / f"{name}.parquet"
+        held = BytesIO()  # Polars would write past a Python file, and tell a full disk its own way
+        frame.write_parquet(held)
         with atomic_writer(path) as file:
-            frame.write_parquet(file)
+            file.write(held.getbuffer())
         paths.append(path)
     return paths
 
