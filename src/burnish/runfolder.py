@@ -75,9 +75,10 @@ def storage_errors(path: Path, *also: type[Exception]) -> Iterator[None]:
         path: what could not be written.
         also: what a library raises in its place.
     """
+    failures: tuple[type[Exception], ...] = (OSError, *also)
     try:
         yield
-    except (OSError, *also) as err:
+    except failures as err:
         raise StorageError(
             f"cannot write: {getattr(err, 'strerror', None) or err}",
             where=str(path),
