@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from burnish import errors
-from burnish.errors import BurnishError, LeakError
+from burnish.errors import BurnishError, LabelError
 
 KINDS = [
     kind
@@ -18,10 +18,10 @@ REFERENCE = Path(__file__).parents[1] / "docs" / "reference" / "errors.md"
 
 
 def test_an_error_tells_code_what_where_and_fix() -> None:
-    err = LeakError("3 texts are on both sides", where="test.jsonl row 4", fix="drop them")
+    err = LabelError("3 rows have no label", where="test.jsonl row 4", fix="label them")
 
     assert str(err) == (
-        "[BN203] 3 texts are on both sides\n  where: test.jsonl row 4\n  fix:   drop them"
+        "[BN206] 3 rows have no label\n  where: test.jsonl row 4\n  fix:   label them"
     )
 
 
@@ -40,8 +40,8 @@ def test_each_error_has_an_exit_status_and_a_line_in_the_reference(
 
 
 def test_an_error_survives_a_trip_between_processes() -> None:
-    err = LeakError("a", where="b", fix="c")
+    err = LabelError("a", where="b", fix="c")
 
     again = pickle.loads(pickle.dumps(err))
 
-    assert (type(again), str(again)) == (LeakError, str(err))
+    assert (type(again), str(again)) == (LabelError, str(err))

@@ -67,12 +67,6 @@ class DataFormatError(BurnishError):
     code = "BN202"
 
 
-class LeakError(BurnishError):
-    """The same text is on two sides of a split."""
-
-    code = "BN203"
-
-
 class ColumnError(BurnishError):
     """A column the recipe names is missing or holds the wrong type."""
 

@@ -32,16 +32,6 @@ def test_every_resample_draws_as_many_rows_as_there_are(n: int, resamples: int, 
     assert (weights.sum(axis=1) == n).all()
 
 
-@settings(deadline=None)
-@given(st.lists(st.sampled_from(["p", "q", "r", None]), min_size=1, max_size=30))
-def test_rows_of_one_group_are_drawn_together(groups: list[str | None]) -> None:
-    weights = next(draw(len(groups), resamples=20, seed=0, groups=groups))
-
-    for name in {g for g in groups if g is not None}:
-        columns = weights[:, [g == name for g in groups]]
-        assert (columns == columns[:, :1]).all()
-
-
 def test_the_same_seed_draws_the_same_and_another_does_not() -> None:
     first, again, other = (next(draw(30, resamples=9, seed=s)) for s in (4, 4, 5))
 
@@ -84,19 +74,6 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say() -> None:
         held += low <= 0.7 <= high
 
     assert 180 <= held <= 199
-
-
-def test_grouped_rows_that_are_copies_give_the_wider_honest_interval() -> None:
-    a = noisy(60)
-    copies = a.take(np.repeat(np.arange(60), 10))
-    groups = [f"d{i // 10}" for i in range(600)]
-
-    [by_row] = score_answers("s", "v", copies, metrics=["micro_f1"])
-    [by_group] = score_answers("s", "v", copies, metrics=["micro_f1"], groups=groups)
-    [original] = score_answers("s", "v", a, metrics=["micro_f1"])
-
-    assert by_group.high - by_group.low == pytest.approx(original.high - original.low, rel=0.15)
-    assert by_row.high - by_row.low < 0.6 * (by_group.high - by_group.low)
 
 
 def test_an_interval_holds_its_value_even_where_resampling_is_skewed() -> None:

@@ -3,11 +3,12 @@
 Holds the metric `ece` and the bins of the report's reliability plot. What counts as confidence
 depends on the task. Single-label: the probability of the answer given, against whether it was
 right. Multi-label: each label is a yes-or-no question of its own; the mean over labels of the
-error of the label's probability (class-wise ECE, Kull et al. 2019, section 2).
+error of the label's probability (class-wise ECE, Kull et al. 2019, section 2). The error is the
+gap between confidence and frequency in equal-width bins, weighted by bin size (Guo et al. 2017,
+"On Calibration of Modern Neural Networks", section 2).
 """
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,11 +28,6 @@ class ReliabilityBin:
     n: int  # rows in the bin
     confidence: float  # mean confidence; nan in an empty bin
     frequency: float  # share that came true; nan in an empty bin
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain values; null where the bin is empty."""
-        plain = asdict(self)
-        return {k: None if isinstance(v, float) and np.isnan(v) else v for k, v in plain.items()}
 
 
 def _bin_of(confidence: NDArray[np.float64], bins: int) -> NDArray[np.intp]:
@@ -70,28 +66,6 @@ def reliability(
         ReliabilityBin(low=low, high=high, n=n, confidence=said, frequency=true)
         for low, high, n, said, true in zip(*columns, strict=True)
     ]
-
-
-def expected_calibration_error(
-    confidence: NDArray[np.float64], correct: NDArray[np.bool_], *, bins: int = BINS
-) -> float:
-    """Return the mean gap between confidence and accuracy, weighted by bin size.
-
-    Args:
-        confidence: shape (n,); probability of the chosen answer, in [0, 1].
-        correct: shape (n,); whether that answer was right.
-        bins: number of equal-width bins over [0, 1].
-
-    Returns:
-        A fraction in [0, 1]; 0 is perfectly calibrated. 0.04 means 4 points off on average.
-
-    Raises:
-        ValueError: the shapes differ, n is 0, or a confidence is not in [0, 1].
-
-    Source: Guo et al. 2017, "On Calibration of Modern Neural Networks", section 2.
-    """
-    filled = [b for b in reliability(confidence, correct, bins=bins) if b.n]
-    return sum(b.n * abs(b.confidence - b.frequency) for b in filled) / len(confidence)
 
 
 def confidence_and_outcome(

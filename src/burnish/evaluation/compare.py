@@ -51,8 +51,8 @@ def compare(
 ) -> Comparison:
     """Return how `a` stands against `b`, both on the same rows in any order.
 
-    The names are those of the two systems, for the result and its words. For `draws`, with
-    groups of the rows of `a`, see `bootstrap.Draws`.
+    The names are those of the two systems, for the result and its words. For `draws`, see
+    `bootstrap.Draws`.
 
     Raises:
         PredictionError: BN602: other rows, labels or references, or the metric needs

@@ -45,7 +45,7 @@ def decide(
         default_metric: what a gate without metric speaks of.
         split: which rows they are.
         rechoose: `thresholds.rechoose` where these very rows chose the thresholds of `tuned`.
-        **draws: resamples, seed, and groups of the rows of `tuned`; see `bootstrap.Draws`.
+        **draws: resamples and seed; see `bootstrap.Draws`.
 
     Raises:
         PredictionError: BN602: no answers of `tuned`, or systems scored on other rows.

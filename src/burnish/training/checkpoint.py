@@ -6,7 +6,6 @@ names the two with their sha256 and is written last. A run that is killed while 
 has the checkpoint before it.
 """
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -114,14 +113,6 @@ def load_checkpoint(folder: Path, name: str) -> Checkpoint:
 def has_checkpoint(folder: Path, name: str) -> bool:
     """Return whether a checkpoint of that name was written."""
     return (folder / f"{name}.json").is_file()
-
-
-def weights_digest(model: Any) -> str:
-    """Return one sha256 over all weights that move, to tell whether two models are the same."""
-    digest = hashlib.sha256()
-    for name, weight in sorted(moving_weights(model).items()):
-        digest.update(name.encode() + weight.float().numpy().tobytes())
-    return digest.hexdigest()
 
 
 def _verified(folder: Path, entry: dict[str, str]) -> Path:
