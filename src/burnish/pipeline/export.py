@@ -22,9 +22,9 @@ from burnish.training.exports import EXPORTS
 from burnish.training.modelfolder import Answerer
 
 _JUDGED = ("test", "validation", "train")  # the first there is answers for
-# Largest difference of a score, and least share of equal answers, by the precision of the run:
-# an export computes in fp32, so a run judged in bf16 can differ by the rounding of bf16.
-_BOUNDS = {"fp32": (1e-4, 1.0), "bf16": (0.03, 0.995)}
+# Largest difference of a score, and least share of equal answers. An export computes in fp32, so a
+# run judged in bf16, or on a GPU that shortens fp32 products, differs by their rounding.
+_FP32, _ROUNDED = (1e-4, 1.0), (0.03, 0.995)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +82,7 @@ def export(run: Path, form: str, out: Path | None) -> tuple[Path, Parity]:
     rows = _rows(folder, split)
     encoded = answerer.task.encode(rows, answerer.tokenizer)
     answers = answerer.task.decode(chosen.open(place)(encoded), encoded)
-    parity = _compare(form, split, judged, answers, _precision(folder))
+    parity = _compare(form, split, judged, answers, _bounds(folder))
     write_json(place / "parity.json", parity.to_json())
     if not parity.holds:
         raise ParityError(
@@ -115,16 +115,21 @@ def _scores(folder: RunFolder, split: str) -> list[dict[str, Any]]:
     return [one for one in kept if one["system"] == "tuned" and one["split"] == split]
 
 
-def _precision(folder: RunFolder) -> str:
-    return str(read_json(folder.manifest)["hardware"]["precision"])
+def _bounds(folder: RunFolder) -> tuple[float, float]:
+    used = read_json(folder.manifest)["hardware"]
+    return _FP32 if (used["device"], used["precision"]) == ("cpu", "fp32") else _ROUNDED
 
 
 def _compare(
-    form: str, split: str, judged: list[Prediction], answers: list[Prediction], precision: str
+    form: str,
+    split: str,
+    judged: list[Prediction],
+    answers: list[Prediction],
+    bounds: tuple[float, float],
 ) -> Parity:
     told = {one.example_id: one for one in answers}
     pairs = [(one, told[one.example_id]) for one in judged]
-    most, least = _BOUNDS["fp32" if precision == "fp32" else "bf16"]
+    most, least = bounds
     return Parity(
         format=form,
         split=split,
