@@ -60,7 +60,7 @@ def atomic_writer(path: Path) -> Iterator[IO[bytes]]:
                     raise
                 file.flush()
                 os.fsync(file.fileno())
-            os.chmod(temporary, 0o666 & ~_umask())  # noqa: PTH101
+            share(Path(temporary))
             os.replace(temporary, path)  # noqa: PTH105
             _sync_folder(path.parent)
         finally:
@@ -86,10 +86,14 @@ def storage_errors(path: Path, *also: type[Exception]) -> Iterator[None]:
         ) from err
 
 
-def _umask() -> int:
+def share(path: Path) -> None:
+    """Give a file or folder the permissions the user's umask asks for.
+
+    Temporary ones, and weights as safetensors writes them, are closed to everyone else.
+    """
     current = os.umask(0)
     os.umask(current)
-    return current
+    path.chmod((0o777 if path.is_dir() else 0o666) & ~current)
 
 
 def _sync_folder(folder: Path) -> None:

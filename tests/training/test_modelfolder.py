@@ -1,4 +1,5 @@
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -180,3 +181,21 @@ def test_embeddings_are_means_over_the_tokens_of_each_row(
         )
         expected = body(input_ids=ids[None]).last_hidden_state[0].mean(dim=0)
         np.testing.assert_allclose(found[row], expected.detach().numpy(), atol=1e-5)
+
+
+def test_a_server_of_another_user_can_read_every_file(
+    fitted: Callable[..., tuple[FitResult, Any]], tmp_path: Path
+) -> None:
+    result, tokenizer = fitted(SPACES["binary"])
+    folder = tmp_path / "model"
+
+    save_model_folder(folder, result.model, tokenizer, result.task, meta=META)
+
+    modes = {path.name: path.stat().st_mode & 0o044 for path in (folder, *folder.iterdir())}
+    assert set(modes.values()) == {0o044 & ~_umask()}, modes
+
+
+def _umask() -> int:
+    current = os.umask(0)
+    os.umask(current)
+    return current

@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from burnish.errors import ModelFormatError
 from burnish.recipe.training import Training
 from burnish.records import Prediction
-from burnish.runfolder import MODEL_FACTS, storage_errors, write_json, write_text
+from burnish.runfolder import MODEL_FACTS, share, storage_errors, write_json, write_text
 from burnish.tasks.base import TASKS, Task
 from burnish.training.averaging import MARK, averages
 from burnish.training.card import model_card
@@ -61,7 +61,8 @@ def save_model_folder(
             form = _save_weights(model, temporary)
         save_facts(temporary, model, tokenizer, task, meta=meta, form=form)
         with storage_errors(path):
-            temporary.chmod(0o755)
+            for made in (temporary, *temporary.iterdir()):
+                share(made)
             shutil.rmtree(path, ignore_errors=True)
             temporary.rename(path)
     finally:
