@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
+TOOLS := .venv/tools
 # Seeds and counts of the long runs; raise the count for a harder one.
 SEED ?= 0
 COUNT ?= 40
@@ -12,15 +13,19 @@ COUNT ?= 40
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
-setup: $(READY)  ## make .venv with the package and its tools
+setup: $(TOOLS)  ## make .venv with the package and its tools
 
 $(READY): pyproject.toml
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or newer is needed"'
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[starter,dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[starter]'
 	touch $(READY)
 
-run: setup  ## fine-tune the starter on made-up clauses, and say whether it is worth shipping
+$(TOOLS): $(READY)
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[starter,dev]'
+	touch $(TOOLS)
+
+run: $(READY)  ## fine-tune the starter on made-up clauses, and say whether it is worth shipping
 	$(BIN)/burnish run
 
 check: setup  ## format, lint, types, import contracts, generated docs
