@@ -293,20 +293,9 @@ def main() -> None:
         print(json.dumps(race(given, Path(folder))))
 
 
-def commit() -> str:
-    """Return the commit measured, or an empty text outside a repository."""
-    told = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"],  # noqa: S607
-        cwd=Path(__file__).parent,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return told.stdout.strip()
-
-
 def race(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Return every contestant's figures and the ratios between them."""
+    from burnish.pipeline.manifest import git_commit
     from burnish.training.hardware import cores, processor_flags
 
     threads, has_bf16 = cores(), "avx512_bf16" in processor_flags()
@@ -338,7 +327,7 @@ def race(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
     peak = peak_gflops(threads)
     return {
         "benchmark": "train_classifier",
-        "commit": commit(),
+        "commit": git_commit(),
         "encoder": given.encoder,
         "rows": given.rows,
         "epochs": given.epochs,

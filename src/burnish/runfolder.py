@@ -60,7 +60,7 @@ def atomic_writer(path: Path) -> Iterator[IO[bytes]]:
                     raise
                 file.flush()
                 os.fsync(file.fileno())
-            share(Path(temporary))
+            apply_umask(Path(temporary))
             os.replace(temporary, path)  # noqa: PTH105
             _sync_folder(path.parent)
         finally:
@@ -86,7 +86,7 @@ def storage_errors(path: Path, *also: type[Exception]) -> Iterator[None]:
         ) from err
 
 
-def share(path: Path) -> None:
+def apply_umask(path: Path) -> None:
     """Give a file or folder the permissions the user's umask asks for.
 
     Temporary ones, and weights as safetensors writes them, are closed to everyone else.

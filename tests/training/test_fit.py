@@ -288,15 +288,19 @@ def test_no_rows_to_choose_on_keeps_the_last_epoch(
     assert not result.model.training
 
 
-@pytest.mark.parametrize("keep", ["best", "last"])
+@pytest.mark.parametrize(
+    "end",
+    [{"keep": "best"}, {"keep": "last"}, {"keep": "last", "epochs": 1000.0, "max_time": 1e-4}],
+    ids=["best", "last", "time"],
+)
 def test_what_was_judged_is_what_the_kept_weights_say(
-    keep: str,
+    end: dict[str, Any],
     run: Fit,
     make_recipe: Callable[..., Recipe],
     choose: Encoded,
     hardware: Hardware,
 ) -> None:
-    result = run(make_recipe(keep=keep, epochs=6.0, learning_rate=0.03, average=0.9))
+    result = run(make_recipe(**{"epochs": 6.0, "learning_rate": 0.03, "average": 0.9} | end))
 
     again = logits(result.model, choose, result.task, hardware)
     assert result.choose_outputs is not None

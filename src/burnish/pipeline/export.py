@@ -4,9 +4,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
 from burnish.errors import ParityError, RunFolderError
+from burnish.evaluation.gates import TUNED
+from burnish.evaluation.report.runfiles import read_rows
 from burnish.evaluation.report.words import share
 from burnish.records import Prediction
 from burnish.runfolder import (
@@ -15,13 +15,11 @@ from burnish.runfolder import (
     empty_folder,
     read_json,
     read_predictions,
-    storage_errors,
     write_json,
 )
 from burnish.training.exports import EXPORTS
 from burnish.training.modelfolder import Answerer
 
-_JUDGED = ("test", "validation", "train")  # the first there is answers for
 # Largest difference of a score, and least share of equal answers. An export computes in fp32, so a
 # run judged in bf16, or on a GPU that shortens fp32 products, differs by their rounding.
 _FP32, _ROUNDED = (1e-4, 1.0), (0.03, 0.995)
@@ -71,7 +69,8 @@ def export(run: Path, form: str, out: Path | None) -> tuple[Path, Parity]:
         ParityError: BN603, the export answers otherwise; it stays there to be looked at.
     """
     folder, chosen = RunFolder.open(run), EXPORTS.get(form)
-    split, judged = _judged(folder)
+    split = read_json(folder.verdict)["split"]
+    judged, rows = _judged(folder, split), read_rows(folder.splits / f"{split}.parquet")
     place = empty_folder(
         out or folder.root / "export" / form, fix="remove it, or name another with `--out`"
     )
@@ -79,7 +78,6 @@ def export(run: Path, form: str, out: Path | None) -> tuple[Path, Parity]:
     facts = read_json(folder.model / MODEL_FACTS)
     meta = {key: facts.get(key) for key in ("name", "base_model", "method")}
     chosen.write(answerer, meta | {"scores": _scores(folder, split)}, place)
-    rows = _rows(folder, split)
     encoded = answerer.task.encode(rows, answerer.tokenizer)
     answers = answerer.task.decode(chosen.open(place)(encoded), encoded)
     parity = _compare(form, split, judged, answers, _bounds(folder))
@@ -93,11 +91,10 @@ def export(run: Path, form: str, out: Path | None) -> tuple[Path, Parity]:
     return place, parity
 
 
-def _judged(folder: RunFolder) -> tuple[str, list[Prediction]]:
-    for split in _JUDGED:
-        path = folder.predictions("tuned", split)
-        if path.is_file() and (folder.splits / f"{split}.parquet").is_file():
-            return split, read_predictions(path)
+def _judged(folder: RunFolder, split: str) -> list[Prediction]:
+    path = folder.predictions(TUNED, split)
+    if path.is_file():
+        return read_predictions(path)
     raise RunFolderError(
         "it holds no answers of the tuned model to compare with",
         where=str(folder.root / "predictions"),
@@ -105,14 +102,9 @@ def _judged(folder: RunFolder) -> tuple[str, list[Prediction]]:
     )
 
 
-def _rows(folder: RunFolder, split: str) -> pl.DataFrame:
-    with storage_errors(folder.splits):
-        return pl.read_parquet(folder.splits / f"{split}.parquet")
-
-
 def _scores(folder: RunFolder, split: str) -> list[dict[str, Any]]:
     kept = read_json(folder.scores)
-    return [one for one in kept if one["system"] == "tuned" and one["split"] == split]
+    return [one for one in kept if one["system"] == TUNED and one["split"] == split]
 
 
 def _bounds(folder: RunFolder) -> tuple[float, float]:

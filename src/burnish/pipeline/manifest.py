@@ -48,7 +48,7 @@ def manifest_json(
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "name": recipe.name,
         "recipe_sha256": hashlib.sha256(dump_recipe(recipe).encode()).hexdigest(),
-        "git_commit": _git_commit(),
+        "git_commit": git_commit(),
         "inputs": _inputs(recipe, loaded),
         "splits": {name: frame.height for name, frame in splits.items()},
         "label_space": label_space.to_json(),
@@ -111,7 +111,7 @@ def _inputs(recipe: Recipe, loaded: Parts) -> list[dict[str, Any]]:
     return found
 
 
-def _git_commit() -> str | None:
+def git_commit() -> str | None:
     """Return the commit of the working directory, or None outside a repository."""
     try:
         done = subprocess.run(

@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import lightning as L  # noqa: N812  (the name its own documentation uses)
@@ -72,15 +71,6 @@ class Recorder(L.Callback):  # type: ignore[misc]  # Lightning has no types
         self._tracker.log_metrics(told, step=state.step)
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """What the model said of the rows that choose, and when."""
-
-    step: int
-    epoch: int  # 1 for the first
-    outputs: NDArray[np.float32]  # shape (n, classes)
-
-
 class Judge(L.Callback):  # type: ignore[misc]  # Lightning has no types
     """Scores the epoch on the rows that choose, and says whether it is the best so far."""
 
@@ -93,8 +83,9 @@ class Judge(L.Callback):  # type: ignore[misc]  # Lightning has no types
         self.improved = False
         self.metrics: Metrics = {}
         self.task: Task = parts.task  # with the thresholds of the latest epoch
-        self.latest: Judged | None = None  # of this sitting
-        self.best: Judged | None = None
+        # Outputs on the rows that choose, (n, classes); none of epochs of an earlier sitting.
+        self.latest: NDArray[np.float32] | None = None
+        self.best: NDArray[np.float32] | None = None
 
     def on_train_batch_end(
         self, _trainer: Any, _module: Any, outputs: Any, batch: Step, _index: int
@@ -136,7 +127,7 @@ class Judge(L.Callback):  # type: ignore[misc]  # Lightning has no types
             outputs = logits(
                 parts.model, choose, parts.task, parts.hardware, packed=self._feed.packed
             )
-        self.latest = Judged(parts.state.step, parts.state.epoch, outputs)
+        self.latest = outputs
         batch: Batch = {"targets": torch.from_numpy(choose.targets)}
         loss = float(parts.task.loss(torch.from_numpy(outputs), batch)) / len(choose)
         self.task = parts.task.tune(outputs, choose)

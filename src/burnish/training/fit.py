@@ -225,20 +225,14 @@ def _finish(
     parts: Parts, feed: Feed, judge: Judge, choose: Encoded | None, checkpoints: Path | None
 ) -> FitResult:
     """Put the chosen weights in place and choose the thresholds for them."""
-    state, outputs = parts.state, None
     keeps_best = parts.training.keep == "best" and choose is not None
-    kept_epoch = _epochs(state, parts.plan)
+    kept_epoch, outputs = _epochs(parts.state, parts.plan), judge.latest
     if keeps_best and checkpoints and has_checkpoint(checkpoints, BEST):
         best = load_checkpoint(checkpoints, BEST)
         restore_weights(parts.model, best.weights, where=checkpoints)
-        kept_epoch = state.best_epoch or kept_epoch
-        if judge.best and judge.best.epoch == state.best_epoch:
-            outputs = judge.best.outputs
-    else:
-        if parts.average:
-            parts.average.swap()
-        if judge.latest and judge.latest.step == state.step:
-            outputs = judge.latest.outputs
+        kept_epoch, outputs = parts.state.best_epoch or kept_epoch, judge.best
+    elif parts.average:
+        parts.average.swap()
     parts.model.eval()
     use_whole_table(parts.model)
     use_plain_dropout(parts.model)

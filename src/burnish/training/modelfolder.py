@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from burnish.errors import ModelFormatError
 from burnish.recipe.training import Training
 from burnish.records import Prediction
-from burnish.runfolder import MODEL_FACTS, share, storage_errors, write_json, write_text
+from burnish.runfolder import MODEL_FACTS, apply_umask, storage_errors, write_json, write_text
 from burnish.tasks.base import TASKS, Task
 from burnish.training.averaging import MARK, averages
 from burnish.training.card import model_card
@@ -62,7 +62,7 @@ def save_model_folder(
         save_facts(temporary, model, tokenizer, task, meta=meta, form=form)
         with storage_errors(path):
             for made in (temporary, *temporary.iterdir()):
-                share(made)
+                apply_umask(made)
             shutil.rmtree(path, ignore_errors=True)
             temporary.rename(path)
     finally:

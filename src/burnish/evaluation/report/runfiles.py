@@ -99,6 +99,7 @@ def read_run(folder: RunFolder) -> RunFiles:
         text = folder.recipe.read_text("utf-8")
         recipe = yaml.safe_load(text)
     split = str(verdict["split"])
+    rows = folder.splits / f"{split}.parquet"
     return RunFiles(
         folder=folder,
         recipe_text=text,
@@ -110,7 +111,7 @@ def read_run(folder: RunFolder) -> RunFiles:
         findings=_lines(folder.findings),
         history=_lines(folder.history),
         predictions=_predictions(folder, split),
-        rows=_rows(folder.splits / f"{split}.parquet"),
+        rows=read_rows(rows) if rows.exists() else None,
         space=_space(manifest.get("label_space")),
     )
 
@@ -163,9 +164,8 @@ def _predictions(folder: RunFolder, split: str) -> dict[str, list[Prediction]]:
     }
 
 
-def _rows(path: Path) -> pl.DataFrame | None:
-    if not path.exists():
-        return None
+def read_rows(path: Path) -> pl.DataFrame:
+    """Return the rows of a split's file. Raises RunFolderError (BN601) where there is none."""
     with _damage_told(path):
         return pl.read_parquet(path)
 
