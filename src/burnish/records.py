@@ -18,13 +18,17 @@ class Prediction:
 
     `answer` and `reference` are label names for classification (one for binary and
     multi-class, any number for multi-label) and one text (reference: one or more accepted
-    texts) for generation.
+    texts, of which training learns the first) for generation.
+
+    `scores` holds a probability for each label; for generation, where the system has them:
+    `log_likelihood` of the first reference in nats, the `tokens` that is over, and `complete`,
+    1 where the answer ended by itself and 0 where it hit the limit of length.
     """
 
     example_id: str
     answer: tuple[str, ...]
     reference: tuple[str, ...] | None  # None where the row came without one
-    scores: dict[str, float] = field(default_factory=dict)  # label → probability in [0, 1]
+    scores: dict[str, float] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return the line of a prediction file: id, answer, scores, reference."""
@@ -60,6 +64,11 @@ class LabelSpace:
         """Whether there are two classes, one of them the class of interest."""
         return self.positive is not None
 
+    @property
+    def noun(self) -> str:
+        """What an answer is called in words for people."""
+        return "label"
+
     def to_json(self) -> dict[str, Any]:
         """Return plain values for burnish.json and the manifest."""
         return {
@@ -76,6 +85,23 @@ class LabelSpace:
             multi_label=bool(value["multi_label"]),
             positive=value["positive"],
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextSpace:
+    """The answers of a task that writes: any text, of which a row may accept several."""
+
+    @property
+    def noun(self) -> str:
+        """What an answer is called in words for people."""
+        return "answer"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values for the manifest."""
+        return {"texts": True}
+
+
+Space = LabelSpace | TextSpace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
