@@ -1,9 +1,9 @@
 """The command line starts fast, prints what was asked to the right place, and exits as promised."""
 
 import json
+import resource
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,14 +21,19 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_help_is_fast() -> None:
-    """Three tries, the best counts: the machine may be busy, the program may not be slow."""
+    """Processor time, the best of three: the machine may be busy, the program may not be slow."""
     taken = []
     for _ in range(3):
-        start = time.perf_counter()
+        start = _children_seconds()
         assert run("--help").returncode == 0
-        taken.append(time.perf_counter() - start)
+        taken.append(_children_seconds() - start)
 
     assert min(taken) < 0.3
+
+
+def _children_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def test_help_loads_no_model_library() -> None:
