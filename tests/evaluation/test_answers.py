@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from burnish.errors import PredictionError, RunFolderError
-from burnish.evaluation.answers import align, from_predictions, infer_space, read
+from burnish.evaluation.answered import align
+from burnish.evaluation.answers import from_predictions, infer_space, read
 from burnish.records import LabelSpace, Prediction
 from burnish.runfolder import write_predictions
 

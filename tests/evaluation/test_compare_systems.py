@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 
 from burnish.errors import PredictionError
 from burnish.evaluation.answers import Answers
-from burnish.evaluation.compare import bootstrap_p, compare, mcnemar_p, points
+from burnish.evaluation.compare import bootstrap_p, compare, mcnemar_p
+from burnish.evaluation.metrics.units import points
 from burnish.records import LabelSpace
 
 BINARY = LabelSpace(names=("no", "yes"), multi_label=False, positive="yes")

@@ -1,22 +1,27 @@
-"""Predictions as arrays: what every metric, interval and table of this folder works on.
+"""Label predictions as arrays, and predictions of either kind made ready to be judged.
 
 A prediction file is checked once, here: every row has a reference, every label is known,
-no row comes twice, scores are probabilities. After that nothing needs to check again.
+no row comes twice, scores are probabilities. After that nothing needs to check again. Texts
+have a module of their own, `texts`; `from_predictions` returns what fits the task.
 
 Called by `score`, `compare`, `verdict` and the tables; works on files or on lists.
 """
 
 import math
-from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar, Self, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from burnish.errors import PredictionError
-from burnish.records import LabelSpace, Prediction
+from burnish.evaluation import texts
+from burnish.evaluation.answered import Answered, check_rows
+from burnish.evaluation.spaces import is_labels
+from burnish.evaluation.texts import Texts
+from burnish.records import LabelSpace, Prediction, Space, TextSpace
 from burnish.runfolder import read_predictions
 
 _ROUNDING = 1e-6  # scores are kept to 8 digits; a probability of 1 may come back a hair above
@@ -26,6 +31,11 @@ _BINARY = 2
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
     """What one system answered on n rows over L labels, and what is true."""
+
+    most_shuffled: ClassVar[int | None] = None
+    no_skill: ClassVar[str] = (
+        "The labels may not depend on the text, or be wrong, or the rows are too few to see it."
+    )
 
     ids: tuple[str, ...]
     space: LabelSpace
@@ -54,7 +64,7 @@ class Answers:
             raise ValueError("the label space has no positive class: it is not binary")
         return self.space.names.index(self.space.positive)
 
-    def take(self, rows: NDArray[np.intp] | Sequence[int]) -> "Answers":
+    def take(self, rows: NDArray[np.intp] | Sequence[int]) -> Self:
         """Return the given rows, in that order; a row may be taken more than once."""
         index = np.asarray(rows, dtype=np.intp)
         return replace(
@@ -65,13 +75,31 @@ class Answers:
             scores=self.scores[index],
         )
 
+    def shuffled(self, order: NDArray[np.intp]) -> Self:
+        """Return the answers as they are, row i beside the truth of row `order[i]`."""
+        return replace(self, truth=self.truth[order])
+
+    def differing(self, other: "Answers") -> NDArray[np.bool_]:
+        """Whether two systems answer each row differently, shape (n,); rows must be aligned."""
+        different: NDArray[np.bool_] = (self.answer != other.answer).any(axis=1)
+        return different
+
+    def disputed(self, other: "Answers") -> NDArray[np.bool_]:
+        """Whether two systems have other references for a row, shape (n,); rows aligned."""
+        different: NDArray[np.bool_] = (self.truth != other.truth).any(axis=1)
+        return different
+
+    def reference_of(self, row: int) -> tuple[str, ...]:
+        """Return the true labels of one row."""
+        return self.names_of(self.truth[row])
+
     def names_of(self, mask: NDArray[np.bool_]) -> tuple[str, ...]:
         """Return the label names set in one row of `truth` or `answer`, shape (L,)."""
         return tuple(name for name, held in zip(self.space.names, mask, strict=True) if held)
 
 
 def read(path: Path, space: LabelSpace) -> Answers:
-    """Return the answers in a prediction file.
+    """Return the answers in a file of label predictions.
 
     Raises:
         RunFolderError: BN601, the file is missing or not JSON lines.
@@ -80,17 +108,41 @@ def read(path: Path, space: LabelSpace) -> Answers:
     return from_predictions(read_predictions(path), space, where=str(path))
 
 
+@overload
 def from_predictions(
-    predictions: Sequence[Prediction], space: LabelSpace, *, where: str = "predictions"
-) -> Answers:
+    predictions: Sequence[Prediction], space: LabelSpace, *, where: str = ...
+) -> Answers: ...
+
+
+@overload
+def from_predictions(
+    predictions: Sequence[Prediction], space: TextSpace, *, where: str = ...
+) -> Texts: ...
+
+
+@overload
+def from_predictions(
+    predictions: Sequence[Prediction], space: Space, *, where: str = ...
+) -> Answered: ...
+
+
+def from_predictions(
+    predictions: Sequence[Prediction], space: Space, *, where: str = "predictions"
+) -> Answered:
     """Return one system's predictions as arrays, in their order; `where` is for error messages.
 
     Raises:
-        PredictionError: BN602: no rows, a row twice, a row without reference, a label that is
-            not in `space`, not exactly one label where the task is single-label, or a score
-            outside [0, 1].
+        PredictionError: BN602: no rows, a row twice, a row without reference; for labels, one
+            that is not in `space`, not exactly one where the task is single-label, or a score
+            outside [0, 1]; for texts, see `texts.of_predictions`.
     """
-    _check_rows(predictions, where)
+    check_rows(predictions, where)
+    if is_labels(space):
+        return _of_labels(predictions, space, where)
+    return texts.of_predictions(predictions, where)
+
+
+def _of_labels(predictions: Sequence[Prediction], space: LabelSpace, where: str) -> Answers:
     ids = tuple(p.example_id for p in predictions)
     check_labels(
         ids,
@@ -136,44 +188,14 @@ def mask_of(labels: Sequence[Collection[str]], space: LabelSpace) -> NDArray[np.
     return mask
 
 
-def align(
-    a: Answers, b: Answers, *, names: tuple[str, str] = ("a", "b")
-) -> tuple[Answers, Answers]:
-    """Return both with rows in the order of `a`.
+def infer_space(*files: Sequence[Prediction]) -> Space:
+    """Return what prediction files speak of, for files that come without a model.
 
-    Raises:
-        PredictionError: BN602: other labels, other rows, or other references for the same rows;
-            a paired comparison of different rows would mean nothing.
+    Texts where `texts.are_texts` says so. Else labels, names sorted: multi-label when any row
+    has other than one label; binary (positive: the last name) when single-label with two names.
     """
-    where = f"{names[0]} and {names[1]}"
-    if a.space.names != b.space.names or a.space.multi_label != b.space.multi_label:
-        raise PredictionError(
-            f"the label spaces differ: {', '.join(a.space.names)} against "
-            f"{', '.join(b.space.names)}",
-            where=where,
-            fix="compare systems of one task: the same labels in the same order",
-        )
-    if a.ids != b.ids:
-        b = b.take(_rows_of(a, b, where))
-    differing = np.flatnonzero((a.truth != b.truth).any(axis=1))
-    if differing.size:
-        row = int(differing[0])
-        raise PredictionError(
-            f"{differing.size} row(s) have another reference in {names[1]}; first "
-            f"{a.ids[row]!r}: {list(a.names_of(a.truth[row]))} against "
-            f"{list(b.names_of(b.truth[row]))}",
-            where=where,
-            fix="score both systems on one version of the data",
-        )
-    return a, b
-
-
-def infer_space(*files: Sequence[Prediction]) -> LabelSpace:
-    """Return the labels that prediction files speak of, for files that come without a model.
-
-    Names are sorted. Multi-label when any row has other than one label; binary (positive:
-    the last name) when single-label with two names.
-    """
+    if texts.are_texts(*files):
+        return TextSpace()
     rows = [p for predictions in files for p in predictions]
     lists = [names for p in rows for names in (p.answer, p.reference) if names is not None]
     seen = {name for names in lists for name in names} | {name for p in rows for name in p.scores}
@@ -181,29 +203,6 @@ def infer_space(*files: Sequence[Prediction]) -> LabelSpace:
     multi_label = any(len(set(labels)) != 1 for labels in lists)
     binary = not multi_label and len(names) == _BINARY
     return LabelSpace(names=names, multi_label=multi_label, positive=names[-1] if binary else None)
-
-
-def _check_rows(predictions: Sequence[Prediction], where: str) -> None:
-    if not predictions:
-        raise PredictionError(
-            "there are no predictions to score",
-            where=where,
-            fix="name a prediction file with at least one line",
-        )
-    if bare := [p.example_id for p in predictions if p.reference is None]:
-        raise PredictionError(
-            f"{len(bare)} of {len(predictions)} prediction(s) have no reference; "
-            f"first: id {bare[0]!r}",
-            where=where,
-            fix="predict on labelled rows, or fill in `reference` on every line",
-        )
-    twice = [name for name, n in Counter(p.example_id for p in predictions).items() if n > 1]
-    if twice:
-        raise PredictionError(
-            f"id {twice[0]!r} comes more than once",
-            where=where,
-            fix="keep one answer a row; if the data's ids repeat, choose another `data.id`",
-        )
 
 
 def _check_one_label_each(
@@ -236,19 +235,3 @@ def _scores(
             fix="write scores as probabilities in [0, 1], or leave `scores` out",
         )
     return scores.clip(0.0, 1.0)
-
-
-def _rows_of(a: Answers, b: Answers, where: str) -> list[int]:
-    """Return the row of `b` for each row of `a`; refuse when the sets of ids differ."""
-    position = {name: row for row, name in enumerate(b.ids)}
-    only_a = [name for name in a.ids if name not in position]
-    only_b = sorted(position.keys() - set(a.ids))
-    if only_a or only_b:
-        first = (only_a or only_b)[0]
-        raise PredictionError(
-            f"the rows differ: {len(only_a)} only in the first, {len(only_b)} only in the second; "
-            f"first: id {first!r}",
-            where=where,
-            fix="predict with both systems on the same split of the same data",
-        )
-    return [position[name] for name in a.ids]

@@ -2,7 +2,8 @@
 
 Two views. The paired bootstrap speaks of any metric: both systems are scored under the same
 resampled rows. McNemar's exact test speaks of rows: of those that exactly one system got
-right, are the two kinds as frequent as a fair coin would make them?
+right, are the two kinds as frequent as a fair coin would make them? A written answer is right
+where it is a reference to the letter, so for texts it says little unless answers are short.
 
 Called by the verdict and by `burnish compare`.
 Sources: Berg-Kirkpatrick et al. 2012 (paired bootstrap in NLP); McNemar 1947, exact form.
@@ -15,7 +16,7 @@ import numpy as np
 from scipy.stats import binomtest
 
 from burnish.errors import PredictionError
-from burnish.evaluation.answers import Answers, align
+from burnish.evaluation.answered import A, Answered, align
 from burnish.evaluation.bootstrap import Draws, interval, resample
 from burnish.evaluation.metrics.base import Metric, Values
 from burnish.evaluation.metrics.table import metrics_for
@@ -42,8 +43,8 @@ class Comparison:
 
 
 def compare(
-    a: Answers,
-    b: Answers,
+    a: A,
+    b: A,
     *,
     metric: str,
     names: tuple[str, str],
@@ -89,7 +90,7 @@ def bootstrap_p(differences: Values) -> float:
     return min(1.0, 2 * (1 + int(min(tails))) / (1 + len(drawn)))
 
 
-def mcnemar_p(a: Answers, b: Answers) -> float:
+def mcnemar_p(a: Answered, b: Answered) -> float:
     """Return the two-sided exact p that both systems get equally many rows right.
 
     The rows of `a` and `b` must be aligned. 1.0 when no row tells them apart.
@@ -101,17 +102,12 @@ def mcnemar_p(a: Answers, b: Answers) -> float:
     return float(binomtest(only_a, only_a + only_b, 0.5).pvalue)
 
 
-def points(fraction: float) -> str:
-    """Return a fraction as points, as people say metrics: 0.043 → "4.3", −0.01 → "−1.0"."""
-    return f"{100 * fraction:z.1f}".replace("-", "−")
-
-
-def _value(metric: Metric, name: str, answers: Answers, system: str) -> float:
+def _value(metric: Metric[A], name: str, answers: A, system: str) -> float:
     value = metric.function(answers)
     if np.isnan(value):
         raise PredictionError(
-            f"{name} of {system} is not defined on these {len(answers)} row(s): it needs a "
-            "probability for every label, and rows with and without the label",
+            f"{name} of {system} is not defined on these {len(answers)} row(s): it needs "
+            f"{metric.needs.full}",
             where=f"predictions of {system}",
             fix="write `scores` in the prediction file, or compare by another metric",
         )
@@ -119,9 +115,9 @@ def _value(metric: Metric, name: str, answers: Answers, system: str) -> float:
 
 
 def _words(
-    names: tuple[str, str], metric: Metric, difference: float, ends: tuple[float, float], n: int
+    names: tuple[str, str], metric: Metric[A], difference: float, ends: tuple[float, float], n: int
 ) -> str:
-    low, high = ends
+    (low, high), unit = ends, metric.unit
     side = "above" if difference >= 0 else "below"
     gain_low, gain_high = (low, high) if metric.higher_is_better else (-high, -low)
     if gain_low > 0:
@@ -131,6 +127,6 @@ def _words(
     else:
         end = "these rows cannot tell which is better"
     return (
-        f"{names[0]} is {points(abs(difference))} points {side} {names[1]} in {metric.words} "
-        f"(95 % interval {points(low)} to {points(high)}, {n:,} rows): {end}."
+        f"{names[0]} is {unit.told(abs(difference))} {side} {names[1]} in {metric.words} "
+        f"(95 % interval {unit.write(low)} to {unit.write(high)}, {n:,} rows): {end}."
     )

@@ -6,8 +6,9 @@ where lower is better):
 - **passed**: the lower end is above the margin, and the two systems differ on at least
   6 rows. Fewer cannot show anything: 5 of 5 happens by chance 1 time in 16.
 - **failed**: the upper end is below the margin; or the gain seen is not above the margin and
-  the upper end is at most 2 points above it. In the second case a gain may exist, but none
-  that is worth a larger model, so no more data is asked for.
+  the upper end is at most 2 points above it (for metrics told otherwise, see `metrics.units`).
+  In the second case a gain may exist, but none that is worth a larger model, so no more data
+  is asked for.
 - **open**: all else. The rows cannot tell, and the words say how many more would.
 """
 
@@ -16,12 +17,11 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Literal
 
-from burnish.evaluation.answers import Answers
-from burnish.evaluation.compare import Comparison, points
+from burnish.evaluation.answered import A, Answered
+from burnish.evaluation.compare import Comparison
 from burnish.evaluation.metrics.table import METRICS
 from burnish.recipe.evaluation import Gate
 
-WORTH_HAVING = 0.02  # a gain smaller than this does not pay for a larger model
 FEWEST_DIFFERING = 6  # least rows for which an exact two-sided sign test can reach 5 %
 BEST_BASELINE = "best-baseline"
 TUNED, BASE = "tuned", "base"
@@ -42,7 +42,7 @@ class Ruling:
     slack: float  # lower end of the gain − margin; the smallest decides; nan when not compared
 
 
-def rivals_of(gate: Gate, systems: Mapping[str, Answers]) -> list[str]:
+def rivals_of(gate: Gate, systems: Mapping[str, Answered]) -> list[str]:
     """Return the systems that the tuned model must beat.
 
     `best-baseline` means each baseline in turn: naming the best by its own score on these rows
@@ -53,9 +53,7 @@ def rivals_of(gate: Gate, systems: Mapping[str, Answers]) -> list[str]:
     return [gate.over]
 
 
-def judge(
-    gate: Gate, metric: str, systems: Mapping[str, Answers], comparisons: Comparisons
-) -> Ruling:
+def judge(gate: Gate, metric: str, systems: Mapping[str, A], comparisons: Comparisons) -> Ruling:
     """Return the ruling that decides: over all rivals the worst, of equals that of least slack.
 
     All systems' answers must have the rows in the same order; `comparisons` holds `tuned`
@@ -75,15 +73,16 @@ def _judge_one(
     margin: float,
     metric: str,
     rival: str,
-    systems: Mapping[str, Answers],
+    systems: Mapping[str, A],
     comparisons: Comparisons,
 ) -> Ruling:
     if rival not in systems:
         known = ", ".join(name for name in systems if name != TUNED) or "none"
         return _not_judged(f"it names {rival!r}, which was not scored; there are: {known}")
     if (metric, rival) not in comparisons:
-        return _not_judged(f"{metric} needs probabilities, which tuned or {rival} does not give")
-    differing = (systems[TUNED].answer != systems[rival].answer).any(axis=1)
+        needs = METRICS.get(metric).needs.short
+        return _not_judged(f"{metric} needs {needs}, which tuned or {rival} does not give")
+    differing = systems[TUNED].differing(systems[rival])
     return _rule(margin, comparisons[metric, rival], int(differing.sum()))
 
 
@@ -101,10 +100,11 @@ def _not_judged(why: str) -> Ruling:
 def _rule(margin: float, comparison: Comparison, differing: int) -> Ruling:
     difference, low, high = gain(comparison)
     metric = METRICS.get(comparison.metric)
-    asked = f"the gate asks for more than {points(margin)}"
+    unit = metric.unit
+    asked = f"the gate asks for more than {unit.write(margin)}"
     seen = (
-        f"{points(difference)} points in {metric.words} "
-        f"(95 % interval {points(low)} to {points(high)}, {comparison.n:,} rows)"
+        f"{unit.told(difference)} in {metric.words} "
+        f"(95 % interval {unit.write(low)} to {unit.write(high)}, {comparison.n:,} rows)"
     )
     state: State
     if low > margin and (metric.needs_scores or differing >= FEWEST_DIFFERING):
@@ -116,9 +116,9 @@ def _rule(margin: float, comparison: Comparison, differing: int) -> Ruling:
             f"{differing} row(s), and fewer than {FEWEST_DIFFERING} can show nothing; score them "
             "on more rows."
         )
-    elif high < margin or (difference <= margin and high <= margin + WORTH_HAVING):
+    elif high < margin or (difference <= margin and high <= margin + unit.worth_having):
         state = "failed"
-        best = f"at best it is {points(high - margin)} points above, less than is worth having"
+        best = f"at best it is {unit.told(high - margin)} above, less than is worth having"
         why = "even the upper end of the interval is below that" if high < margin else best
         reason = (
             f"tuned does not beat {comparison.b} by what the gate asks: the gain is {seen}, "
@@ -139,24 +139,25 @@ def rows_missing(comparison: Comparison, margin: float) -> str:
     An interval shrinks with the square root of the rows. If the gain seen is the true one, its
     lower end passes the margin four times in five once the half-width is gain − margin over
     1.43. A gain that is not above the margin can only be ruled out: then the upper end has to
-    come within 2 points of the margin.
+    come within what is worth having, such as 2 points, of the margin.
     """
     difference, low, high = gain(comparison)
-    width = points(high - low)
+    unit = METRICS.get(comparison.metric).unit
+    width = unit.told(high - low)
     if difference > margin:
         times = (_POWER * (difference - low) / (difference - margin)) ** 2
         then = "settle it four times in five, if the gain stays as it is"
     else:
-        times = ((high - difference) / (margin + WORTH_HAVING - difference)) ** 2
+        times = ((high - difference) / (margin + unit.worth_having - difference)) ** 2
         then = "be enough to rule out a gain worth having, if the difference stays as it is"
     if times > _HOPELESS:
         return (
-            f"The interval is {width} points wide, and it would take more than {_HOPELESS} times "
+            f"The interval is {width} wide, and it would take more than {_HOPELESS} times "
             "as many test rows: a larger gain is needed, not a larger test."
         )
     more = max(1, ceil(comparison.n * (times - 1)))
     step = int(10 ** max(0, len(str(more)) - 2))  # two digits: the estimate is no better
     return (
-        f"The interval is {width} points wide; about {ceil(more / step) * step:,} more test rows "
+        f"The interval is {width} wide; about {ceil(more / step) * step:,} more test rows "
         f"would {then}."
     )

@@ -8,17 +8,18 @@ from typing import Unpack
 
 import numpy as np
 
-from burnish.evaluation.answers import Answers, from_predictions
+from burnish.evaluation.answered import Answered
+from burnish.evaluation.answers import from_predictions
 from burnish.evaluation.bootstrap import Draws, interval, resample
 from burnish.evaluation.metrics.table import metrics_for
-from burnish.records import LabelSpace, Prediction, Score
+from burnish.records import Prediction, Score, Space
 
 
 def score(
     system: str,
     split: str,
     predictions: Sequence[Prediction],
-    space: LabelSpace,
+    space: Space,
     *,
     metrics: Sequence[str] = (),
     **draws: Unpack[Draws],
@@ -40,7 +41,7 @@ def score(
 def score_answers(
     system: str,
     split: str,
-    answers: Answers,
+    answers: Answered,
     *,
     metrics: Sequence[str] = (),
     **draws: Unpack[Draws],

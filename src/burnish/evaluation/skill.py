@@ -5,16 +5,22 @@ often: F1 rewards guessing. So the verdict first asks how well the same answers 
 are handed out to the rows at random. A system that is not clearly above that is never shipped,
 which is what keeps shuffled labels from being "learnt".
 
+Handing out labels is a matter of indices. Handing out texts means scoring as many new pairs of
+texts each time, so there the fewest shuffles that can reach LEVEL are drawn, on at most 200
+rows chosen with the seed (`most_shuffled`); the answers' value is then that on the same rows.
+Fewer rows can only hide skill, never feign it: chance is measured on the very rows judged.
+
 Source: permutation test, Ojala and Garriga 2010, "Permutation Tests for Studying Classifier
 Performance", test 1; stopping early: Besag and Clifford 1991, "Sequential Monte Carlo p-values".
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from burnish.evaluation.answers import Answers
+from burnish.evaluation.answered import A
 from burnish.evaluation.metrics.base import Metric
 
 LEVEL = 0.005  # real skill is far beyond it, so being strict costs nothing
@@ -23,13 +29,14 @@ _FEWER = 199  # where each one is costly; the least that can reach LEVEL
 _MANY_ROWS = 20_000
 _CLEARLY_CHANCE = 20  # shuffled pairings as good as the real one after which no more are drawn
 
-Rechoose = Callable[[Answers], Answers]
+Rechoose = Callable[[Any], Any]  # answers with thresholds → the same, chosen anew
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Skill:
     """How a system does on its rows and on shuffled ones, in one metric."""
 
+    n: int  # rows it was tested on
     value: float  # on the real pairing of answers and rows
     by_chance: float  # mean when the answers are handed out at random
     p: float  # share of random pairings that do as well, in (0, 1]
@@ -40,23 +47,23 @@ class Skill:
         return self.p <= LEVEL
 
 
-def skill(
-    answers: Answers, metric: Metric, *, seed: int, rechoose: Rechoose | None = None
-) -> Skill:
+def skill(answers: A, metric: Metric[A], *, seed: int, rechoose: Rechoose | None = None) -> Skill:
     """Return how the system's answers compare with the same answers given at random.
 
-    The metric must have a value on them. Where thresholds were chosen on these very rows,
-    `rechoose` chooses them again for each shuffled pairing, so that what choosing alone gains
-    is not taken for skill; see `thresholds.rechoose`.
+    The metric must have a value on them and on other pairings (`Metric.pairs`). Where thresholds
+    were chosen on these very rows, `rechoose` chooses them again for each shuffled pairing, so
+    that what choosing alone gains is not taken for skill; see `thresholds.rechoose`.
     """
     sign = 1 if metric.higher_is_better else -1
-    value = metric.function(answers)
     rng = np.random.default_rng(seed)
     costly = rechoose is not None or len(answers) > _MANY_ROWS
+    if answers.most_shuffled is not None:
+        costly, answers = True, _drawn(answers, answers.most_shuffled, rng)
+    value = metric.function(answers)
     shuffled: list[float] = []
     as_good = 0
     for _ in range(_FEWER if costly else _PERMUTATIONS):
-        pairing = replace(answers, truth=answers.truth[rng.permutation(len(answers))])
+        pairing = answers.shuffled(rng.permutation(len(answers)))
         shuffled.append(metric.function(rechoose(pairing) if rechoose else pairing))
         as_good += sign * shuffled[-1] >= sign * value
         if as_good == _CLEARLY_CHANCE:
@@ -64,4 +71,11 @@ def skill(
             break
     else:
         p = (1 + as_good) / (1 + len(shuffled))
-    return Skill(value=value, by_chance=float(np.mean(shuffled)), p=p)
+    return Skill(n=len(answers), value=value, by_chance=float(np.mean(shuffled)), p=p)
+
+
+def _drawn(answers: A, most: int, rng: np.random.Generator) -> A:
+    """Return at most so many rows, drawn without replacement, in their order."""
+    if len(answers) <= most:
+        return answers
+    return answers.take(np.sort(rng.choice(len(answers), most, replace=False)))

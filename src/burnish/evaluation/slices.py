@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from burnish.errors import PredictionError
-from burnish.evaluation.answers import Answers
+from burnish.evaluation.answered import Answered
 from burnish.evaluation.bootstrap import Draws
 from burnish.evaluation.score import score_answers
 
@@ -38,7 +38,7 @@ class SliceScore:
 def slice_scores(
     system: str,
     split: str,
-    answers: Answers,
+    answers: Answered,
     column: pl.Series,
     *,
     metrics: Sequence[str],
@@ -71,7 +71,7 @@ def slice_scores(
     ]
 
 
-def _check_length(column: pl.Series, answers: Answers, *, where: str) -> None:
+def _check_length(column: pl.Series, answers: Answered, *, where: str) -> None:
     if len(column) != len(answers):
         raise PredictionError(
             f"column {column.name!r} has {len(column)} values for {len(answers)} rows",

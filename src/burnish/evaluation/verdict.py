@@ -15,22 +15,22 @@ from typing import Any, Unpack
 import numpy as np
 
 from burnish.errors import PredictionError
-from burnish.evaluation.answers import Answers, align
+from burnish.evaluation.answered import A, Answered, align
 from burnish.evaluation.bootstrap import Draws
-from burnish.evaluation.compare import Comparison, compare, points
+from burnish.evaluation.compare import Comparison, compare
 from burnish.evaluation.gates import TUNED, WORST_FIRST, Ruling, judge
 from burnish.evaluation.metrics.base import Metric
-from burnish.evaluation.metrics.table import metrics_for
+from burnish.evaluation.metrics.table import METRICS, default_metric, metrics_for
 from burnish.evaluation.skill import Rechoose, Skill, skill
 from burnish.recipe.evaluation import Gate
-from burnish.records import LabelSpace, Verdict
+from burnish.records import Space, Verdict
 
 
 def decide(
     gates: Sequence[Gate],
-    systems: Mapping[str, Answers],
-    space: LabelSpace,
-    default_metric: str,
+    systems: Mapping[str, A],
+    space: Space,
+    main_metric: str,
     *,
     split: str = "validation",
     rechoose: Rechoose | None = None,
@@ -41,8 +41,8 @@ def decide(
     Args:
         gates: conditions for `ship`; none: the default one, better than every baseline.
         systems: answers by system name on the same rows; `tuned` must be among them.
-        space: the labels.
-        default_metric: what a gate without metric speaks of.
+        space: what may be answered.
+        main_metric: what a gate without metric speaks of.
         split: which rows they are.
         rechoose: `thresholds.rechoose` where these very rows chose the thresholds of `tuned`.
         **draws: resamples and seed; see `bootstrap.Draws`.
@@ -52,22 +52,26 @@ def decide(
         RecipeError: BN101, a gate's metric does not fit the task.
     """
     systems, gates = _aligned(systems, split), gates or (Gate(),)
-    judged = [gate.metric or default_metric for gate in gates]
-    metrics = metrics_for([default_metric, *judged], space)
+    judged = [gate.metric or main_metric for gate in gates]
+    metrics = metrics_for([main_metric, *judged], space)
     comparisons = _comparisons({name: metrics[name] for name in judged}, systems, **draws)
     rulings = [judge(*pair, systems, comparisons) for pair in zip(gates, judged, strict=True)]
-    metric = metrics[default_metric]
+    metric = metrics[main_metric] if metrics[main_metric].pairs else _own_metric(space)
     shown = skill(systems[TUNED], metric, rechoose=rechoose, seed=draws.get("seed", 0))
     return {
         "verdict": _verdict(rulings, shown),
         "metric": judged[0],
         "split": split,
-        "reasons": _reasons(rulings, shown, metric),
+        "reasons": _reasons(rulings, shown, metric, systems[TUNED]),
         "comparisons": [found.to_json() for found in comparisons.values()],
     }
 
 
-def _aligned(systems: Mapping[str, Answers], split: str) -> dict[str, Answers]:
+def _own_metric(space: Space) -> Metric[Any]:
+    return METRICS.get(default_metric(space))
+
+
+def _aligned(systems: Mapping[str, A], split: str) -> dict[str, A]:
     """Return every system's answers with rows in the order of `tuned`."""
     if TUNED not in systems:
         raise PredictionError(
@@ -80,7 +84,7 @@ def _aligned(systems: Mapping[str, Answers], split: str) -> dict[str, Answers]:
 
 
 def _comparisons(
-    metrics: Mapping[str, Metric], systems: Mapping[str, Answers], **draws: Unpack[Draws]
+    metrics: Mapping[str, Metric[A]], systems: Mapping[str, A], **draws: Unpack[Draws]
 ) -> dict[tuple[str, str], Comparison]:
     """Compare `tuned` with every other system, `base` too, wherever both have the metric."""
     having = {
@@ -102,16 +106,19 @@ def _verdict(rulings: Sequence[Ruling], shown: Skill) -> Verdict:
     return "ship" if states == {"passed"} and shown.is_shown else "need-more-data"
 
 
-def _reasons(rulings: Sequence[Ruling], shown: Skill, metric: Metric) -> list[str]:
+def _reasons(
+    rulings: Sequence[Ruling], shown: Skill, metric: Metric[A], tuned: Answered
+) -> list[str]:
     """Return the sentences of the verdict, what decides first."""
     ordered = sorted(rulings, key=lambda ruling: WORST_FIRST.index(ruling.state))
     reasons = [ruling.reason for ruling in ordered]
     if shown.is_shown:
         return reasons
+    write = metric.unit.write
+    drawn = f" on {shown.n:,} rows drawn from the {len(tuned):,}" if shown.n < len(tuned) else ""
     no_skill = (
-        f"tuned has shown no skill: its {metric.words} is {points(shown.value)}, and the same "
-        f"answers given to the rows at random reach {points(shown.by_chance)} on average "
-        f"(p = {shown.p:.3f}). The labels may not depend on the text, or be wrong, or the rows "
-        "are too few to see it."
+        f"tuned has shown no skill: its {metric.words} is {write(shown.value)}{drawn}, and the "
+        f"same answers given to the rows at random reach {write(shown.by_chance)} on average "
+        f"(p = {shown.p:.3f}). {tuned.no_skill}"
     )
     return [no_skill, *reasons]

@@ -1,22 +1,26 @@
-"""Two run folders as the pipeline leaves them, made of seeded chance: fast, and the same always."""
+"""Run folders as the pipeline leaves them, made of seeded chance: fast, and the same always."""
 
 import math
 import random
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 
-from burnish.data.ledger import ledger_json
 from burnish.evaluation.answers import from_predictions
-from burnish.evaluation.score import score
+from burnish.evaluation.baselines.base import from_frame
+from burnish.evaluation.baselines.table import baseline_names, baselines_for
+from burnish.evaluation.score import score, score_answers
 from burnish.evaluation.verdict import decide
-from burnish.records import Finding, LabelSpace, LedgerEntry, Prediction
-from burnish.runfolder import RunFolder, write_json, write_jsonl, write_predictions, write_text
+from burnish.records import LabelSpace, Prediction, Space, TextSpace
+from burnish.runfolder import RunFolder, write_json, write_predictions
+
+Records = Callable[[RunFolder, Space, int], None]  # writes what a run keeps beside its answers
 
 UNFAIR = (
     "limitation of liability",
@@ -60,15 +64,20 @@ class Row:
 
 
 @pytest.fixture(scope="session")
-def make_run() -> Callable[..., RunFolder]:
-    return build_run
+def make_run(write_records: Records) -> Callable[..., RunFolder]:
+    return partial(build_run, write_records)
 
 
 @pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, RunFolder]:
+def built(tmp_path_factory: pytest.TempPathFactory, write_records: Records) -> dict[str, RunFolder]:
     root = tmp_path_factory.mktemp("runs")
     multi, binary = root / "20261121T060000Z-unfair-tos", root / "20261121T070000Z-binary"
-    return {"multi": build_run(multi), "binary": build_run(binary, binary=True)}
+    texts = root / "20261121T080000Z-notes"
+    return {
+        "multi": build_run(write_records, multi),
+        "binary": build_run(write_records, binary, binary=True),
+        "texts": build_text_run(write_records, texts),
+    }
 
 
 @pytest.fixture
@@ -82,11 +91,23 @@ def binary_run(built: dict[str, RunFolder], tmp_path: Path) -> RunFolder:
     return _copy(built["binary"], tmp_path)
 
 
+@pytest.fixture
+def text_run(built: dict[str, RunFolder], tmp_path: Path) -> RunFolder:
+    """A run of a task that writes, of 120 rows, to be spoiled at will."""
+    return _copy(built["texts"], tmp_path)
+
+
+@pytest.fixture(scope="session")
+def make_text_run(write_records: Records) -> Callable[..., RunFolder]:
+    return partial(build_text_run, write_records)
+
+
 def _copy(folder: RunFolder, parent: Path) -> RunFolder:
     return RunFolder(Path(shutil.copytree(folder.root, parent / folder.root.name)))
 
 
 def build_run(
+    write_records: Records,
     root: Path,
     *,
     binary: bool = False,
@@ -116,7 +137,7 @@ def build_run(
     answers = {name: from_predictions(found, space) for name, found in systems.items()}
     metric = "f1" if binary else "lexglue_macro_f1"
     write_json(folder.verdict, decide((), answers, space, metric, resamples=resamples))
-    _write_records(folder, space, count)
+    write_records(folder, space, count)
     return folder
 
 
@@ -170,104 +191,91 @@ def _frame(rows: list[Row]) -> pl.DataFrame:
     )
 
 
-def _write_records(folder: RunFolder, space: LabelSpace, count: int) -> None:
-    recipe = (
-        "version: 1\nname: unfair-tos\ntask:\n  kind: text-classification\n  multi_label: true\n"
-        "model: sentence-transformers/all-MiniLM-L6-v2\ndata:\n  from: hub:coastalcph/lex_glue\n"
-        "method:\n  kind: full\ntraining:\n  epochs: 6\n  learning_rate: 0.0001\n"
+_TOPICS = ("a parcel", "a refund", "a broken screen", "the invoice", "a new password", "the trial")
+_MONTHS = ("January", "March", "May", "July", "August", "October", "December")
+_MOODS = ("calm", "angry", "pleased", "worried")
+_ENDINGS = ("was promised a reply", "will get a call", "got what was asked for", "was sent a form")
+_ASIDES = (
+    "Thanks for waiting so long.", "I have looked into it.", "One moment, please!",
+    "It worked fine last week.", "Is there anything else?", "My number is on the order.",
+)  # fmt: skip
+
+
+def build_text_run(
+    write_records: Records,
+    root: Path,
+    *,
+    count: int = 120,
+    metric: str = "rougeL",
+    text: Callable[[str], str] = lambda note: note,
+    resamples: int = 300,
+) -> RunFolder:
+    """Write every file of a finished run that sums up conversations, beside real baselines."""
+    rng = random.Random(11)
+    train, judged = _notes(3 * count, rng, text), _notes(count, rng, text)
+    folder = RunFolder.create("notes", out=root)
+    space, names = TextSpace(), baseline_names(TextSpace())
+    systems = {name: [_written(row, name, rng) for row in judged.rows()] for name in _SLIPS}
+    for name, baseline in baselines_for(names, space).items():
+        baseline.fit(from_frame(train, space), None, space, 0)
+        systems[name] = baseline.predict(from_frame(judged, space))
+    for name, predictions in systems.items():
+        write_predictions(folder.predictions(name, "validation"), predictions)
+    folder.splits.mkdir()
+    judged.write_parquet(folder.splits / "validation.parquet")
+    answers = {name: from_predictions(found, space) for name, found in systems.items()}
+    scores = [
+        one.to_json()
+        for name, found in answers.items()
+        for one in score_answers(name, "validation", found, resamples=resamples)
+    ]
+    write_json(folder.scores, scores)
+    write_json(folder.verdict, decide((), answers, space, metric, resamples=resamples))
+    write_records(folder, space, count)
+    losses = folder.history.read_text("utf-8").replace("lexglue_macro_f1", "perplexity")
+    folder.history.write_text(losses, "utf-8")
+    return folder
+
+
+def _notes(count: int, rng: random.Random, text: Callable[[str], str]) -> pl.DataFrame:
+    rows = []
+    for i in range(count):
+        who, thing, mood, end = map(rng.choice, (_WHO, _TOPICS, _MOODS, _ENDINGS))
+        topic = f"{thing} of order {rng.randint(1000, 9999)} from {rng.choice(_MONTHS)}"
+        asides = rng.sample(_ASIDES, rng.randint(1, 5))
+        talk = [f"Agent: {who}, good morning.", f"Customer: I write about {topic}."]
+        talk += [f"{('Agent', 'Customer')[j % 2]}: {one}" for j, one in enumerate(asides)]
+        talk += [f"Agent: I can see that you are {mood}. This customer {end}."]
+        note = f"One {mood} customer asked {who} about {topic} and {end}."
+        shorter = f"{who}: {topic}; the customer {end}."
+        rows.append(
+            {
+                "id": f"notes.jsonl:{i + 1}",
+                "text": text("\n".join(talk)),
+                "labels": [text(note), text(shorter)] if i % 3 == 0 else [text(note)],
+                "meta:mood": mood,
+            }
+        )
+    return pl.DataFrame(rows, schema_overrides={"labels": pl.List(pl.String)})
+
+
+_SLIPS = {"tuned": 0.08, "base": 0.75}  # chance of each word of a reference to be lost
+
+
+def _written(row: tuple[Any, ...], name: str, rng: random.Random) -> Prediction:
+    key, asked, accepted, _ = row
+    words = accepted[0].split()
+    kept = [word for word in words if rng.random() > _SLIPS[name]]
+    if name == "base":  # goes on with the conversation, and then again
+        kept = (asked.split()[: rng.randint(4, 30)] + kept) * rng.randint(1, 2)
+    surprise = 2.2 * _SLIPS[name] + rng.random() / 4
+    return Prediction(
+        example_id=key,
+        answer=(" ".join(kept),),
+        reference=tuple(accepted),
+        scores={
+            "log_likelihood": -surprise * (len(words) + 1),
+            "tokens": float(len(words) + 1),
+            "complete": float(rng.random() > _SLIPS[name] / 4),
+        },
     )
-    write_text(folder.recipe, recipe)
-    write_json(folder.manifest, _manifest(space, count))
-    write_json(folder.ledger, ledger_json(_ledger(count)))
-    write_jsonl(folder.findings, (finding.to_json() for finding in _findings()))
-    write_jsonl(folder.history, _history())
-
-
-def _manifest(space: LabelSpace, count: int) -> dict[str, Any]:
-    digest = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
-    return {
-        "burnish": "0.1.0",
-        "created": "2026-11-21T06:00:00Z",
-        "recipe_sha256": digest,
-        "git_commit": "4f1c2d9",
-        "inputs": [
-            {"path": "data/train.jsonl", "sha256": digest, "rows": 5532},
-            {"path": "data/validation.jsonl", "sha256": digest[::-1], "rows": count + 5},
-        ],
-        "splits": {"train": 4958, "tune": 551, "validation": count},
-        "label_space": space.to_json(),
-        "seeds": {"split": 0, "training": 0, "bootstrap": 0},
-        "versions": {"python": "3.11.9", "torch": "2.13.0", "transformers": "5.23.0"},
-        "machine": {"processor": "AMD EPYC", "cores": 2, "memory_gb": 24, "platform": "Linux"},
-        "hardware": {
-            "device": "cpu", "precision": "bf16", "threads": 2, "matmul": "medium",
-            "tokens_per_batch": 1024,
-            "notes": ["bf16: the processor multiplies it 4.1 times as fast as fp32."],
-        },
-        "model": {
-            "reference": "sentence-transformers/all-MiniLM-L6-v2", "revision": None,
-            "origin": "starter package", "parameters": 22_716_296, "trainable": 22_716_296,
-        },
-        "timings": {"load": 0.9, "check": 2.4, "encode": 1.8, "train": 412.7, "predict": 9.1},
-        "training": {
-            "seconds": 412.7, "epochs": 6, "kept_epoch": 4, "tokens_per_second": 5212.0,
-            "samples_per_second": 104.6, "peak_memory_mb": 1843.0,
-        },
-        "truncated": {"train": {"rows_cut": 12, "tokens_lost": 431}},
-    }  # fmt: skip
-
-
-def _ledger(count: int) -> list[LedgerEntry]:
-    return [
-        LedgerEntry(stage="read", split="train", rows_in=5532, kept=5532),
-        LedgerEntry(stage="read", split="validation", rows_in=count + 5, kept=count + 5),
-        LedgerEntry(
-            stage="check", split="train", rows_in=5532, kept=5515, dropped={"empty-text": 17}
-        ),
-        LedgerEntry(
-            stage="check", split="validation", rows_in=count + 5, kept=count,
-            dropped={"null-text": 3, "empty-text": 2},
-        ),
-        LedgerEntry(stage="split", split="train", rows_in=5515, kept=4964, moved={"tune": 551}),
-        LedgerEntry(stage="leaks", split="train", rows_in=4964, kept=4958, dropped={"leak": 6}),
-        LedgerEntry(
-            stage="encode", split="train", rows_in=4958, kept=4958, rows_cut=12, tokens_lost=431
-        ),
-    ]  # fmt: skip
-
-
-def _findings() -> list[Finding]:
-    return [
-        Finding(
-            code="near-duplicates", severity="info", message="31 rows nearly repeat another one",
-            count=31, action="warn", split="train", file="data/train.jsonl", row=88,
-        ),
-        Finding(
-            code="conflicting-labels", severity="warning", count=4, action="warn", split="train",
-            message="4 rows have the text of another row and other labels",
-            file="data/train.jsonl", row=1207,
-        ),
-    ]  # fmt: skip
-
-
-def _history() -> list[dict[str, Any]]:
-    rng = random.Random(3)
-    steps = [
-        {
-            "step": step, "epoch": step / 155, "kind": "step",
-            "metrics": {
-                "train/loss": 0.62 * math.exp(-step / 160) + 0.03 + abs(rng.gauss(0, 0.02)),
-                "learning_rate": 1e-4 * min(step / 93, (930 - step) / 837),
-            },
-        }
-        for step in range(10, 931, 10)
-    ]  # fmt: skip
-    losses, scores = (0.21, 0.13, 0.11, 0.105, 0.112, 0.118), (0.44, 0.66, 0.73, 0.775, 0.77, 0.768)
-    epochs = [
-        {
-            "step": 155 * e, "epoch": e, "kind": "epoch",
-            "metrics": {"validation/loss": loss, "validation/lexglue_macro_f1": value},
-        }
-        for e, (loss, value) in enumerate(zip(losses, scores, strict=True), 1)
-    ]  # fmt: skip
-    return steps + epochs

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from burnish.evaluation.report.render import SECTIONS, render
@@ -51,13 +52,20 @@ def words_of(html: str) -> str:
     return " ".join(" ".join(parse(html.split("</style>")[1]).text).split())
 
 
-def test_every_section_is_there_in_order_and_linked_from_the_contents(run: RunFolder) -> None:
-    page = parse(render(run).read_text("utf-8"))
+OF_LABELS, OF_TEXTS = {"classes", "calibration", "errors"}, {"side-by-side", "writing", "worst"}
 
-    keys = [key for key, _, _ in SECTIONS]
+
+@pytest.mark.parametrize(("kind", "others"), [("run", OF_TEXTS), ("text_run", OF_LABELS)])
+def test_every_section_is_there_in_order_and_linked_from_the_contents(
+    kind: str, others: set[str], request: pytest.FixtureRequest
+) -> None:
+    page = parse(render(request.getfixturevalue(kind)).read_text("utf-8"))
+
+    keys = [section.key for section in SECTIONS if section.key not in others]
     assert [a.get("id") for tag, a in page.tags if tag == "section"] == keys
     links = [a.get("href") for tag, a in page.tags if tag == "a"]
     assert [f"#{key}" for key in keys] == [link for link in links if link][1:]
+    assert not [a for _, a in page.tags if a.get("class") == "absent"]
 
 
 def test_the_verdict_comes_first_with_its_reasons_and_rows(run: RunFolder) -> None:
@@ -84,7 +92,7 @@ def test_each_verdict_has_a_headline_anyone_understands(
     assert headline in words_of(render(run).read_text("utf-8"))
 
 
-@pytest.mark.parametrize("kind", ["run", "binary_run"])
+@pytest.mark.parametrize("kind", ["run", "binary_run", "text_run"])
 def test_tags_are_closed_in_order_and_ids_are_unique(
     kind: str, request: pytest.FixtureRequest
 ) -> None:
@@ -96,8 +104,9 @@ def test_tags_are_closed_in_order_and_ids_are_unique(
     assert len(ids) == len(set(ids))
 
 
-def test_nothing_is_fetched_from_anywhere(run: RunFolder) -> None:
-    html = render(run).read_text("utf-8")
+@pytest.mark.parametrize("kind", ["run", "text_run"])
+def test_nothing_is_fetched_from_anywhere(kind: str, request: pytest.FixtureRequest) -> None:
+    html = render(request.getfixturevalue(kind)).read_text("utf-8")
     page = parse(html)
 
     assert not {tag for tag, _ in page.tags} & {"script", "link", "img", "iframe", "object"}
@@ -109,8 +118,9 @@ def test_nothing_is_fetched_from_anywhere(run: RunFolder) -> None:
     assert policy.startswith("default-src 'none'")
 
 
-def test_every_plot_tells_its_content_in_words(run: RunFolder) -> None:
-    html = render(run).read_text("utf-8")
+@pytest.mark.parametrize("kind", ["run", "text_run"])
+def test_every_plot_tells_its_content_in_words(kind: str, request: pytest.FixtureRequest) -> None:
+    html = render(request.getfixturevalue(kind)).read_text("utf-8")
 
     pictures = re.findall(r'<svg[^>]*role="img"[^>]*>(.{7})', html)
     assert len(pictures) > 20
@@ -137,6 +147,20 @@ def test_hostile_texts_labels_and_names_show_as_text(
     page = parse(html)
 
     assert "&lt;script&gt;alert(1)" in html
+    assert {tag for tag, _ in page.tags}.isdisjoint({"script", "img"})
+    assert not [a for _, a in page.tags if "onerror" in a]
+    assert (page.open, page.mismatches) == ([], [])
+
+
+def test_hostile_inputs_answers_and_references_show_as_text(
+    make_text_run: Callable[..., RunFolder], tmp_path: Path
+) -> None:
+    run = make_text_run(tmp_path / "r", text=f"</dd></svg>{HOSTILE}".__add__, resamples=100)
+    _spoil_names(run)
+    html = render(run).read_text("utf-8")
+    page = parse(html)
+
+    assert html.count("&lt;/dd&gt;&lt;/svg&gt;&lt;script&gt;alert(1)") > 50
     assert {tag for tag, _ in page.tags}.isdisjoint({"script", "img"})
     assert not [a for _, a in page.tags if "onerror" in a]
     assert (page.open, page.mismatches) == ([], [])
@@ -198,6 +222,17 @@ def test_a_large_run_stays_under_two_megabytes(
     run.history.write_text(
         "\n".join(json.dumps(step | {"epoch": i / 5000}) for i in range(30_000)), "utf-8"
     )
+
+    assert render(run).stat().st_size < LIMIT_BYTES
+
+
+def test_a_thousand_long_inputs_stay_under_two_megabytes(
+    make_text_run: Callable[..., RunFolder], tmp_path: Path
+) -> None:
+    run = make_text_run(tmp_path / "r", count=1000, resamples=100, metric="exact_match")
+    rows = pl.read_parquet(run.splits / "validation.parquet")
+    long = rows.with_columns(text=pl.concat_str([pl.col("text")] * 60))
+    long.write_parquet(run.splits / "validation.parquet")
 
     assert render(run).stat().st_size < LIMIT_BYTES
 

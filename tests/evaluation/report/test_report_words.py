@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from burnish.evaluation.metrics.table import METRICS
+from burnish.evaluation.metrics.units import POINTS
 from burnish.evaluation.report import words
 from burnish.evaluation.report.scales import scale_of
 
@@ -48,6 +49,24 @@ def test_times_are_told_as_dates_and_other_values_as_they_are() -> None:
 def test_every_metric_is_explained_and_points_the_right_way(metric: str) -> None:
     assert words.metric_words(metric)
     assert words.lower_is_better(metric) != METRICS.get(metric).higher_is_better
+
+
+@pytest.mark.parametrize("metric", METRICS.names())
+def test_values_and_differences_are_told_in_the_unit_of_the_metric(metric: str) -> None:
+    unit = METRICS.get(metric).unit
+
+    assert words.is_share(metric) == (unit is POINTS)
+    assert words.change_told(0.5, metric).split()[1:] == unit.noun.split()
+
+
+def test_shares_are_told_out_of_100_and_losses_as_they_are() -> None:
+    assert (words.measured(0.412, "rougeL"), words.measured(0.412, "loss")) == ("41.2", "0.412")
+    assert words.interval(2.5, 12.0, "perplexity") == "2.5 to 12"
+    assert words.interval(0.025, 0.12) == "2.5 to 12.0"
+    assert [words.change_told(d, "loss") for d in (-0.25, 0.0)] == ["−0.25 nats", "0 nats"]
+    assert words.change_told(math.nan, "perplexity") == words.ABSENT
+    assert words.of_difference("perplexity") == "difference"
+    assert words.of_difference("bleu") == "points of difference"
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=20), st.integers(1, 8))

@@ -32,7 +32,7 @@ _COST = 0.1
 _ITERATIONS = 100
 
 
-class FrozenEncoder(Baseline):
+class FrozenEncoder(Baseline[LabelSpace]):
     """Logistic regression on the vectors of an encoder that is not trained.
 
     Its scores are moved along the logit scale by each threshold, so that 0.5 is where a label

@@ -72,7 +72,7 @@ class Terms:
         return self._vectorizer.transform(texts)
 
 
-class LexglueSvm(Baseline):
+class LexglueSvm(Baseline[LabelSpace]):
     """LexGLUE's TF-IDF SVM, settings chosen as its protocol says."""
 
     def fit(self, rows: Rows, choose: Rows | None, space: LabelSpace, seed: int) -> None:

@@ -22,7 +22,7 @@ _MOST_FEATURES = 500_000  # a block; bounds memory on millions of rows
 _SWEEPS, _SWEEPS_IF_MANY, _MANY_ROWS = 20_000, 1_000, 20_000
 
 
-class TfidfSvm(Baseline):
+class TfidfSvm(Baseline[LabelSpace]):
     """Word and character TF-IDF with a balanced linear SVM; the rival to beat."""
 
     def fit(self, rows: Rows, choose: Rows | None, space: LabelSpace, seed: int) -> None:  # noqa: ARG002

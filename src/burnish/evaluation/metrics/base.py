@@ -7,31 +7,55 @@ matrix product. A metric that only has `function` still works; it is just slower
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic
 
 import numpy as np
 from numpy.typing import NDArray
 
-from burnish.evaluation.answers import Answers
-from burnish.records import LabelSpace
+from burnish.evaluation.answered import A
+from burnish.evaluation.metrics.units import POINTS, Unit
+from burnish.evaluation.spaces import is_labels
+from burnish.records import Space
 
 Weights = NDArray[np.float64]  # shape (resamples, n); how often each row counts
 Values = NDArray[np.float64]  # shape (resamples,)
 Resampler = Callable[[Weights], Values]
 
+_CELLS = 4_000_000  # weights held at a time; 32 MB as float64
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Metric:
-    """One metric. Values are fractions; nan where the answers do not allow it."""
+class Needs:
+    """What a metric lacks where it has no value."""
+
+    short: str  # as in "needs probabilities"
+    full: str
+
+
+PROBABILITIES = Needs(
+    short="probabilities",
+    full="a probability for every label, and rows with and without the label",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric(Generic[A]):
+    """One metric of one kind of answers; nan where they do not allow it.
+
+    Values are fractions unless `unit` says otherwise.
+    """
 
     words: str  # name for people, as in "macro F1"
-    function: Callable[[Answers], float]
-    applies: Callable[[LabelSpace], bool] = lambda _: True
+    function: Callable[[A], float]
+    applies: Callable[[Space], bool] = is_labels
     higher_is_better: bool = True
-    needs_scores: bool = False  # nan for a system that gives answers without probabilities
-    resampler: Callable[[Answers], Resampler] | None = None  # None: `function` row by row
+    needs_scores: bool = False  # nan for a system that gives answers without scores
+    needs: Needs = PROBABILITIES  # what scores, for the words that say they are missing
+    pairs: bool = True  # whether answers handed out to other rows can be scored; see `skill`
+    unit: Unit = POINTS
+    resampler: Callable[[A], Resampler] | None = None  # None: `function` row by row
 
-    def resample(self, answers: Answers) -> Resampler:
+    def resample(self, answers: A) -> Resampler:
         """Return a function of weights (r, n) that gives the metric of each resample, (r,)."""
         if self.resampler is not None:
             return self.resampler(answers)
@@ -44,12 +68,10 @@ class Metric:
         return one_by_one
 
     @classmethod
-    def fast(
-        cls, words: str, resampler: Callable[[Answers], Resampler], **options: Any
-    ) -> "Metric":
+    def fast(cls, words: str, resampler: Callable[[A], Resampler], **options: Any) -> "Metric[A]":
         """Return a metric whose value is its resampler's, every row counted once."""
 
-        def value(answers: Answers) -> float:
+        def value(answers: A) -> float:
             return float(resampler(answers)(np.ones((1, len(answers))))[0])
 
         return cls(words=words, function=value, resampler=resampler, **options)
@@ -65,6 +87,14 @@ class Sums:
     def __call__(self, weights: Weights) -> Values:
         """Return the metric under each row of `weights`, shape (r, n) → (r,)."""
         return self.finish(weights @ self.rows)
+
+
+def by_row(metric: Metric[A], answers: A) -> Values:
+    """Return the metric of each row by itself, shape (n,); nan where one row allows none."""
+    n, value = len(answers), metric.resample(answers)
+    size = max(1, _CELLS // n)
+    starts = range(0, n, size)
+    return np.concatenate([value(np.eye(min(size, n - at), n, at)) for at in starts])
 
 
 def ratio(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from burnish.evaluation.answers import Answers
 from burnish.evaluation.metrics.base import Metric, Resampler, Sums, Values, ratio
-from burnish.records import LabelSpace
+from burnish.evaluation.spaces import is_binary, is_multi_label
 
 Masks = tuple[NDArray[np.bool_], NDArray[np.bool_]]  # truth and answer, both (n, columns)
 Counts = NDArray[np.float64]  # of true positives and the like, shape (r, columns)
@@ -88,23 +88,15 @@ def _accuracy(answers: Answers) -> Resampler:
     return Sums(rows, lambda sums: ratio(sums[:, 0], sums[:, 1]))
 
 
-def _is_binary(space: LabelSpace) -> bool:
-    return space.is_binary
-
-
-def _is_multi_label(space: LabelSpace) -> bool:
-    return space.multi_label
-
-
 accuracy = Metric.fast("accuracy", _accuracy)
 micro_f1 = Metric.fast("micro F1", _counted(all_labels, f1_of, micro=True))
 macro_f1 = Metric.fast("macro F1", _counted(all_labels, f1_of))
-f1 = Metric.fast("F1 of the positive class", _counted(positive_or_all, f1_of), applies=_is_binary)
+f1 = Metric.fast("F1 of the positive class", _counted(positive_or_all, f1_of), applies=is_binary)
 precision = Metric.fast("precision", _counted(positive_or_all, precision_of))
 recall = Metric.fast("recall", _counted(positive_or_all, recall_of))
 lexglue_micro_f1 = Metric.fast(
-    "LexGLUE micro F1", _counted(with_no_label, f1_of, micro=True), applies=_is_multi_label
+    "LexGLUE micro F1", _counted(with_no_label, f1_of, micro=True), applies=is_multi_label
 )
 lexglue_macro_f1 = Metric.fast(
-    "LexGLUE macro F1", _counted(with_no_label, f1_of), applies=_is_multi_label
+    "LexGLUE macro F1", _counted(with_no_label, f1_of), applies=is_multi_label
 )

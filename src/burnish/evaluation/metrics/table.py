@@ -4,15 +4,19 @@ To add one: write a `Metric` and add a row here, or an entry point `burnish.metr
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from burnish.errors import RecipeError
 from burnish.evaluation.metrics.base import Metric
-from burnish.records import LabelSpace
+from burnish.evaluation.spaces import is_binary, is_texts, task_words
+from burnish.records import Space
 from burnish.registry import Registry
 
-_COUNTS = "burnish.evaluation.metrics.counts"
+_METRICS = "burnish.evaluation.metrics"
+_COUNTS = f"{_METRICS}.counts"
+_ROUGE = f"{_METRICS}.rouge"
 
-METRICS: Registry[Metric] = Registry(
+METRICS: Registry[Metric[Any]] = Registry(
     "metric",
     {
         "accuracy": f"{_COUNTS}:accuracy",
@@ -23,24 +27,35 @@ METRICS: Registry[Metric] = Registry(
         "recall": f"{_COUNTS}:recall",
         "lexglue_micro_f1": f"{_COUNTS}:lexglue_micro_f1",
         "lexglue_macro_f1": f"{_COUNTS}:lexglue_macro_f1",
-        "roc_auc": "burnish.evaluation.metrics.ranking:roc_auc",
+        "roc_auc": f"{_METRICS}.ranking:roc_auc",
         "ece": "burnish.evaluation.calibration:ece",
+        "rouge1": f"{_ROUGE}:rouge1",
+        "rouge2": f"{_ROUGE}:rouge2",
+        "rougeL": f"{_ROUGE}:rouge_l",
+        "rougeLsum": f"{_ROUGE}:rouge_lsum",
+        "bleu": f"{_METRICS}.bleu:bleu",
+        "chrf": f"{_METRICS}.chrf:chrf",
+        "exact_match": f"{_METRICS}.pairs:exact_match",
+        "loss": f"{_METRICS}.likelihood:loss",
+        "perplexity": f"{_METRICS}.likelihood:perplexity",
     },
     where="recipe key `evaluation.metrics`",
 )
 
 
-def metric_names(space: LabelSpace) -> tuple[str, ...]:
+def metric_names(space: Space) -> tuple[str, ...]:
     """Return every registered metric that fits the task, sorted by name."""
     return tuple(name for name in METRICS.names() if METRICS.get(name).applies(space))
 
 
-def default_metric(space: LabelSpace) -> str:
-    """Return the metric by which a task is judged: f1 for binary, else macro_f1."""
-    return "f1" if space.is_binary else "macro_f1"
+def default_metric(space: Space) -> str:
+    """Return the metric by which a task is judged: rougeL for texts, f1 if binary, macro_f1."""
+    if is_texts(space):
+        return "rougeL"
+    return "f1" if is_binary(space) else "macro_f1"
 
 
-def metrics_for(names: Sequence[str], space: LabelSpace) -> dict[str, Metric]:
+def metrics_for(names: Sequence[str], space: Space) -> dict[str, Metric[Any]]:
     """Return the named metrics (none named: all that fit), in the order given.
 
     Raises:
@@ -50,12 +65,18 @@ def metrics_for(names: Sequence[str], space: LabelSpace) -> dict[str, Metric]:
     chosen = {name: METRICS.get(name) for name in names or metric_names(space)}
     unfit = [name for name, metric in chosen.items() if not metric.applies(space)]
     if unfit:
-        kind = (
-            "multi-label" if space.multi_label else "binary" if space.is_binary else "multi-class"
-        )
         raise RecipeError(
-            f"metric(s) {', '.join(unfit)} do not fit a {kind} task",
+            f"metric(s) {', '.join(unfit)} do not fit a {task_words(space)} task",
             where="recipe key `evaluation.metrics` or `evaluation.gates`",
             fix=f"use some of: {', '.join(metric_names(space))}",
         )
     return chosen
+
+
+def first_fit(names: Sequence[str], space: Space) -> str:
+    """Return the first of some metrics that there is and that fits, else the task's own.
+
+    For showing what was kept in files: a metric may come from a plug-in that is gone.
+    """
+    fit = metric_names(space)
+    return next((name for name in names if name in fit), default_metric(space))

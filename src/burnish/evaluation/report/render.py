@@ -8,6 +8,7 @@ Called by `pipeline.nodes.evaluate` and `burnish report`; needs no model and no 
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,27 +25,48 @@ from burnish.evaluation.report.sections import (
     data,
     errors,
     reproduce,
+    side_by_side,
     slices,
     systems,
     verdict,
+    worst,
+    writing,
 )
+from burnish.evaluation.spaces import is_any, is_labels, is_texts
+from burnish.records import LabelSpace, Space
 from burnish.runfolder import RunFolder, write_text
 
 View = Callable[[RunFiles], Mapping[str, Any]]
 
-# One row a section: anchor (also the template's name), title, the function that fills it.
-SECTIONS: tuple[tuple[str, str, View], ...] = (
-    ("verdict", "Verdict", verdict.view),
-    ("systems", "Systems compared", systems.view),
-    ("curves", "Training", curves.view),
-    ("classes", "Label by label", classes.view),
-    ("calibration", "Confidence", calibration.view),
-    ("slices", "Slices", slices.view),
-    ("errors", "Worst errors", errors.view),
-    ("data", "Data", data.view),
-    ("cost", "Cost", cost.view),
-    ("reproduce", "Reproduce", reproduce.view),
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One part of the page."""
+
+    key: str  # anchor, and the template's name
+    title: str
+    view: View  # fills the template
+    applies: Callable[[Space], bool] = is_any  # of which kinds of answers it can tell
+
+
+SECTIONS: tuple[Section, ...] = (
+    Section("verdict", "Verdict", verdict.view),
+    Section("systems", "Systems compared", systems.view),
+    Section("side-by-side", "Answers side by side", side_by_side.view, is_texts),
+    Section("curves", "Training", curves.view),
+    Section("classes", "Label by label", classes.view, is_labels),
+    Section("calibration", "Confidence", calibration.view, is_labels),
+    Section("writing", "Length and repetition", writing.view, is_texts),
+    Section("slices", "Slices", slices.view),
+    Section("errors", "Worst errors", errors.view, is_labels),
+    Section("worst", "Worst and best answers", worst.view, is_texts),
+    Section("data", "Data", data.view),
+    Section("cost", "Cost", cost.view),
+    Section("reproduce", "Reproduce", reproduce.view),
 )
+
+# What a run is taken for whose manifest does not tell what it answers with.
+_UNTOLD = LabelSpace(names=(), multi_label=True)
 
 # Control characters cannot stand in HTML and lone surrogates cannot be encoded; a text may
 # hold both. They become visible stand-ins.
@@ -70,7 +92,11 @@ def render(folder: RunFolder) -> Path:
 
 def page(run: RunFiles) -> str:
     """Return the report of a run as one HTML document."""
-    sections = [(key, title, _shown(view, run)) for key, title, view in SECTIONS]
+    sections = [
+        (section.key, section.title, _shown(section.view, run))
+        for section in SECTIONS
+        if section.applies(run.space or _UNTOLD)
+    ]
     html = _environment().get_template("page.html.j2").render(run=run, sections=sections)
     return html.translate(_STAND_INS)
 

@@ -7,7 +7,7 @@ the same, because a report that leaves out half of what it cannot read would mis
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,11 @@ import polars as pl
 import yaml
 
 from burnish.errors import RunFolderError
+from burnish.evaluation.answered import Answered
 from burnish.evaluation.answers import Answers, from_predictions
-from burnish.records import LabelSpace, Prediction, Score
+from burnish.evaluation.spaces import space_from_json
+from burnish.evaluation.texts import Texts
+from burnish.records import Prediction, Score, Space
 from burnish.runfolder import RunFolder, read_json, read_jsonl, read_predictions
 
 TUNED = "tuned"
@@ -42,7 +45,8 @@ class RunFiles:
     history: list[Mapping[str, Any]] | None
     predictions: Mapping[str, list[Prediction]]  # system → its answers on the judged split
     rows: pl.DataFrame | None  # the judged split, canonical columns
-    space: LabelSpace | None  # None for tasks without labels
+    space: Space | None  # None where the manifest does not tell
+    _kept: dict[str, Answered] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def split(self) -> str:
@@ -69,21 +73,44 @@ class RunFiles:
         wanted = (system, self.metric, self.split)
         return next((s for s in self.scores if (s.system, s.metric, s.split) == wanted), None)
 
-    def answers(self) -> Answers:
-        """Return the tuned model's labelled answers on the judged split.
+    def answers(self, system: str = TUNED) -> Answered:
+        """Return a system's answers to the rows of the judged split that have a reference.
 
         Raises:
             Absent: there are none.
-            PredictionError: BN602, they name labels that the run does not have.
+            PredictionError: BN602, they do not fit the task of the run.
         """
         if self.space is None:
             raise Absent("The task of this run has no labels.")
-        found = [p for p in self.predictions.get(TUNED, ()) if p.reference is not None]
-        path = self.folder.predictions(TUNED, self.split)
-        if not found:
-            name = path.relative_to(self.folder.root)
-            raise Absent(f"{name} is not in the run folder, or holds no labelled rows.")
-        return from_predictions(found, self.space, where=str(path))
+        if system not in self._kept:
+            found = [p for p in self.predictions.get(system, ()) if p.reference is not None]
+            path = self.folder.predictions(system, self.split)
+            if not found:
+                name = path.relative_to(self.folder.root)
+                raise Absent(f"{name} is not in the run folder, or holds no labelled rows.")
+            self._kept[system] = from_predictions(found, self.space, where=str(path))
+        return self._kept[system]
+
+    def labels(self) -> Answers:
+        """Return the tuned model's answers, which are labels; raises what `answers` does."""
+        answers = self.answers()
+        if not isinstance(answers, Answers):
+            raise Absent("The task of this run has no labels.")
+        return answers
+
+    def texts(self, system: str = TUNED) -> Texts:
+        """Return a system's answers, which are texts; raises what `answers` does."""
+        answers = self.answers(system)
+        if not isinstance(answers, Texts):
+            raise Absent("The answers of this run are no texts.")
+        return answers
+
+    def inputs(self) -> Mapping[str, str]:
+        """Return the text of each row by its id; empty where the rows are not at hand."""
+        if self.rows is None or not {"id", "text"} <= set(self.rows.columns):
+            return {}
+        pairs = zip(self.rows["id"].to_list(), self.rows["text"].to_list(), strict=True)
+        return {str(key): text or "" for key, text in pairs}
 
 
 def read_run(folder: RunFolder) -> RunFiles:
@@ -112,7 +139,7 @@ def read_run(folder: RunFolder) -> RunFiles:
         history=_lines(folder.history),
         predictions=_predictions(folder, split),
         rows=read_rows(rows) if rows.exists() else None,
-        space=_space(manifest.get("label_space")),
+        space=space_from_json(manifest.get("label_space")),
     )
 
 
@@ -168,9 +195,3 @@ def read_rows(path: Path) -> pl.DataFrame:
     """Return the rows of a split's file. Raises RunFolderError (BN601) where there is none."""
     with _damage_told(path):
         return pl.read_parquet(path)
-
-
-def _space(value: Any) -> LabelSpace | None:
-    if not isinstance(value, dict) or not value.get("labels"):
-        return None
-    return LabelSpace.from_json(value)

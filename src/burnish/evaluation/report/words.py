@@ -27,7 +27,15 @@ METRICS: Mapping[str, tuple[str, str]] = {
     "lexglue_macro_f1": ("LexGLUE macro F1", "macro F1 with “no label” counted as one more label"),
     "roc_auc": ("ROC AUC", "chance that a right label gets a higher score than a wrong one"),
     "ece": ("Calibration error", "mean gap between stated confidence and accuracy; 0 is best"),
+    "rouge1": ("ROUGE-1", "words shared with the reference"),
+    "rouge2": ("ROUGE-2", "pairs of words shared with the reference"),
+    "rougeL": ("ROUGE-L", "words shared with the reference in the same order, gaps allowed"),
+    "rougeLsum": ("ROUGE-Lsum", "ROUGE-L sentence by sentence"),
+    "bleu": ("BLEU", "runs of up to four words that a reference has too"),
+    "chrf": ("chrF", "runs of up to six characters shared with the reference"),
+    "exact_match": ("Exact match", "share of answers that are a reference to the letter"),
     "loss": ("Loss", "what training makes smaller; 0 is best"),
+    "perplexity": ("Perplexity", "how many tokens the model wavers between; 1 is best"),
 }
 _SYSTEMS: Mapping[str, str] = {
     "tuned": "this run’s fine-tuned model",
@@ -36,8 +44,11 @@ _SYSTEMS: Mapping[str, str] = {
     "lexglue-svm": "word counts + SVM, by LexGLUE’s protocol",
     "tfidf-svm": "word and character counts + SVM",
     "frozen-encoder": "untouched encoder + logistic regression",
+    "lead": "first sentence of the input",
+    "retrieval": "reply to the most similar training input",
 }
 _LOWER_IS_BETTER = frozenset({"ece", "loss", "perplexity"})
+_NO_SHARES: Mapping[str, str] = {"loss": "nats", "perplexity": ""}  # metric → its unit
 
 
 def metric_label(name: str) -> str:
@@ -58,6 +69,11 @@ def system_words(name: str) -> str:
 def lower_is_better(metric: str) -> bool:
     """Whether a smaller value of the metric is the better one."""
     return metric in _LOWER_IS_BETTER
+
+
+def is_share(metric: str) -> bool:
+    """Whether a metric is told out of 100, and its differences in points."""
+    return metric not in _NO_SHARES
 
 
 def is_number(value: Any) -> bool:
@@ -94,12 +110,6 @@ def points(value: float) -> str:
     return sign + text
 
 
-def interval(low: Any, high: Any) -> str:
-    """Return a 95 % interval of a share, out of 100; empty where there is none."""
-    there = is_number(low) and is_number(high)
-    return f"{out_of_100(low)} to {out_of_100(high)}" if there else ""
-
-
 @or_dash
 def p_value(value: float) -> str:
     """Return a p value as one reads it in a paper."""
@@ -116,6 +126,49 @@ def count(value: float) -> str:
 def figures(value: float) -> str:
     """Return a number with about three significant figures and separators."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"  # noqa: PLR2004
+
+
+def measured(value: Any, metric: str) -> str:
+    """Return a metric's value: a share out of 100, another as it is."""
+    return out_of_100(value) if is_share(metric) else figures(value)
+
+
+def interval(low: Any, high: Any, metric: str = "") -> str:
+    """Return a 95 % interval of a metric; empty where there is none."""
+    there = is_number(low) and is_number(high)
+    return f"{measured(low, metric)} to {measured(high, metric)}" if there else ""
+
+
+@or_dash
+def _signed_figures(value: float) -> str:
+    sign = "+" if value > 0 else "−" if value < 0 else ""
+    return sign + figures(abs(value))
+
+
+def changes_of(metric: str) -> Callable[[Any], str]:
+    """Return how differences of a metric are written: in points, or in its own unit."""
+    return points if is_share(metric) else _signed_figures
+
+
+def change(value: Any, metric: str) -> str:
+    """Return a difference of two values of a metric, always with its sign."""
+    return changes_of(metric)(value)
+
+
+def ticks_of(metric: str) -> Callable[[float], str]:
+    """Return how values of a metric are written on an axis."""
+    return tick if is_share(metric) else figures
+
+
+def change_told(value: Any, metric: str) -> str:
+    """Return a difference with its unit: "+4.3 points"."""
+    return f"{change(value, metric)} {_NO_SHARES.get(metric, 'points')}".rstrip()
+
+
+def of_difference(metric: str) -> str:
+    """Return what stands below a difference: "points of difference", or "difference"."""
+    unit = _NO_SHARES.get(metric, "points")
+    return f"{unit} of difference" if unit else "difference"
 
 
 @or_dash
@@ -168,6 +221,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     function.__name__: function
     for function in (
         metric_label, metric_words, system_words, lower_is_better, is_number, out_of_100, points,
-        interval, p_value, count, figures, duration, megabytes, moment, share, clipped, plural,
+        measured, change, change_told, of_difference, interval, p_value, count, figures, duration,
+        megabytes, moment, share, clipped, plural,
     )
 }  # fmt: skip

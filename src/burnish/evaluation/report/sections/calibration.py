@@ -14,7 +14,7 @@ _SMALLEST_RADIUS, _LARGEST_RADIUS = 3.5, 13.0
 
 def view(run: RunFiles) -> dict[str, Any]:
     """Return the filled bins of the reliability plot, and the calibration error."""
-    answers = run.answers()
+    answers = run.labels()
     confidence, outcome = confidence_and_outcome(answers)
     if not np.isfinite(confidence).all():
         raise Absent("The answers carry no probabilities.")

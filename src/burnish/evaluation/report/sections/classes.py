@@ -18,7 +18,7 @@ _RESAMPLES = 1000
 
 def view(run: RunFiles) -> dict[str, Any]:
     """Return the table of labels, and how they are confused."""
-    answers = run.answers()
+    answers = run.labels()
     by_label = per_class(answers, resamples=_RESAMPLES)
     names, counts = [score.label for score in by_label], confusion(answers)
     scores = sorted(by_label, key=lambda score: -score.support)

@@ -6,10 +6,17 @@ from typing import Any
 
 from burnish.evaluation.report.runfiles import Absent, RunFiles
 from burnish.evaluation.report.scales import Scale, scale_of
-from burnish.evaluation.report.words import figures, is_number, metric_label, out_of_100, tick
+from burnish.evaluation.report.words import (
+    figures,
+    is_number,
+    is_share,
+    metric_label,
+    out_of_100,
+    tick,
+)
 
 _MOST_POINTS = 240  # a line; more cannot be seen and would swell the page
-_WELL_KNOWN = ("lexglue_macro_f1", "macro_f1", "f1", "micro_f1", "accuracy")
+_WELL_KNOWN = ("lexglue_macro_f1", "macro_f1", "f1", "micro_f1", "accuracy", "rougeL")
 _EACH_STEP = " (each step)"
 _STOPPED = {
     "early": "because the rows that choose no longer improved",
@@ -92,7 +99,7 @@ def _named(lines: Mapping[str, _Line], metric: str) -> list[_Line]:
 def _metric_chart(
     lines: Mapping[str, _Line], wanted: str, epochs: Scale, kept: Any
 ) -> dict[str, Any] | None:
-    for metric in (wanted, *_WELL_KNOWN):
+    for metric in filter(is_share, (wanted, *_WELL_KNOWN)):
         if found := _named(lines, metric):
             label, note = metric_label(metric), "out of 100"
             return _chart(label, note, found, epochs, kept, out_of_100, (0.0, 1.0))

@@ -8,11 +8,11 @@ from typing import Any
 
 import polars as pl
 
-from burnish.evaluation.answers import Answers
-from burnish.evaluation.metrics.table import METRICS
+from burnish.evaluation.answered import Answered
+from burnish.evaluation.metrics.table import METRICS, first_fit
 from burnish.evaluation.report.runfiles import TUNED, Absent, RunFiles
 from burnish.evaluation.report.scales import scale_of
-from burnish.evaluation.report.words import is_number, lower_is_better, tick
+from burnish.evaluation.report.words import is_number, is_share, lower_is_better, ticks_of
 from burnish.evaluation.slices import slice_scores
 
 _RESAMPLES = 1000
@@ -37,13 +37,11 @@ def view(run: RunFiles) -> dict[str, Any]:
     return {"columns": columns}
 
 
-def _metric(wanted: str, answers: Answers) -> str:
-    wanted = _INSTEAD.get(wanted, wanted)
-    known = wanted in METRICS.names() and METRICS.get(wanted).applies(answers.space)
-    return wanted if known else "accuracy"
+def _metric(wanted: str, answers: Answered) -> str:
+    return first_fit((_INSTEAD.get(wanted, wanted), "accuracy"), answers.space)
 
 
-def _columns(rows: pl.DataFrame, answers: Answers) -> list[pl.Series]:
+def _columns(rows: pl.DataFrame, answers: Answered) -> list[pl.Series]:
     """Return the columns to slice by, in the order of the answers; null where a row is unknown."""
     if "text" in rows.columns:
         words = pl.col("text").str.split(" ").list.len().alias(f"meta:{_LENGTH}")
@@ -56,15 +54,16 @@ def _columns(rows: pl.DataFrame, answers: Answers) -> list[pl.Series]:
 
 
 def _column(
-    split: str, column: pl.Series, answers: Answers, metric: str, whole: float
+    split: str, column: pl.Series, answers: Answered, metric: str, whole: float
 ) -> dict[str, Any]:
     found = slice_scores(TUNED, split, answers, column, metrics=[metric], resamples=_RESAMPLES)
     found.sort(key=lambda part: part.score, reverse=lower_is_better(metric))
     ends = [v for part in found for v in (part.score, part.low, part.high)]
-    scale = scale_of([*ends, whole], label=tick)
+    scale = scale_of([*ends, whole], label=ticks_of(metric))
     return {
         "name": column.name.removeprefix("meta:"),
         "metric": metric,
+        "share": is_share(metric),
         "scale": scale,
         "whole": scale.at(whole) if is_number(whole) else None,
         "rows": [(part, scale.place(part.score, part.low, part.high)) for part in found],

@@ -1,11 +1,19 @@
 """The ladder: every system on the same rows, with intervals and paired comparisons."""
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from burnish.evaluation.report.runfiles import TUNED, Absent, RunFiles
 from burnish.evaluation.report.scales import scale_of
-from burnish.evaluation.report.words import is_number, lower_is_better, points, tick
+from burnish.evaluation.report.words import (
+    changes_of,
+    is_number,
+    is_share,
+    lower_is_better,
+    ticks_of,
+)
+from burnish.evaluation.spaces import is_labels
 from burnish.records import Score
 
 _ENDS = ("difference", "low", "high")
@@ -18,6 +26,8 @@ def view(run: RunFiles) -> dict[str, Any]:
     splits = sorted({score.split for score in run.scores}, key=lambda s: (s != run.split, s))
     return {
         "metric": run.metric,
+        "plain": not all(is_share(score.metric) for score in run.scores),
+        "by_row": run.space is None or is_labels(run.space),  # rows are right or wrong
         "tables": [_table(run, split) for split in splits],
         "comparisons": _comparisons(run),
     }
@@ -29,12 +39,14 @@ def _table(run: RunFiles, split: str) -> dict[str, Any]:
     by_system: dict[str, dict[str, Score]] = {}
     for score in scores:
         by_system.setdefault(score.system, {})[score.metric] = score
-    order = sorted(by_system, key=lambda name: _rank(by_system[name].get(run.metric)))
-    if not lower_is_better(run.metric):
+    falling = lower_is_better(run.metric)
+    last = math.inf if falling else -math.inf
+    order = sorted(by_system, key=lambda name: _rank(by_system[name].get(run.metric), last))
+    if not falling:
         order.reverse()
     shown = [by_system[name].get(run.metric) for name in order]
     ends = [end for score in shown if score for end in (score.value, score.low, score.high)]
-    scale = scale_of(ends, wanted=6, label=tick)
+    scale = scale_of(ends, wanted=6, label=ticks_of(run.metric))
     return {
         "split": split,
         "n": max(score.n for score in scores),
@@ -53,8 +65,8 @@ def _table(run: RunFiles, split: str) -> dict[str, Any]:
     }
 
 
-def _rank(score: Score | None) -> float:
-    return score.value if score and is_number(score.value) else float("-inf")
+def _rank(score: Score | None, unknown: float) -> float:
+    return score.value if score and is_number(score.value) else unknown
 
 
 def _best(metric: str, systems: Iterable[Mapping[str, Score]]) -> float | None:
@@ -64,13 +76,24 @@ def _best(metric: str, systems: Iterable[Mapping[str, Score]]) -> float | None:
     return min(values) if lower_is_better(metric) else max(values)
 
 
-def _comparisons(run: RunFiles) -> dict[str, Any] | None:
+def _comparisons(run: RunFiles) -> list[dict[str, Any]]:
+    """Return one plot for each unit of difference: points, and others where there are any."""
     found = [c for c in run.verdict.get("comparisons", ()) if is_number(c.get("difference"))]
-    if not found:
-        return None
     found.sort(key=lambda c: (c["metric"] != run.metric, c["metric"], c["difference"]))
-    scale = scale_of([c.get(key) for c in found for key in _ENDS], include=[0.0], label=points)
+    units: dict[str, list[dict[str, Any]]] = {}
+    for comparison in found:
+        metric = comparison["metric"]
+        units.setdefault("points" if is_share(metric) else metric, []).append(comparison)
+    return [_plot(unit, comparisons) for unit, comparisons in units.items()]
+
+
+def _plot(unit: str, found: list[dict[str, Any]]) -> dict[str, Any]:
+    scale = scale_of(
+        [c.get(key) for c in found for key in _ENDS], include=[0.0], label=changes_of(unit)
+    )
     return {
+        "unit": unit,
+        "falling": any(lower_is_better(c["metric"]) for c in found),
         "scale": scale,
         "zero": scale.at(0.0),
         "rows": [dict(c) | {"strip": scale.place(*map(c.get, _ENDS))} for c in found],

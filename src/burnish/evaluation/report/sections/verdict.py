@@ -5,7 +5,7 @@ from typing import Any
 
 from burnish.evaluation.report.runfiles import TUNED, RunFiles
 from burnish.evaluation.report.scales import scale_of
-from burnish.evaluation.report.words import is_number, lower_is_better, points
+from burnish.evaluation.report.words import changes_of, is_number, lower_is_better
 
 # verdict → (headline, what it means for the reader)
 _HEADLINES: Mapping[str, tuple[str, str]] = {
@@ -26,7 +26,7 @@ def view(run: RunFiles) -> dict[str, Any]:
     verdict = str(run.verdict["verdict"])
     headline, meaning = _HEADLINES.get(verdict, (verdict, ""))
     tuned = run.score(TUNED)
-    comparison = _deciding_comparison(run)
+    comparison = deciding_comparison(run)
     rival = run.score(str(comparison["b"])) if comparison else None
     return {
         "verdict": verdict if verdict in _HEADLINES else "other",
@@ -38,12 +38,13 @@ def view(run: RunFiles) -> dict[str, Any]:
         "tuned": tuned,
         "rival": rival,
         "comparison": comparison,
+        "falling": lower_is_better(run.metric),
         "strip": _strip(comparison) if comparison else None,
         "seconds": run.section("training").get("seconds"),
     }
 
 
-def _deciding_comparison(run: RunFiles) -> Mapping[str, Any] | None:
+def deciding_comparison(run: RunFiles) -> Mapping[str, Any] | None:
     """Return the tuned model against its strongest cheap rival, in the verdict's metric."""
     found = [
         c
@@ -58,5 +59,5 @@ def _deciding_comparison(run: RunFiles) -> Mapping[str, Any] | None:
 def _strip(comparison: Mapping[str, Any]) -> dict[str, Any]:
     values = [comparison["difference"], comparison.get("low"), comparison.get("high")]
     room = 0.12 * max(abs(v) for v in values if is_number(v))  # keeps 0 off the very edge
-    scale = scale_of(values, include=[-room, room], label=points)
+    scale = scale_of(values, include=[-room, room], label=changes_of(str(comparison["metric"])))
     return {"scale": scale, "place": scale.place(*values), "zero": scale.at(0.0)}
