@@ -6,21 +6,25 @@ from math import ceil
 import polars as pl
 
 from burnish.data.keys import KEY, mixed, with_keys
-from burnish.records import LabelSpace, LedgerEntry
+from burnish.records import LabelSpace, LedgerEntry, Space
 
 
 def limit_train(
-    train: pl.DataFrame, limit: int, space: LabelSpace, *, seed: int
+    train: pl.DataFrame, limit: int, space: Space, *, seed: int
 ) -> tuple[pl.DataFrame, LedgerEntry]:
     """Return at most `limit` rows, classes as equal in number as they allow, and the entry.
 
     A multi-label row counts for the rarest of its classes; rows without a label are a class of
-    their own. Which rows are taken depends on text and seed, not on the order of rows; those
-    taken keep it.
+    their own. Where answers are texts there are no classes, and the rows are a sample. Which are
+    taken depends on text and seed, not on the order of rows; those taken keep it.
     """
     rows_in, dropped = train.height, {}
     if rows_in > limit:
-        classes = _rarest_class(train, space)
+        classes = (
+            _rarest_class(train, space)
+            if isinstance(space, LabelSpace)
+            else pl.repeat("", rows_in, eager=True)
+        )
         order = mixed(with_keys(train)[KEY].to_numpy(), seed)
         ranked = pl.DataFrame({"class": classes, "order": order, "id": train["id"]})
         rank = ranked.select(pl.struct("order", "id").rank("ordinal").over("class")).to_series()

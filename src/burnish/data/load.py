@@ -1,7 +1,7 @@
 """Files → canonical rows: every row with an id, a file and a row number.
 
 The canonical frame is what passes from here to the rest of Burnish: `id`, `text`, `raw_label`
-(replaced by `labels` in `burnish.data.labels`), `group`, `file`, `row`, and `meta:<name>` for
+(replaced by `labels` in `burnish.data.settle`), `group`, `file`, `row`, and `meta:<name>` for
 each column the recipe's slices and time key name.
 """
 
@@ -16,7 +16,7 @@ from burnish.data.sources import STARTER, find_sources
 from burnish.data.starter import read_starter
 from burnish.data.table import ROW, Kind, Table
 from burnish.errors import ColumnError, DataFormatError
-from burnish.recipe.data import Data
+from burnish.recipe.data import Columns, Data
 from burnish.recipe.recipe import Recipe
 from burnish.records import LedgerEntry
 
@@ -34,7 +34,10 @@ def load_rows(recipe: Recipe) -> tuple[dict[str, pl.DataFrame], tuple[LedgerEntr
     sources = find_sources(data)
     extra = [name for name in (*recipe.evaluation.slices, data.time) if name]
     names = _short_names(s for part in sources.values() for s in part)
-    loaded = {p: load_part(p, f, data, extra=extra, names=names) for p, f in sources.items()}
+    loaded = {
+        part: load_part(part, files, data, columns=recipe.columns, extra=extra, names=names)
+        for part, files in sources.items()
+    }
     parts = {part: rows for part, (rows, _) in loaded.items()}
     _refuse_repeated_ids(parts.values(), data)
     return parts, tuple(entry for _, entry in loaded.values())
@@ -45,6 +48,7 @@ def load_part(
     files: Iterable[str],
     data: Data,
     *,
+    columns: Columns | None = None,
     extra: Iterable[str] = (),
     labelled: bool = True,
     names: dict[str, str] | None = None,
@@ -54,21 +58,23 @@ def load_part(
     Args:
         part: name of the part in the ledger, such as train.
         files: paths, or one `starter:` id.
-        data: which columns hold text, label, id and group.
+        data: which columns hold id and group, and how text files are encoded.
+        columns: which hold text and answer (`Recipe.columns`); null: those of classification.
         extra: further columns, kept as `meta:<name>`.
-        labelled: whether the label column must be there; without it `raw_label` is null.
+        labelled: whether the answer column must be there; without it `raw_label` is null.
         names: source → the short name rows carry in `file`; null: made from `files`.
 
     Raises: as `load_rows`.
     """
     files, extra = tuple(files), tuple(dict.fromkeys(extra))
     names = names or _short_names(files)
-    columns = _columns(data, extra, labelled=labelled)
+    columns = columns or data.columns(writes=False)
+    kinds = _kinds(columns, data, extra, labelled=labelled)
     frames, rows_in, dropped = [], 0, Counter[str]()
     for file in files:
-        table = _read(file, part, data, columns)
+        table = _read(file, part, data.encoding, kinds)
         name = f"{file}:{part}" if file.startswith(STARTER) else names[file]
-        frames.append(_canonical(table.frame, name, data, extra))
+        frames.append(_canonical(table.frame, name, columns, data, extra))
         rows_in += table.rows_in
         dropped.update(table.dropped)
     frame = _joined(frames, files)
@@ -78,40 +84,51 @@ def load_part(
     return frame, entry
 
 
-def _columns(data: Data, extra: Iterable[str], *, labelled: bool) -> dict[str, Kind]:
-    roles = [data.text, data.group, data.id] + ([data.label] if labelled else [])
+def _kinds(
+    columns: Columns, data: Data, extra: Iterable[str], *, labelled: bool
+) -> dict[str, Kind]:
+    """Return column → what it is for."""
+    roles = [columns.text, data.group, data.id] + ([columns.answer] if labelled else [])
     twice = [name for name, count in Counter(filter(None, roles)).items() if count > 1]
     if twice:
         raise ColumnError(
             f"column {twice[0]!r} is asked to be two things",
-            where="recipe keys `data.text`, `data.label`, `data.group`, `data.id`",
+            where=f"recipe keys `{columns.text_key}`, `{columns.answer_key}`, `data.group`, "
+            "`data.id`",
             fix="name a different column in each",
         )
-    columns = {name: Kind.PLAIN for name in (data.id, data.group, *extra) if name}
-    labels = {data.label: Kind.LABELS} if labelled else {}
-    return columns | {data.text: Kind.TEXT} | labels
+    text, answer = (Kind.INPUT, Kind.ANSWERS) if columns.writes else (Kind.TEXT, Kind.LABELS)
+    kinds = {name: Kind.PLAIN for name in (data.id, data.group, *extra) if name}
+    return kinds | {columns.text: text} | ({columns.answer: answer} if labelled else {})
 
 
-def _read(file: str, part: str, data: Data, columns: dict[str, Kind]) -> Table:
+def _read(file: str, part: str, encoding: str, kinds: dict[str, Kind]) -> Table:
     if file.startswith(STARTER):
-        return read_starter(file, part, columns=columns)
+        return read_starter(file, part, columns=kinds)
     path = Path(file)
-    if format_of(path) == "txt" and data.label in columns:
-        raise ColumnError(
-            "a .txt file has texts but no labels",
-            where=str(path),
-            fix="give labelled rows as .jsonl, .csv or .parquet",
+    if format_of(path) == "txt" and {Kind.LABELS, Kind.ANSWERS} & {*kinds.values()}:
+        lacks, rows = (
+            ("answers", "rows with answers")
+            if Kind.ANSWERS in kinds.values()
+            else ("labels", "labelled rows")
         )
-    return read_file(path, encoding=data.encoding, columns=columns)
+        raise ColumnError(
+            f"a .txt file has texts but no {lacks}",
+            where=str(path),
+            fix=f"give {rows} as .jsonl, .csv or .parquet",
+        )
+    return read_file(path, encoding=encoding, columns=kinds)
 
 
-def _canonical(frame: pl.DataFrame, name: str, data: Data, extra: tuple[str, ...]) -> pl.DataFrame:
+def _canonical(
+    frame: pl.DataFrame, name: str, columns: Columns, data: Data, extra: tuple[str, ...]
+) -> pl.DataFrame:
     ids = pl.format("{}:{}", pl.lit(name), pl.col(ROW))
-    label = pl.col(data.label) if data.label in frame.columns else pl.lit(None, pl.Null)
+    label = pl.col(columns.answer) if columns.answer in frame.columns else pl.lit(None, pl.Null)
     group = pl.col(data.group) if data.group else pl.lit(None)
     return frame.select(
         id=_given_ids(frame, name, data.id) if data.id else ids,
-        text=pl.col(data.text).cast(pl.String),
+        text=pl.col(columns.text).cast(pl.String),
         raw_label=label,
         group=group.cast(pl.String),
         file=pl.lit(name),

@@ -19,7 +19,7 @@ from burnish.data.load import META
 from burnish.data.timeline import cut_by_time
 from burnish.errors import SplitError
 from burnish.recipe.data import Data, Split
-from burnish.records import LabelSpace, LedgerEntry
+from burnish.records import LabelSpace, LedgerEntry, Space
 
 ORDER = ("train", "tune", "validation", "test")
 
@@ -27,7 +27,7 @@ Parts = dict[str, pl.DataFrame]
 
 
 def split_parts(
-    parts: Parts, split: Split, data: Data, space: LabelSpace
+    parts: Parts, split: Split, data: Data, space: Space
 ) -> tuple[Parts, tuple[LedgerEntry, ...]]:
     """Return split → rows, in the order train, tune, validation, test, and the ledger entries.
 
@@ -36,13 +36,13 @@ def split_parts(
 
     Raises:
         SplitError: BN208, fewer units than splits, a column that the split needs is not set,
-            or a time that cannot be read.
+            classes asked for where answers are texts, or a time that cannot be read.
     """
     shares = _shares(parts, split)
     train, entries = parts["train"], []
     made = dict(parts)
     if len(shares) > 1:
-        place = _places(train, split, data, shares)
+        place = _places(train, split, data, space, shares)
         made |= {name: train.filter(place == name) for name in shares}
         _refuse_empty(made, shares, _method(split, data))
     for name, rows in parts.items():
@@ -76,10 +76,16 @@ def _method(split: Split, data: Data) -> str:
 
 
 def _places(
-    train: pl.DataFrame, split: Split, data: Data, shares: Mapping[str, float]
+    train: pl.DataFrame, split: Split, data: Data, space: Space, shares: Mapping[str, float]
 ) -> pl.Series:
     """Return the split of each train row, shape (n,)."""
-    method = _method(split, data)
+    method, has_classes = _method(split, data), isinstance(space, LabelSpace)
+    if method == "stratified" and not has_classes:
+        raise SplitError(
+            "rows cannot be stratified: their answers are texts, not classes",
+            where="recipe key `split.by`",
+            fix="set `split.by: auto`",
+        )
     column = {"group": data.group, "time": data.time}.get(method, "")
     if column is None:
         raise SplitError(
@@ -95,7 +101,9 @@ def _places(
     )
     rows = pl.DataFrame({"unit": unit}).with_columns(
         order=pl.Series(mixed(unit.to_numpy(), split.seed)),
-        labels=pl.lit([], pl.List(pl.String)) if method == "random" else train["labels"],
+        labels=train["labels"]
+        if has_classes and method != "random"
+        else pl.lit([], pl.List(pl.String)),
     )
     table = allocate(rows, shares)
     return unit.replace_strict(table["unit"], table["split"])

@@ -1,13 +1,13 @@
 """A data file as typed columns, and the rules by which values become columns.
 
-JSON and Parquet can hold anything in a column. Here every requested column becomes one of
-three plain kinds, and a value that does not fit is refused with its file and row: a value
+JSON and Parquet can hold anything in a column. Here every requested column becomes one of a
+few plain kinds, and a value that does not fit is refused with its file and row: a value
 turned silently into null or text would be a row lost without anybody knowing.
 
 Used by `burnish.data.formats`; `burnish.data.load` turns the result into canonical rows.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import Enum
@@ -30,7 +30,24 @@ class Kind(Enum):
 
     TEXT = "text"  # String
     LABELS = "labels"  # String (one label a row) or List(String)
+    INPUT = "input"  # as TEXT, for a task that writes
+    ANSWERS = "answers"  # List(String): the accepted texts; a single text is a list of one
     PLAIN = "plain"  # one scalar a row, of any scalar type
+
+    @property
+    def key(self) -> str:
+        """The recipe key that names a column of this kind; empty where several do."""
+        return _KEYS.get(self, "")
+
+
+_KEYS = {
+    Kind.TEXT: "data.text",
+    Kind.LABELS: "data.label",
+    Kind.INPUT: "data.input",
+    Kind.ANSWERS: "data.output",
+}
+TEXTS = (Kind.TEXT, Kind.INPUT)
+WRITTEN = (Kind.INPUT, Kind.ANSWERS)  # of tasks that write
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,18 +70,20 @@ def bad_row(path: Path, row: int | None, what: str, fix: str) -> DataFormatError
     return DataFormatError(what, where=where, fix=fix)
 
 
-def require_columns(path: Path | str, wanted: Iterable[str], present: Sequence[str]) -> None:
+def require_columns(path: Path | str, wanted: Mapping[str, Kind], present: Sequence[str]) -> None:
     """Raise ColumnError (BN204) for the first wanted column that is not present, or is there twice.
 
     The near name is offered, because most missing columns are a matter of spelling.
     """
+    own = WRITTEN if set(wanted.values()) & {*WRITTEN} else (Kind.TEXT, Kind.LABELS)
+    keys = ", ".join(f"`{kind.key}`" for kind in own)
     for name in wanted:
         if name not in present:
             near = get_close_matches(name, present, n=1, cutoff=0.5)
             raise ColumnError(
                 f"no column is called {name!r}; the file has {_listed(present)}",
                 where=str(path),
-                fix="set `data.text`, `data.label` and the other column keys to names in the file"
+                fix=f"set {keys} and the other column keys to names in the file"
                 + (f"; did you mean {near[0]!r}?" if near else ""),
             )
         if (times := list(present).count(name)) > 1:
@@ -96,8 +115,8 @@ class Columns:
             DataFormatError: BN202, a value does not fit its column's kind; names file and row.
         """
         for name, kind in self._kinds.items():
-            batch = _Batch(self._path, name, rows, values[name])
-            self._parts[name].append(batch.typed(kind))
+            batch = _Batch(self._path, name, kind, rows, values[name])
+            self._parts[name].append(batch.typed())
         self._rows.append(pl.Series(ROW, rows, dtype=pl.Int64))
 
     def frame(self) -> pl.DataFrame:
@@ -128,16 +147,18 @@ class _Batch:
 
     path: Path
     name: str
+    kind: Kind
     rows: Sequence[int]
     values: Sequence[Any]
 
-    def typed(self, kind: Kind) -> pl.Series:
-        """Return the values as a column of the given kind.
+    def typed(self) -> pl.Series:
+        """Return the values as a column of the batch's kind.
 
         Raises:
             DataFormatError: BN202, a value does not fit; names file, row, column and value.
         """
-        make = {Kind.TEXT: self._text, Kind.LABELS: self._labels, Kind.PLAIN: self._plain}[kind]
+        makers = {Kind.LABELS: self._labels, Kind.ANSWERS: self._answers, Kind.PLAIN: self._plain}
+        make = makers.get(self.kind, self._text)
         try:
             return make(set(map(type, self.values)) - {type(None)})
         except UnicodeEncodeError:
@@ -159,10 +180,29 @@ class _Batch:
     def _text(self, types: set[type]) -> pl.Series:
         if strange := types - {str}:
             what = f"holds {_shown(self._first(strange))} where a text is expected"
-            fix = "write it as a quoted text, or name another column in `data.text`"
+            fix = f"write it as a quoted text, or name another column in `{self.kind.key}`"
             raise self._fault(lambda v: type(v) in strange, what, fix)
         series = self._series(self.values, pl.String)
         refuse_nul(self.path, series, self.rows)
+        return series
+
+    def _answers(self, types: set[type]) -> pl.Series:
+        fix = f"write each as a quoted text, or name another column in `{self.kind.key}`"
+        if strange := types - {str, list}:
+            what = (
+                f"holds {_shown(self._first(strange))} where a text or a list of texts is expected"
+            )
+            raise self._fault(lambda v: type(v) in strange, what, fix)
+        if list not in types:
+            return as_lists(self._text(types))
+        lists = [[v] if type(v) is str else v for v in self.values]
+        strange_texts = [t for texts in lists for t in texts or () if type(t) is not str]
+        if strange_texts:
+            wrong = strange_texts[0]
+            what = f"holds {'null' if wrong is None else _shown(wrong)} in a list of texts"
+            raise self._fault(lambda v: type(v) is list and wrong in v, what, fix)
+        series = self._series(lists, pl.List(pl.String))
+        refuse_nul(self.path, series.list.join(""), self.rows)
         return series
 
     def _labels(self, types: set[type]) -> pl.Series:
@@ -211,6 +251,18 @@ class _Batch:
             return self._series(numbers, pl.Float64)
         texts = [v if v is None or type(v) is str else str(v) for v in self.values]
         return self._series(texts, pl.String)
+
+
+def as_lists(series: pl.Series) -> pl.Series:
+    """Return List(String): each text as a list of one, null as null; lists as they are."""
+    if isinstance(series.dtype, pl.List):
+        return series.cast(pl.List(pl.String))
+    texts = series.cast(pl.String)
+    return (
+        pl.select(pl.when(texts.is_not_null()).then(pl.concat_list(texts)))
+        .to_series()
+        .rename(series.name)
+    )
 
 
 def refuse_nul(path: Path, series: pl.Series, rows: Sequence[int] | pl.Series) -> None:

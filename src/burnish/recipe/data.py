@@ -1,5 +1,6 @@
 """Recipe sections `data` and `split`: where the rows come from and which side they go to."""
 
+from dataclasses import dataclass
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -13,6 +14,7 @@ CheckKind = Literal[
     "null-text",
     "empty-text",
     "null-label",
+    "empty-answer",
     "unknown-label",
     "duplicates",
     "near-duplicates",
@@ -34,6 +36,25 @@ class Check(Section):
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Columns:
+    """The columns a task reads, and the recipe keys that name them."""
+
+    text: str
+    answer: str
+    writes: bool  # answers are free texts rather than labels
+
+    @property
+    def text_key(self) -> str:
+        """The recipe key of the column with the text."""
+        return "data.input" if self.writes else "data.text"
+
+    @property
+    def answer_key(self) -> str:
+        """The recipe key of the column with the answer."""
+        return "data.output" if self.writes else "data.label"
+
+
 class Data(Section):
     """Where the rows are and what their columns are called."""
 
@@ -46,8 +67,17 @@ class Data(Section):
     train: Source | None = Field(None, description="Training rows: file, list, glob or hub id.")
     validation: Source | None = Field(None, description="Validation rows; else split from train.")
     test: Source | None = Field(None, description="Test rows; else split from train.")
-    text: str = Field("text", min_length=1, description="Column with the text.")
+    text: str = Field("text", min_length=1, description="Column with the text to classify.")
     label: str = Field("label", min_length=1, description="Column with the label or labels.")
+    input: str = Field(
+        "input", min_length=1, description="Column with the text to answer, for tasks that write."
+    )
+    output: str = Field(
+        "output",
+        min_length=1,
+        description="Column with the answer, for tasks that write: a text, or a list of accepted "
+        "ones, of which the first is learned.",
+    )
     id: str | None = Field(None, description="Column that names each row; null: file and row.")
     group: str | None = Field(
         None, description="Column whose equal values stay on one side of a split."
@@ -57,8 +87,8 @@ class Data(Section):
     limit: int | None = Field(
         None,
         ge=1,
-        description="Use at most this many training rows, balanced over classes, for a quick "
-        "trial; the rest is counted as dropped. Null: all rows.",
+        description="Use at most this many training rows, balanced over classes where there are "
+        "any, for a quick trial; the rest is counted as dropped. Null: all rows.",
     )
     checks: tuple[Check, ...] = Field((), description="Actions that differ from the defaults.")
 
@@ -71,6 +101,12 @@ class Data(Section):
         if twice:
             raise ValueError(f"check(s) listed twice: {', '.join(twice)}; list each once")
         return self
+
+    def columns(self, *, writes: bool) -> Columns:
+        """Return the columns of a task that writes, or of one that classifies."""
+        if writes:
+            return Columns(text=self.input, answer=self.output, writes=True)
+        return Columns(text=self.text, answer=self.label, writes=False)
 
 
 class Split(Section):
@@ -91,7 +127,7 @@ class Split(Section):
     by: Literal["auto", "random", "stratified", "group", "time", "cluster"] = Field(
         "auto",
         description="auto: group if `data.group` is set, else time if `data.time` is set, else "
-        "stratified with near-duplicates kept together (cluster).",
+        "cluster: near-duplicates kept together, and stratified where there are classes.",
     )
     seed: Seed = Field(0, description="Seed of the split, a whole number.")
 

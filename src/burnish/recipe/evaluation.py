@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from burnish.recipe.section import Section, Seed
+from burnish.recipe.task import CausalTask, ClassificationTask, Seq2SeqTask
 
 
 class Gate(Section):
@@ -27,7 +28,13 @@ class Evaluation(Section):
 
     metrics: tuple[str, ...] = Field((), description="Metrics to report; empty: all of the task's.")
     baselines: tuple[str, ...] = Field(
-        ("majority", "tfidf-svm"), description="Rivals trained and scored on the same rows."
+        ClassificationTask.default_rivals,
+        description="Rivals trained and scored on the same rows. If not written: "
+        + "; ".join(
+            f"{kind.model_fields['kind'].default}: {', '.join(kind.default_rivals)}"
+            for kind in (ClassificationTask, CausalTask, Seq2SeqTask)
+        )
+        + ".",
     )
     base: bool = Field(True, description="Score the untouched model too, where it can answer.")
     slices: tuple[str, ...] = Field((), description="Columns by whose values the metrics are told.")

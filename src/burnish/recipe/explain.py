@@ -12,7 +12,7 @@ def explain(key: str) -> str:
     """
     path = tuple(key.split("."))
     keys = {one: plain(one) for one in all_keys()}
-    found = [_lines(one) for one, parts in keys.items() if parts == path]
+    found = [_lines(one) for one, parts in keys.items() if parts == path or one.path == key]
     if not found:
         near = near_key(path)
         raise RecipeError(

@@ -21,7 +21,7 @@ from burnish.recipe.section import Section
 class Key:
     """One key, as a user writes it."""
 
-    path: str  # dotted; list items as [] and methods as method(lora)
+    path: str  # dotted; list items as [] and kinds as method(lora)
     type: str
     default: str
     range: str
@@ -39,23 +39,45 @@ def plain(key: Key) -> tuple[str, ...]:
     return tuple(part.split("(")[0].removesuffix("[]") for part in key.path.split("."))
 
 
-def known_keys(path: tuple[str | int, ...]) -> list[str]:
-    """Return the keys of the section at `path`; empty when there is none."""
+def kinds(section: str) -> tuple[str, ...]:
+    """Return the kinds of a section such as `task`; empty where it has one form only."""
+    ends = (f"{section}(", ").kind")
+    paths = [key.path for key in all_keys()]
+    return tuple(
+        path.removeprefix(ends[0]).removesuffix(ends[1])
+        for path in paths
+        if path.startswith(ends[0]) and path.endswith(ends[1])
+    )
+
+
+def known_keys(path: tuple[str | int, ...], kind: str | None = None) -> list[str]:
+    """Return the keys of the section at `path`, if need be of one kind; empty without one."""
     section = tuple(part for part in path if isinstance(part, str))
-    return sorted({plain(key)[-1] for key in all_keys() if plain(key)[:-1] == section})
+    keys = [key for key in all_keys() if plain(key)[:-1] == section]
+    return sorted({plain(key)[-1] for key in keys if kind in (None, _kind(key))})
 
 
-def near_key(path: tuple[str | int, ...]) -> str | None:
+def near_key(path: tuple[str | int, ...], kind: str | None = None) -> str | None:
     """Return the known key nearest to the unknown one at the end of `path`.
 
-    A key that stands in another section is found too, and told with its full path.
+    A key that stands in another section, or in another kind of the same, is found too, and told
+    with its full path.
     """
     wrong = str(path[-1])
-    if near := get_close_matches(wrong, known_keys(path[:-1]), n=1):
+    if near := get_close_matches(wrong, known_keys(path[:-1], kind), n=1):
         return near[0]
-    elsewhere = {key.path.rsplit(".", 1)[-1]: key.path for key in all_keys()}
+    elsewhere: dict[str, Key] = {}
+    for key in all_keys():
+        last = plain(key)[-1]
+        if last not in elsewhere or plain(elsewhere[last]) != plain(key):  # not a second kind's
+            elsewhere[last] = key
     found = get_close_matches(wrong, elsewhere, n=1, cutoff=0.8)
-    return elsewhere[found[0]] if found else None
+    return elsewhere[found[0]].path if found else None
+
+
+def _kind(key: Key) -> str | None:
+    """Return the kind a key belongs to, such as lora; None where its section has one form."""
+    return key.path.partition("(")[2].partition(")")[0] or None
 
 
 def _inner(annotation: Any) -> list[type[Section]]:
@@ -121,7 +143,7 @@ def _range(field: FieldInfo) -> str:
         rule
         for member in get_args(field.annotation)  # Annotated members of a union
         for own in getattr(member, "__metadata__", ())
-        for rule in own.metadata
+        for rule in getattr(own, "metadata", ())
     ]
     parts = [
         f"{sign} {getattr(rule, name)}"

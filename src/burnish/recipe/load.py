@@ -4,7 +4,9 @@ Order: the file, what it `extends`, upgrades to the current version, `--set`, th
 """
 
 import json
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from pydantic import ValidationError
 
 from burnish.errors import RecipeError
 from burnish.recipe.document import Document, KeyPath, parse_scalar, read_document
-from burnish.recipe.fields import known_keys, near_key
+from burnish.recipe.fields import kinds, known_keys, near_key
 from burnish.recipe.recipe import Recipe
 from burnish.recipe.training import FullMethod
 
@@ -23,6 +25,7 @@ CURRENT = 1
 # Version → what makes its values those of the next: an old file keeps working.
 UPGRADES: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 _UNION_MEMBERS = {"float", "int", "str", "constrained-float", "constrained-int"}
+_NO_KIND = ("union_tag_invalid", "union_tag_not_found")
 
 
 def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -52,16 +55,14 @@ def validate(document: Document, overrides: Sequence[str] = ()) -> Recipe:
         key_path, text = _parse_override(override)
         texts[key_path] = text
         _put(values, key_path, parse_scalar(text), override)
-    for key in SHORTHAND:
-        if isinstance(values.get(key), str):
-            values[key] = {"kind": values[key]}
+    values = _spelt_out(values)
     if isinstance(values.get("method"), dict):
         values["method"].setdefault("kind", FullMethod().kind)
     try:
         return Recipe.model_validate_json(json.dumps(values))
     except ValidationError as err:
         # `--set name=2024` means the string where the field is one.
-        wrong = {_plain(e["loc"]) for e in err.errors() if e["type"] == "string_type"}
+        wrong = {_plain(e["loc"]) for e in _told(err.errors()) if e["type"] == "string_type"}
         if not wrong & texts.keys():
             raise _recipe_error(err, document, texts) from err
     for key_path in wrong & texts.keys():
@@ -77,6 +78,12 @@ def dump_recipe(recipe: Recipe) -> str:
     return yaml.safe_dump(
         recipe.model_dump(mode="json", by_alias=True), sort_keys=False, allow_unicode=True
     )
+
+
+def _spelt_out(values: dict[str, Any]) -> dict[str, Any]:
+    """Return `values` with sections in place of bare kinds, such as `method: lora`."""
+    bare = {key: {"kind": values[key]} for key in SHORTHAND if isinstance(values.get(key), str)}
+    return values | bare
 
 
 def _json(document: Document) -> str:
@@ -104,7 +111,8 @@ def _extended(document: Document, path: Path, chain: tuple[Path, ...]) -> Docume
         )
     base = _extended(read_document(base_path), base_path, (*chain, base_path))
     own = {key: value for key, value in document.values.items() if key != "extends"}
-    return Document(_laid_over(base.values, own), document.lines, document.source)
+    values = _laid_over(_spelt_out(base.values), _spelt_out(own))
+    return Document(values, document.lines, document.source)
 
 
 def _laid_over(below: Any, value: Any) -> Any:
@@ -166,9 +174,15 @@ def _plain(location: Iterable[str | int]) -> KeyPath:
     Such as the `lora` of method.lora.rank, `float`, `literal['auto']` and `tuple[str, ...]`.
     """
     parts = [p for p in location if isinstance(p, int) or not ({"[", "("} & {*p})]
-    if parts[:1] == ["method"] and len(parts) > 1 and parts[1] in ("full", "lora"):
+    if _kind(parts):
         del parts[1]
     return tuple(part for part in parts if part not in _UNION_MEMBERS)
+
+
+def _kind(location: Iterable[str | int]) -> str | None:
+    """Return the kind that pydantic put into a location, such as the `lora` of method.lora.rank."""
+    section, kind, *_ = [*map(str, location), "", ""]
+    return kind if section in SHORTHAND and kind in kinds(section) else None
 
 
 def _recipe_error(
@@ -176,8 +190,10 @@ def _recipe_error(
 ) -> RecipeError:
     """Gather all faults, one a line, each with its key, its line and the nearest key."""
     faults: dict[str, None] = {}  # an ordered set: union members repeat a fault
-    for error in err.errors():
+    for error in _told(err.errors()):
         location = _plain(error["loc"])
+        if error["type"] in _NO_KIND and isinstance(error["input"], dict):
+            location = (*location, "kind")
         line = document.line_of(location)
         place = " (--set)" if location in texts else f" (line {line})" if line else ""
         key = ".".join(map(str, location)) or "(recipe)"
@@ -190,16 +206,47 @@ def _recipe_error(
     )
 
 
+def _told(errors: Sequence[Any]) -> list[Any]:
+    """Return the errors without those that a value of a union is no text, or no number.
+
+    Left out only where another member of the union took the value's type and found it wrong.
+    """
+    by_place = defaultdict(list)
+    for error in errors:
+        by_place[_plain(error["loc"])].append(error)
+    taken = {
+        place: any(not one["type"].endswith(("_type", "literal_error")) for one in at_one)
+        for place, at_one in by_place.items()
+    }
+    typed = ("int_type", "string_type")
+    return [e for e in errors if e["type"] not in typed or not taken[_plain(e["loc"])]]
+
+
 def _message(error: Any, location: KeyPath) -> str:
     if error["type"] == "extra_forbidden":
-        near = near_key(location)
-        known = ", ".join(known_keys(location[:-1]))
+        kind = _kind(error["loc"])
+        near = near_key(location, kind)
+        known = ", ".join(known_keys(location[:-1], kind))
         return f"unknown key; did you mean `{near}`?" if near else f"unknown key; known: {known}"
     if error["type"] == "missing":
         return "is required"
+    if error["type"] in _NO_KIND:
+        return _no_such_kind(location, error["input"])
     message = str(error["msg"]).removeprefix("Value error, ")
-    message = message[:1].lower() + message[1:]
-    given = error.get("input")
-    if isinstance(given, str | int | float | bool) or given is None:
-        message += f"; it is {json.dumps(given)[:80]}"
-    return message
+    return message[:1].lower() + message[1:] + _given(error.get("input"))
+
+
+def _no_such_kind(location: KeyPath, section: Any) -> str:
+    """Say which kinds a section may be of; `section` is what was written in its place."""
+    if not isinstance(section, dict):
+        return f"input should be an object{_given(section)}"
+    known = [f"{kind!r}" for kind in kinds(str(location[0]))]
+    given = section.get("kind")
+    near = get_close_matches(str(given), kinds(str(location[0])), n=1)
+    told = f"input should be {', '.join(known[:-1])} or {known[-1]}{_given(given)}"
+    return f"{told}; did you mean `{near[0]}`?" if near else told
+
+
+def _given(value: Any) -> str:
+    is_plain = isinstance(value, str | int | float | bool) or value is None
+    return f"; it is {json.dumps(value)[:80]}" if is_plain else ""

@@ -2,12 +2,12 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
-from burnish.recipe.data import Data, Split
+from burnish.recipe.data import Columns, Data, Split
 from burnish.recipe.evaluation import Evaluation, Tracking
 from burnish.recipe.section import Section
-from burnish.recipe.task import ClassificationTask
+from burnish.recipe.task import TaskSection
 from burnish.recipe.training import FullMethod, Method, Training
 
 
@@ -21,7 +21,7 @@ class Recipe(Section):
         description="Name of runs of this recipe; letters, "
         "digits, dot, dash, underscore; at most 100.",
     )
-    task: ClassificationTask = Field(description="What is asked of the model.")
+    task: TaskSection = Field(description="What is asked of the model.")
     model: str = Field(
         min_length=1, description="Hub id, `id@revision`, folder, run folder, or MLflow URI."
     )
@@ -29,5 +29,25 @@ class Recipe(Section):
     split: Split = Field(Split(), description="How rows are divided.")
     method: Method = Field(FullMethod(), description="Which weights are trained.")
     training: Training = Field(Training(), description="How they are trained.")
-    evaluation: Evaluation = Field(Evaluation(), description="How the result is judged.")
+    evaluation: Evaluation = Field(
+        Evaluation(), validate_default=True, description="How the result is judged."
+    )
     tracking: Tracking = Field(Tracking(), description="Where the run is kept.")
+
+    @field_validator("evaluation")
+    @classmethod
+    def _rivals_fit_the_task(cls, evaluation: Evaluation, info: ValidationInfo) -> Evaluation:
+        """Write the task's own rivals into a section that names none."""
+        if "baselines" in evaluation.model_fields_set or "task" not in info.data:
+            return evaluation
+        return evaluation.model_copy(update={"baselines": info.data["task"].default_rivals})
+
+    @property
+    def rivals(self) -> tuple[str, ...]:
+        """Names of the baselines, as written or the task's own."""
+        return self.evaluation.baselines
+
+    @property
+    def columns(self) -> Columns:
+        """The columns that hold what is asked and what should be answered."""
+        return self.data.columns(writes=self.task.writes)

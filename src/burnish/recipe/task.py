@@ -1,10 +1,37 @@
-"""Recipe section `task`: what is asked of the model."""
+"""Recipe section `task`: what is asked of the model, one form for each kind of task."""
 
-from typing import Annotated, Literal, Self
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from burnish.recipe.section import Section
+
+INPUT = "{input}"  # where a prompt template takes the row's input
+_PERCENTILE = r"p(?:[5-9][0-9](?:\.[0-9]+)?|100)"
+
+
+def _is_percentile(text: str) -> str:
+    if not re.fullmatch(_PERCENTILE, text):
+        raise ValueError(
+            "write a number of tokens, or a percentile of the training rows from p50 to p100 "
+            "such as p99 or p99.5"
+        )
+    return text
+
+
+Percentile = Annotated[
+    str,
+    AfterValidator(_is_percentile),
+    Field(json_schema_extra={"pattern": f"^{_PERCENTILE}$"}),
+]
+Length = Annotated[int, Field(ge=8, le=131_072)] | Percentile
+
+
+def percentile(length: int | str) -> float | None:
+    """Return the percentile in [50, 100] that a `Length` names; None where it is in tokens."""
+    return float(length[1:]) if isinstance(length, str) else None
 
 
 class Collapse(Section):
@@ -16,6 +43,8 @@ class Collapse(Section):
 
 class ClassificationTask(Section):
     """One label (binary, multi-class) or any number of labels (multi-label) for a text."""
+
+    default_rivals: ClassVar[tuple[str, ...]] = ("majority", "tfidf-svm")
 
     kind: Literal["text-classification"] = Field(
         "text-classification", description="The registered task."
@@ -73,3 +102,129 @@ class ClassificationTask(Section):
         if self.collapse:
             return (self.collapse.negative, self.collapse.positive)
         return self.labels
+
+    @property
+    def tunes_thresholds(self) -> bool:
+        """Whether thresholds are chosen on rows held out for it."""
+        return self.threshold == "tuned"
+
+    @property
+    def writes(self) -> bool:
+        """Whether the answers are free texts rather than labels."""
+        return False
+
+
+class Generation(Section):
+    """How answers are written; always the likeliest words, never drawn by chance."""
+
+    max_new_tokens: int | None = Field(
+        None,
+        ge=1,
+        le=131_072,
+        description="Longest answer written, in tokens; null: as `max_output_length`.",
+    )
+    beams: int = Field(
+        1, ge=1, le=64, description="Answers followed side by side, a count; 1: greedy."
+    )
+    no_repeat_ngram: int = Field(
+        0, ge=0, le=100, description="No run of so many tokens comes twice in an answer; 0: off."
+    )
+    length_penalty: float = Field(
+        1.0,
+        ge=-10,
+        le=10,
+        description="Power of its length by which a beam's score is divided: above 0 favours "
+        "long answers, below 0 short ones; without effect on 1 beam.",
+    )
+
+
+class TextTask(Section):
+    """What tasks that answer with a text have in common."""
+
+    kind: str = Field(description="The registered task.")
+    max_input_length: Length = Field(
+        "p99",
+        description="Longest input kept whole, in tokens, or a percentile of the training rows' "
+        "lengths such as p99.5; longer ones are cut, counted in the ledger and told.",
+    )
+    max_output_length: Length = Field(
+        "p100",
+        description="Longest answer, in tokens, the end mark included, or a percentile of the "
+        "training rows' lengths; p100: the longest.",
+    )
+    long_answers: Literal["error", "drop", "cut"] = Field(
+        "error",
+        description="What becomes of a training row whose answer is longer than "
+        "`max_output_length`. error: stop before training; drop and cut: counted in the ledger.",
+    )
+    generation: Generation = Field(Generation(), description="How answers are written.")
+
+    @property
+    def tunes_thresholds(self) -> bool:
+        """Whether thresholds are chosen on rows held out for it."""
+        return False
+
+    @property
+    def writes(self) -> bool:
+        """Whether the answers are free texts rather than labels."""
+        return True
+
+
+class CausalTask(TextTask):
+    """Go on from a prompt with the answer (decoder-only models)."""
+
+    default_rivals: ClassVar[tuple[str, ...]] = ("majority", "retrieval")
+
+    kind: Literal["causal-lm"] = Field("causal-lm", description="The registered task.")
+    prompt: str | None = Field(
+        None,
+        description="Plain template with {input} where the row's input goes, once; null: the "
+        "model's chat template.",
+    )
+    system: str | None = Field(
+        None, description="System message of the chat template; only where `prompt` is null."
+    )
+
+    @model_validator(mode="after")
+    def _prompt_takes_the_input(self) -> Self:
+        if self.prompt is None:
+            return self
+        if (times := self.prompt.count(INPUT)) != 1:
+            raise ValueError(
+                f"prompt ({self.prompt[:40]!r}) holds {INPUT} {times} times, not once; "
+                f"'Question: {INPUT}\\nAnswer:' would do"
+            )
+        if self.system is not None:
+            raise ValueError(
+                "prompt and system are both set, but only a chat template has a system message; "
+                "`prompt: null` or `system: null` would do"
+            )
+        return self
+
+
+class Seq2SeqTask(TextTask):
+    """Turn one text into another (encoder-decoder models)."""
+
+    default_rivals: ClassVar[tuple[str, ...]] = ("majority", "lead", "retrieval")
+
+    kind: Literal["seq2seq"] = Field("seq2seq", description="The registered task.")
+    prefix: str = Field(
+        "", description="Put before every input, such as `summarize: ` for T5 models."
+    )
+
+
+def _kind(value: Any) -> str | None:
+    """Return the kind of a `task` section as written; one that names none is a classifier's."""
+    if isinstance(value, Mapping):
+        value = value.get("kind", "text-classification")
+    else:
+        value = getattr(value, "kind", None)
+    return value if isinstance(value, str) else None
+
+
+TaskSection = Annotated[
+    Annotated[ClassificationTask, Tag("text-classification")]
+    | Annotated[CausalTask, Tag("causal-lm")]
+    | Annotated[Seq2SeqTask, Tag("seq2seq")],
+    Discriminator(_kind),
+]

@@ -21,21 +21,39 @@ class FullMethod(Section):
     freeze_embeddings: bool = Field(False, description="Keep the token embeddings as they are.")
 
 
-class LoraMethod(Section):
-    """Train low-rank adapters beside frozen weights (Hu et al. 2021)."""
+class AdapterMethod(Section):
+    """What methods that train low-rank adapters have in common."""
 
-    kind: Literal["lora"] = Field("lora", description="The registered method.")
+    kind: str = Field(description="The registered method.")
     rank: int = Field(16, ge=1, le=1024, description="Rank of each update, in dimensions.")
     alpha: float = Field(
         32, gt=0, le=4096, description="Scale of the update: alpha / rank, a factor."
     )
     dropout: Share = Field(0.0, description="Share of adapter inputs dropped, in [0, 1).")
     targets: Literal["auto"] | tuple[str, ...] = Field(
-        "auto", description="Module names that get adapters; auto: every linear layer of the body."
+        "auto",
+        description="Module names that get adapters; auto: every linear layer of the body, "
+        "which leaves out a classifier's output layer and a generator's layer of words.",
     )
 
 
-Method = Annotated[FullMethod | LoraMethod, Field(discriminator="kind")]
+class LoraMethod(AdapterMethod):
+    """Train low-rank adapters beside frozen weights (Hu et al. 2021)."""
+
+    kind: Literal["lora"] = Field("lora", description="The registered method.")
+
+
+class QloraMethod(AdapterMethod):
+    """Train low-rank adapters beside weights held in 4 bits (Dettmers et al. 2023)."""
+
+    kind: Literal["qlora"] = Field("qlora", description="The registered method.")
+    bits: Literal[4] = Field(4, description="Size of a frozen weight, in bits.")
+    quantisation: Literal["nf4"] = Field(
+        "nf4", description="Form of the frozen weights; nf4: 16 values, normally distributed."
+    )
+
+
+Method = Annotated[FullMethod | LoraMethod | QloraMethod, Field(discriminator="kind")]
 
 
 class EarlyStopping(Section):

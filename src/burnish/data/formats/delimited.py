@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Lock
 
 from burnish.data.streams import text_stream
-from burnish.data.table import NUL, Columns, Kind, Table, bad_row, require_columns
+from burnish.data.table import NUL, TEXTS, Columns, Kind, Table, bad_row, require_columns
 
 _BATCH_ROWS = 20_000
 _LARGEST_FIELD = 1 << 28  # characters; the module's own limit of 131,072 is one long document
@@ -21,7 +21,7 @@ _FIELD_LIMIT = Lock()  # the limit is global to the csv module
 def read_csv(path: Path, *, encoding: str, columns: Mapping[str, Kind]) -> Table:
     """Return the requested columns of a comma-separated file; blank lines are dropped and counted.
 
-    Empty cells are "" in a text column and null in every other.
+    Empty cells are "" in a column of texts or of answers, and null in every other.
 
     Raises:
         DataFormatError: BN202, a record with too few or too many cells, or broken quoting.
@@ -51,7 +51,7 @@ def _read(path: Path, delimiter: str, *, encoding: str, columns: Mapping[str, Ki
             _refuse_ragged(path, len(header), full)
             values = {}
             for name, at in places.items():
-                empty = "" if columns[name] is Kind.TEXT else None
+                empty = "" if columns[name] in (*TEXTS, Kind.ANSWERS) else None
                 values[name] = [record[at] or empty for record in full.values()]
             collected.add(list(full), values)
     return Table(frame=collected.frame(), rows_in=total)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from burnish.data.streams import text_stream
-from burnish.data.table import Columns, Kind, Table, require_columns
+from burnish.data.table import TEXTS, Columns, Kind, Table, require_columns
 
 
 def read(path: Path, *, encoding: str, columns: Mapping[str, Kind]) -> Table:
@@ -13,7 +13,7 @@ def read(path: Path, *, encoding: str, columns: Mapping[str, Kind]) -> Table:
     Raises:
         ColumnError: BN204, another column than a text is asked of a file that has none.
     """
-    texts = [name for name, kind in columns.items() if kind is Kind.TEXT]
+    texts = [name for name, kind in columns.items() if kind in TEXTS]
     require_columns(path, columns, texts)
     with text_stream(path, encoding=encoding) as stream:
         lines = list(stream)

@@ -7,7 +7,16 @@ from typing import cast
 import polars as pl
 
 from burnish.data.streams import binary_stream
-from burnish.data.table import ROW, Kind, Table, bad_row, refuse_nul, require_columns
+from burnish.data.table import (
+    ROW,
+    TEXTS,
+    Kind,
+    Table,
+    as_lists,
+    bad_row,
+    refuse_nul,
+    require_columns,
+)
 from burnish.errors import ColumnError
 
 
@@ -45,7 +54,9 @@ def _column(path: Path, series: pl.Series, kind: Kind, rows: pl.Series) -> pl.Se
         if isinstance(dtype, pl.List) and _is_label(cast("pl.DataType", dtype.inner)):
             return _label_lists(path, series, rows)
         raise _wrong_type(path, series, "a label or a list of labels")
-    if kind is Kind.TEXT:
+    if kind is Kind.ANSWERS:
+        return _answers(path, series, rows)
+    if kind in TEXTS:
         if not _is_text(dtype):
             raise _wrong_type(path, series, "a text")
         series = series.cast(pl.String)
@@ -77,12 +88,26 @@ def _label_names(path: Path, series: pl.Series) -> pl.Series:
 
 def _label_lists(path: Path, series: pl.Series, rows: pl.Series) -> pl.Series:
     lists = series.cast(pl.List(pl.String))
+    _refuse_gaps(path, lists, rows, "a list with an empty label")
+    return lists
+
+
+def _answers(path: Path, series: pl.Series, rows: pl.Series) -> pl.Series:
+    inner = series.dtype.inner if isinstance(series.dtype, pl.List) else series.dtype
+    if not _is_text(cast("pl.DataType", inner)):
+        raise _wrong_type(path, series, "a text or a list of texts")
+    lists = as_lists(series)
+    _refuse_gaps(path, lists, rows, "null in a list of texts")
+    refuse_nul(path, lists.list.join(""), rows)
+    return lists
+
+
+def _refuse_gaps(path: Path, lists: pl.Series, rows: pl.Series, held: str) -> None:
     gap = lists.list.eval(pl.element().is_null()).list.any().fill_null(value=False)
     if gap.any():
         row = int(rows[gap.arg_max() or 0])
-        what = f"column {series.name!r} holds a list with an empty label"
+        what = f"column {lists.name!r} holds {held}"
         raise bad_row(path, row, what, "remove the null from the list")
-    return lists
 
 
 def _wrong_type(path: Path, series: pl.Series, expected: str) -> ColumnError:

@@ -20,8 +20,8 @@ from burnish.data.integrity.hit import Check, Hit
 from burnish.data.keys import with_keys, without_keys
 from burnish.data.labels import refuse_one_class
 from burnish.errors import CheckError, EmptyDataError, RecipeError
-from burnish.recipe.data import Action, Data
-from burnish.records import Finding, LabelSpace, LedgerEntry, Severity
+from burnish.recipe.data import Action, Columns, Data
+from burnish.records import Finding, LabelSpace, LedgerEntry, Severity, Space, TextSpace
 from burnish.registry import Registry
 
 CHECKS: Registry[Check] = Registry(
@@ -30,6 +30,7 @@ CHECKS: Registry[Check] = Registry(
         "null-text": "burnish.data.integrity.rows:null_text",
         "empty-text": "burnish.data.integrity.rows:empty_text",
         "null-label": "burnish.data.integrity.rows:null_label",
+        "empty-answer": "burnish.data.integrity.rows:empty_answer",
         "unknown-label": "burnish.data.integrity.rows:unknown_label",
         "duplicates": "burnish.data.integrity.repeats:duplicates",
         "conflicting-labels": "burnish.data.integrity.repeats:conflicting_labels",
@@ -54,6 +55,7 @@ class Policy:
     default: Action
     allowed: tuple[Action, ...] = ("ignore", "warn", "drop", "error")
     severity: Severity = "warning"  # of what does not stop the run
+    spaces: tuple[type[Space], ...] = (LabelSpace, TextSpace)  # of tasks it has a meaning for
 
 
 _NOT_KEPT: tuple[Action, ...] = ("drop", "error")  # no system can answer such a row
@@ -63,37 +65,39 @@ POLICIES: Mapping[str, Policy] = {
     "null-text": Policy("check", "drop", _NOT_KEPT),
     "empty-text": Policy("check", "drop"),
     "null-label": Policy("check", "drop", _NOT_KEPT),
-    "unknown-label": Policy("check", "error", _NOT_KEPT),
+    "empty-answer": Policy("check", "drop", spaces=(TextSpace,)),
+    "unknown-label": Policy("check", "error", _NOT_KEPT, spaces=(LabelSpace,)),
     "conflicting-labels": Policy("check", "warn"),
     "duplicates": Policy("check", "warn"),
     "near-duplicates": Policy("check", "warn"),
     "length-outliers": Policy("check", "warn", severity="info"),
     "leak": Policy("leaks", "error"),
     "near-leak": Policy("leaks", "warn"),
-    "missing-class": Policy("leaks", "warn", ("ignore", "warn", "error")),
+    "missing-class": Policy("leaks", "warn", ("ignore", "warn", "error"), spaces=(LabelSpace,)),
 }
 
 Checked = tuple[Parts, tuple[Finding, ...], tuple[LedgerEntry, ...]]
 
 
-def check_parts(parts: Parts, space: LabelSpace, data: Data) -> Checked:
+def check_parts(parts: Parts, space: Space, data: Data) -> Checked:
     """Check the rows as they were read; return those kept, the findings, the ledger entries.
 
     Args:
-        parts: canonical rows with settled labels.
-        space: the task's classes.
+        parts: canonical rows with settled labels or answers.
+        space: the task's classes, or texts.
         data: `checks` says which actions differ from the defaults.
 
     Raises:
         CheckError: BN207, a check whose action is `error` found something; `.findings` has all.
-        RecipeError: BN101, an action that a check cannot take.
+        RecipeError: BN101, an action that a check cannot take, or a check that has no meaning
+            for the task.
         EmptyDataError: BN205, no row of a part is left.
         LabelError: BN206, the training rows left are all of one class.
     """
     return _run("check", parts, space, data, needs_clusters="near-duplicates")
 
 
-def check_splits(splits: Parts, space: LabelSpace, data: Data) -> Checked:
+def check_splits(splits: Parts, space: Space, data: Data) -> Checked:
     """Check the splits against each other; return, and raise, as `check_parts` does.
 
     The frames returned are canonical: the private columns of keys are gone.
@@ -102,24 +106,35 @@ def check_splits(splits: Parts, space: LabelSpace, data: Data) -> Checked:
     return {name: without_keys(frame) for name, frame in kept.items()}, findings, entries
 
 
-def _actions(data: Data) -> dict[str, Action]:
-    actions = {kind: policy.default for kind, policy in POLICIES.items()}
+def _actions(data: Data, space: Space) -> dict[str, Action]:
+    """Return what each check does; those without a meaning for the space are ignored."""
+    actions: dict[str, Action] = {
+        kind: policy.default if isinstance(space, policy.spaces) else "ignore"
+        for kind, policy in POLICIES.items()
+    }
     for place, check in enumerate(data.checks):
-        allowed = POLICIES[check.kind].allowed
-        if check.action not in allowed:
+        policy = POLICIES[check.kind]
+        if not isinstance(space, policy.spaces):
+            if check.action == "ignore":
+                continue
+            raise RecipeError(
+                f"the check {check.kind} does not apply to tasks whose answers are "
+                + ("labels" if isinstance(space, LabelSpace) else "texts"),
+                where=f"recipe key `data.checks[{place}].kind`",
+                fix="leave that check out",
+            )
+        if check.action not in policy.allowed:
             raise RecipeError(
                 f"the check {check.kind} cannot {check.action}",
                 where=f"recipe key `data.checks[{place}].action`",
-                fix=f"use {' or '.join(allowed)}",
+                fix=f"use {' or '.join(policy.allowed)}",
             )
         actions[check.kind] = check.action
     return actions
 
 
-def _run(
-    stage: Stage, parts: Parts, space: LabelSpace, data: Data, *, needs_clusters: str
-) -> Checked:
-    actions = _actions(data)
+def _run(stage: Stage, parts: Parts, space: Space, data: Data, *, needs_clusters: str) -> Checked:
+    actions = _actions(data, space)
     rows_in = {name: frame.height for name, frame in parts.items()}
     parts = {name: with_keys(frame) for name, frame in parts.items()}
     if actions[needs_clusters] != "ignore":
@@ -134,8 +149,10 @@ def _run(
         if actions[kind] == "drop":
             parts = _without(kind, parts, hits, dropped)
     _refuse(findings)
-    _refuse_nothing_left(parts, dropped)
-    refuse_one_class(space, parts["train"], data.label)
+    columns = data.columns(writes=isinstance(space, TextSpace))
+    _refuse_nothing_left(parts, dropped, columns)
+    if isinstance(space, LabelSpace):
+        refuse_one_class(space, parts["train"], data.label)
     entries = tuple(
         LedgerEntry(
             stage=stage,
@@ -194,13 +211,15 @@ def _refuse(findings: list[Finding]) -> None:
     raise error
 
 
-def _refuse_nothing_left(parts: Parts, dropped: Mapping[str, Counter[str]]) -> None:
+def _refuse_nothing_left(
+    parts: Parts, dropped: Mapping[str, Counter[str]], columns: Columns
+) -> None:
     for name, frame in parts.items():
         if frame.is_empty():
             told = ", ".join(f"{count} {kind}" for kind, count in dropped[name].items())
             raise EmptyDataError(
                 f"no {name} row is left after the data checks; dropped: {told or 'none'}",
                 where=f"the {name} rows",
-                fix="correct the rows, name the right columns in `data.text` and `data.label`, "
-                "or relax `data.checks`",
+                fix=f"correct the rows, name the right columns in `{columns.text_key}` and "
+                f"`{columns.answer_key}`, or relax `data.checks`",
             )

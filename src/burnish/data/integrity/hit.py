@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from burnish.data.keys import KEY, text_keys
-from burnish.records import LabelSpace
+from burnish.records import Space
 
 Parts = Mapping[str, pl.DataFrame]
 
@@ -23,7 +23,7 @@ class Hit:
     drops: Mapping[str, pl.Series] = field(default_factory=dict)  # part → Boolean mask of rows
 
 
-Check = Callable[[Parts, LabelSpace], list[Hit]]
+Check = Callable[[Parts, Space], list[Hit]]
 
 EMPTY_KEY = int(text_keys(pl.Series([""], dtype=pl.String))[0])
 HAS_TEXT = pl.col(KEY) != EMPTY_KEY

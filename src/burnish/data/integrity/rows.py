@@ -1,10 +1,10 @@
-"""Checks of single rows: no text, empty text, no label, unknown label, strange length."""
+"""Checks of single rows: no text or answer, empty ones, unknown label, strange length."""
 
 import numpy as np
 import polars as pl
 
 from burnish.data.integrity.hit import Hit, Parts, hit_rows
-from burnish.records import LabelSpace
+from burnish.records import LabelSpace, Space
 
 # Robust standard deviations of log length from which a text is far from the others; a normal
 # distribution has 6 in ten million beyond.
@@ -13,20 +13,27 @@ _LEAST_SPREAD = 0.25  # of log length: texts of nearly one length must not make 
 _SHOWN_LABELS = 5
 
 
-def null_text(parts: Parts, space: LabelSpace) -> list[Hit]:  # noqa: ARG001
+def null_text(parts: Parts, space: Space) -> list[Hit]:  # noqa: ARG001
     """Find rows whose text is missing."""
     return _where(parts, pl.col("text").is_null(), "row(s) have no text")
 
 
-def empty_text(parts: Parts, space: LabelSpace) -> list[Hit]:  # noqa: ARG001
+def empty_text(parts: Parts, space: Space) -> list[Hit]:  # noqa: ARG001
     """Find rows whose text is empty or white space only."""
     empty = (pl.col("text").str.strip_chars() == "").fill_null(value=False)
     return _where(parts, empty, "text(s) are empty")
 
 
-def null_label(parts: Parts, space: LabelSpace) -> list[Hit]:  # noqa: ARG001
-    """Find rows whose label is missing; an empty list is an answer, not a gap."""
-    return _where(parts, pl.col("labels").is_null(), "row(s) have no label")
+def null_label(parts: Parts, space: Space) -> list[Hit]:
+    """Find rows whose label is missing; an empty list of labels is an answer, not a gap."""
+    return _where(parts, pl.col("labels").is_null(), f"row(s) have no {space.noun}")
+
+
+def empty_answer(parts: Parts, space: Space) -> list[Hit]:  # noqa: ARG001
+    """Find rows of which an accepted answer is empty or white space only."""
+    is_empty = pl.element().str.strip_chars() == ""
+    empty = pl.col("labels").list.eval(is_empty).list.any().fill_null(value=False)
+    return _where(parts, empty, "answer(s) are empty")
 
 
 def _where(parts: Parts, wrong: pl.Expr, what: str) -> list[Hit]:
@@ -52,7 +59,7 @@ def unknown_label(parts: Parts, space: LabelSpace) -> list[Hit]:
     return hits
 
 
-def length_outliers(parts: Parts, space: LabelSpace) -> list[Hit]:  # noqa: ARG001
+def length_outliers(parts: Parts, space: Space) -> list[Hit]:  # noqa: ARG001
     """Find texts far longer or shorter than the others, by the logarithm of their length."""
     lengths = {s: rows["text"].str.len_chars().fill_null(0) for s, rows in parts.items()}
     logs = np.log1p(pl.concat(list(lengths.values())).to_numpy())

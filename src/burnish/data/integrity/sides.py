@@ -6,18 +6,18 @@ import polars as pl
 
 from burnish.data.integrity.hit import HAS_TEXT, Hit, Parts, hit, place
 from burnish.data.keys import CLUSTER, KEY
-from burnish.records import LabelSpace
+from burnish.records import LabelSpace, Space
 
 # Dropping takes rows from the side that comes first here: what is scored stays whole.
 _ORDER = ("train", "tune", "validation", "test")
 
 
-def leak(parts: Parts, space: LabelSpace) -> list[Hit]:  # noqa: ARG001
+def leak(parts: Parts, space: Space) -> list[Hit]:  # noqa: ARG001
     """Find texts that are in two splits."""
     return _across(parts, KEY, "are also", "repeats")
 
 
-def near_leak(parts: Parts, space: LabelSpace) -> list[Hit]:  # noqa: ARG001
+def near_leak(parts: Parts, space: Space) -> list[Hit]:  # noqa: ARG001
     """Find texts that are in one split and, changed a little, in another."""
     return _across(parts, CLUSTER, "are nearly", "nearly repeats")
 

@@ -1,0 +1,56 @@
+"""Raw answers → what a task answers with: names of classes, or texts.
+
+One door for both, so that all later stages see one canonical frame: `labels` (List(String)) in
+place of `raw_label`, and a space that says what stands in it.
+
+Called after `burnish.data.load`; labels are settled by `burnish.data.labels`.
+"""
+
+import polars as pl
+
+from burnish.data.labels import Parts, settle_labels
+from burnish.errors import LabelError
+from burnish.recipe.recipe import Recipe
+from burnish.recipe.task import ClassificationTask
+from burnish.records import Space, TextSpace
+
+
+def settle(recipe: Recipe, parts: Parts) -> tuple[Space, Parts]:
+    """Return what the task answers with, and the parts with `labels` for `raw_label`.
+
+    Raises:
+        LabelError: BN206. ColumnError: BN204. See `settle_labels` and `settle_answers`.
+    """
+    column = recipe.columns.answer
+    if isinstance(recipe.task, ClassificationTask):
+        return settle_labels(recipe.task, parts, label_column=column)
+    return settle_answers(parts, answer_column=column)
+
+
+def settle_answers(parts: Parts, *, answer_column: str) -> tuple[TextSpace, Parts]:
+    """Return the space of texts, and the parts with `labels` (List(String) | null).
+
+    A row's texts are the accepted ones, in the order of the file. A row without any, such as an
+    empty list, has null; an empty text is kept for the check `empty-answer` to count.
+
+    Args:
+        parts: canonical rows with raw answers, as `burnish.data.load` makes them.
+        answer_column: the column's name in the files, for error messages.
+
+    Raises:
+        LabelError: BN206, no row of any part has an answer.
+    """
+    settled = {name: _settled(frame) for name, frame in parts.items()}
+    if not any(frame["labels"].count() for frame in settled.values()):
+        raise LabelError(
+            f"column {answer_column!r} is empty in every row",
+            where=f"parts {', '.join(parts)}",
+            fix="name the column with the answers in `data.output`",
+        )
+    return TextSpace(), settled
+
+
+def _settled(frame: pl.DataFrame) -> pl.DataFrame:
+    lists = frame["raw_label"].cast(pl.List(pl.String))
+    some = pl.select(pl.when(lists.list.len() > 0).then(lists).alias("labels")).to_series()
+    return frame.drop("raw_label").insert_column(2, some)
