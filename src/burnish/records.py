@@ -108,7 +108,7 @@ Space = LabelSpace | TextSpace
 class LedgerEntry:
     """Rows that went into one stage for one split, and what became of them."""
 
-    stage: str  # read, check, split, limit, encode
+    stage: str  # read, check, split, limit, length, encode
     split: str  # train, tune, validation, test; `all` before the rows are split
     rows_in: int
     kept: int

@@ -1,13 +1,18 @@
+from copy import deepcopy
 from typing import Any, get_args
 
 import pytest
 import torch
 from transformers import BertConfig, BertForSequenceClassification
 
-from burnish.recipe.training import FullMethod, LoraMethod
+from burnish.recipe.training import FullMethod, LoraMethod, QloraMethod
 from burnish.training.methods import METHODS
 
-OPTIONS: dict[str, Any] = {"full": FullMethod(freeze=1), "lora": LoraMethod(rank=2)}
+OPTIONS: dict[str, Any] = {
+    "full": FullMethod(freeze=1),
+    "lora": LoraMethod(rank=2),
+    "qlora": QloraMethod(rank=2),
+}
 IDS = torch.tensor([[2, 5, 6, 7, 3]])
 
 
@@ -32,9 +37,10 @@ def answers(model: Any) -> torch.Tensor:
 
 @pytest.mark.parametrize("name", METHODS.names())
 def test_preparing_changes_no_answer_and_leaves_something_to_train(name: str, model: Any) -> None:
-    before = answers(model)
+    method = METHODS.get(name)
+    before = answers(method.base(deepcopy(model)))
 
-    prepared = METHODS.get(name).prepare(model, OPTIONS[name])
+    prepared = method.prepare(model, OPTIONS[name])
 
     torch.testing.assert_close(answers(prepared), before)
     trained = [name for name, weight in prepared.named_parameters() if weight.requires_grad]

@@ -1,93 +1,134 @@
+"""What every registered task must do; a new task adds a row to CASES."""
+
 import json
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 import torch
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
 
-from burnish.recipe.task import ClassificationTask as Section
+from burnish.recipe.task import CausalTask, ClassificationTask, Seq2SeqTask
 from burnish.recipe.training import Training
-from burnish.records import LabelSpace
-from burnish.tasks.base import TASKS, Task
+from burnish.records import LabelSpace, Space, TextSpace
+from burnish.tasks.base import TASKS, Answer, Encoded, Task
 
-SPACE = LabelSpace(names=("good", "bad"), multi_label=False, positive="bad")
-ROWS = pl.DataFrame(
-    {
-        "id": ["a", "b", "c"],
-        "text": ["one two three", "four", "five " * 30],
-        "labels": [["good"], ["bad"], ["good"]],
-    }
-)
+LABELS = LabelSpace(names=("good", "bad"), multi_label=False, positive="bad")
+TEXTS = ["one two three", "four", "five " * 30]
+WRITTEN = [["one"], ["two three"], ["four", "no"]]
+NAMED = [["good"], ["bad"], ["bad"]]
+SHORT: dict[str, Any] = {"max_input_length": 16, "max_output_length": "p100"}
+CASES: dict[str, tuple[Any, Space, list[list[str]]]] = {
+    "text-classification": (ClassificationTask(max_length=16), LABELS, NAMED),
+    "causal-lm": (CausalTask(prompt="{input}", **SHORT), TextSpace(), WRITTEN),
+    "seq2seq": (Seq2SeqTask(**SHORT), TextSpace(), WRITTEN),
+}
 
 
-def words(texts: list[str], *, truncation: bool, **keys: Any) -> dict[str, list[list[int]]]:
-    """Stand for a tokenizer: one token a word, by its length."""
-    limit = keys.get("max_length") if truncation else None
-    return {"input_ids": [[len(word) for word in text.split()][:limit] for text in texts]}
+def words() -> PreTrainedTokenizerFast:
+    """A tokenizer of whole words that adds nothing."""
+    names = ("<pad>", "<unk>", "<end>", "one", "two", "three", "four", "five", "no")
+    pad, unknown, end = names[:3]
+    vocabulary = {name: at for at, name in enumerate(names)}
+    backend = Tokenizer(models.WordLevel(vocabulary, unk_token=unknown))
+    backend.pre_tokenizer = pre_tokenizers.Whitespace()
+    return PreTrainedTokenizerFast(
+        tokenizer_object=backend, pad_token=pad, unk_token=unknown, eos_token=end
+    )
+
+
+@dataclass(frozen=True)
+class Case:
+    kind: str
+    task: Task
+    encoded: Encoded
+
+    @property
+    def outputs(self) -> np.ndarray[Any, np.dtype[np.float32]]:
+        made = np.random.default_rng(0).random((3, self.task.width), np.float32) + 1
+        return made
 
 
 @pytest.fixture(params=TASKS.names())
-def task(request: pytest.FixtureRequest) -> Task:
-    return TASKS.get(request.param).from_recipe(Section(max_length=16), SPACE)
+def case(request: pytest.FixtureRequest) -> Case:
+    section, space, labels = CASES[request.param]
+    rows = pl.DataFrame({"id": ["a", "b", "c"], "text": TEXTS, "labels": labels})
+    task = TASKS.get(request.param).from_recipe(section, space)
+    tokenizer = task.prepare_tokenizer(words())
+    task = task.measure(rows, tokenizer)
+    return Case(request.param, task, task.encode(rows, tokenizer))
 
 
-def test_every_row_is_encoded_with_its_target_and_reference(task: Task) -> None:
-    found = task.encode(ROWS, words)
+def test_every_row_is_encoded_with_its_target_and_reference(case: Case) -> None:
+    found = case.encoded
 
-    assert len(found) == len(found.targets) == len(found.references) == ROWS.height
-    assert found.lengths.max() <= 16
+    assert len(found) == len(found.targets) == len(found.references) == len(TEXTS)
+    assert found.inputs.lengths.tolist() == [3, 1, 16]
     assert (found.rows_cut, found.tokens_lost) == (1, 14)
+    assert found.references[2] == tuple(CASES[case.kind][2][2])
 
 
 @pytest.mark.parametrize("packed", [True, False])
-def test_a_batch_holds_every_token_of_its_rows(task: Task, packed: bool) -> None:
-    encoded = task.encode(ROWS, words)
+def test_a_batch_holds_every_token_of_its_rows(case: Case, packed: bool) -> None:
+    batch = case.task.collate(case.encoded, [2, 0], packed=packed, pad_id=0)
 
-    batch = task.collate(encoded, [2, 0], packed=packed, pad_id=0)
-
-    assert len(batch["targets"]) == 2
+    of_rows = case.encoded.take([2, 0])
     tokens = batch["input_ids"][batch["input_ids"] > 0]
-    assert tokens.sum() == encoded.tokens.sum() - 4
+    joined = of_rows.answers.tokens if case.task.joins and of_rows.answers else np.zeros(0)
+    # The end marks, of id 2, do not go in: nothing follows them.
+    assert tokens.sum() == of_rows.inputs.tokens.sum() + joined[joined != 2].sum()
 
 
-def test_the_loss_is_a_sum_over_rows(task: Task) -> None:
-    encoded = task.encode(ROWS, words)
-    task = task.for_training(Training(), encoded)
-    logits = torch.randn(3, 2)
+def test_the_loss_is_a_sum_over_rows_and_so_is_its_weight(case: Case) -> None:
+    task = case.task.for_training(Training(), case.encoded)
+    outputs = torch.from_numpy(case.outputs)
 
     def loss(rows: list[int]) -> float:
-        batch = task.collate(encoded, rows, packed=False, pad_id=0)
-        return float(task.loss(logits[rows], batch))
+        batch = task.collate(case.encoded, rows, packed=False, pad_id=0)
+        return float(task.loss(outputs[rows], batch))
+
+    def weight(rows: list[int]) -> float:
+        return task.weight(case.encoded, rows)
 
     assert loss([0, 1, 2]) == pytest.approx(loss([0]) + loss([1]) + loss([2]), rel=1e-5)
+    assert weight([0, 1, 2]) == weight([0]) + weight([1]) + weight([2]) > 0
 
 
-def test_selecting_metric_is_among_the_scores(task: Task) -> None:
-    encoded = task.encode(ROWS, words)
-    predictions = task.decode(np.zeros((3, 2), np.float32), encoded)
+def test_what_chooses_the_checkpoint_is_among_what_judges_it(case: Case) -> None:
+    judged = case.task.judge(case.outputs, case.encoded)
 
-    assert task.metric in task.score(predictions)
-    assert set(task.score(predictions)) == set(task.metric_names())
-    assert isinstance(task.higher_is_better(task.metric), bool)
-
-
-def test_tuning_gives_a_task_that_answers_the_same_rows(task: Task) -> None:
-    encoded = task.encode(ROWS, words)
-    outputs = np.random.default_rng(0).normal(size=(3, 2)).astype(np.float32)
-
-    tuned = task.tune(outputs, encoded)
-
-    assert [one.example_id for one in tuned.decode(outputs, encoded)] == ["a", "b", "c"]
+    assert set(judged) == set(case.task.metric_names())
+    assert {case.task.selects, "loss"} <= set(judged)
+    assert not case.task.higher_is_better("loss")
 
 
-def test_a_task_can_be_written_to_json_and_read_back(task: Task) -> None:
-    written = json.loads(json.dumps(task.to_json()))
+def test_the_metric_of_the_verdict_is_among_the_scores(case: Case) -> None:
+    texts = [Answer("one two", complete=True)] * 3 if case.task.writing else []
+    predictions = case.task.decode(case.outputs, case.encoded, texts)
 
-    assert TASKS.get(written["kind"]).from_json(written).to_json() == task.to_json()
+    assert [one.example_id for one in predictions] == ["a", "b", "c"]
+    assert case.task.metric in case.task.score(predictions)
 
 
-def test_the_head_tells_its_labels(task: Task) -> None:
-    head = task.head()
+def test_tuning_gives_a_task_that_still_judges(case: Case) -> None:
+    tuned = case.task.tune(case.outputs, case.encoded)
 
-    assert head["num_labels"] == len(head["id2label"])
+    assert set(tuned.judge(case.outputs, case.encoded)) == set(case.task.metric_names())
+
+
+def test_a_task_can_be_written_to_json_and_read_back(case: Case) -> None:
+    written = json.loads(json.dumps(case.task.to_json()))
+
+    assert TASKS.get(written["kind"]).from_json(written).to_json() == case.task.to_json()
+    assert written["kind"] == case.kind
+
+
+def test_rows_taken_are_the_rows_of_the_whole(case: Case) -> None:
+    part = case.encoded.take([2, 1])
+
+    assert part.ids == ("c", "b")
+    assert part.inputs.row(1).tolist() == case.encoded.inputs.row(1).tolist()
+    assert part.lengths.tolist() == case.encoded.lengths[[2, 1]].tolist()

@@ -10,7 +10,7 @@ import torch.nn.functional as F  # noqa: N812
 from burnish.recipe.task import ClassificationTask as Section
 from burnish.recipe.training import Imbalance, Training
 from burnish.records import LabelSpace
-from burnish.tasks.base import Encoded
+from burnish.tasks.base import Encoded, Ragged
 from burnish.tasks.classification import ClassificationTask
 from burnish.tasks.objective import Objective, class_weights
 
@@ -27,8 +27,7 @@ def encoded(targets: list[list[int]], names: tuple[str, ...]) -> Encoded:
     matrix = np.array(targets, np.float32)
     return Encoded(
         ids=tuple(f"r{at}" for at in range(len(matrix))),
-        tokens=np.zeros(0, np.int32),
-        offsets=np.zeros(len(matrix) + 1, np.int64),
+        inputs=Ragged.of([[]] * len(matrix)),
         targets=matrix,
         references=tuple(tuple(names[at] for at in np.flatnonzero(row)) for row in matrix),
         rows_cut=0,
@@ -46,7 +45,7 @@ def test_rows_become_tokens_targets_and_references() -> None:
     found = made_task(LABELS).encode(rows, characters)
 
     assert found.ids == ("x", "y")
-    assert found.tokens.tolist() == [97, 98]
+    assert found.inputs.tokens.tolist() == [97, 98]
     assert found.targets.tolist() == [[1, 0, 1], [0, 0, 0]]
     assert found.references == (("c", "a"), ())
 

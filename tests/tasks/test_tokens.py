@@ -76,19 +76,19 @@ def test_every_token_is_kept_or_counted_as_lost(texts: list[str], max_length: in
     tokenizer = bytes_tokenizer()
     whole = [len(text) + 2 for text in texts]
 
-    tokens, offsets, rows_cut, tokens_lost = encode_texts(texts, tokenizer, max_length=max_length)
+    found, rows_cut, tokens_lost = encode_texts(texts, tokenizer, max_length=max_length)
 
-    kept = (offsets[1:] - offsets[:-1]).tolist()
+    kept = found.lengths.tolist()
     assert kept == [min(length, max_length) for length in whole]
     assert tokens_lost == sum(whole) - sum(kept)
     assert rows_cut == sum(length > max_length for length in whole)
-    assert len(tokens) == offsets[-1]
+    assert len(found.tokens) == found.offsets[-1]
 
 
 def test_a_cut_row_is_what_the_tokenizer_itself_would_cut() -> None:
     tokenizer = bytes_tokenizer()
 
-    tokens, *_ = encode_texts(["abcdefgh"], tokenizer, max_length=5)
+    found, *_ = encode_texts(["abcdefgh"], tokenizer, max_length=5)
 
     expected = tokenizer("abcdefgh", truncation=True, max_length=5)["input_ids"]
-    assert tokens.tolist() == expected
+    assert found.tokens.tolist() == expected

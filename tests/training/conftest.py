@@ -22,7 +22,8 @@ from burnish.tasks.classification import ClassificationTask
 from burnish.tracking.base import MemoryTracker
 from burnish.training.fit import FitResult, fit
 from burnish.training.hardware import Hardware
-from burnish.training.models import ModelSource, load_tokenizer, resolve
+from burnish.training.models import load_tokenizer
+from burnish.training.sources import ModelSource, resolve
 
 WORDS = tuple(f"word{at}" for at in range(40))
 PAD, UNKNOWN, START, END, MASK = SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")

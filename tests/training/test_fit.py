@@ -17,8 +17,8 @@ from burnish.tasks.classification import ClassificationTask
 from burnish.tracking.base import MemoryTracker
 from burnish.training.fit import FitResult, fit
 from burnish.training.hardware import Hardware
-from burnish.training.models import ModelSource
-from burnish.training.predict import logits
+from burnish.training.predict import raw_outputs
+from burnish.training.sources import ModelSource
 
 Fit = Callable[..., FitResult]
 
@@ -71,17 +71,22 @@ def test_the_same_seed_gives_the_same_outputs_and_another_seed_gives_others(
         run(make_recipe(seed=seed), folder=f"{seed}{at}") for at, seed in enumerate((0, 0, 1))
     ]
 
-    first, second, other = (logits(r.model, choose, r.task, hardware) for r in results)
+    first, second, other = (raw_outputs(r.model, choose, r.task, hardware) for r in results)
     assert np.array_equal(first, second)
     assert not np.array_equal(first, other)
 
 
+@pytest.mark.parametrize("method", ["full", "qlora"])
 @pytest.mark.parametrize("average", [None, 0.9])
 @pytest.mark.parametrize("stopped_at", [3, 6, 8])
 def test_a_run_that_was_stopped_ends_with_the_very_weights_of_one_that_was_not(
-    stopped_at: int, average: float | None, run: Fit, make_recipe: Callable[..., Recipe]
+    stopped_at: int,
+    average: float | None,
+    method: str,
+    run: Fit,
+    make_recipe: Callable[..., Recipe],
 ) -> None:
-    recipe = make_recipe(average=average, dropout=0.1)
+    recipe = make_recipe(method={"kind": method}, average=average, dropout=0.1)
     whole = run(recipe, folder="whole")
     with pytest.raises(KeyboardInterrupt):
         run(recipe, folder="cut", tracker=Interrupter(signal.SIGINT, step=stopped_at))
@@ -169,7 +174,7 @@ def test_cutting_steps_into_more_passes_changes_no_answer(
             tracker=MemoryTracker(),
             checkpoints=tmp_path / str(tokens),
         )
-        outputs.append(logits(result.model, choose, result.task, hardware))
+        outputs.append(raw_outputs(result.model, choose, result.task, hardware))
 
     np.testing.assert_allclose(outputs[0], outputs[1], atol=1e-4)
 
@@ -181,7 +186,7 @@ def test_packed_and_padded_training_give_the_same_answers(
     for packing in ("on", "off"):
         recipe = make_recipe(packing=packing, dropout=0.0, learning_rate=1e-4, keep="last")
         result = run(recipe, folder=packing)
-        outputs.append(logits(result.model, choose, result.task, hardware))
+        outputs.append(raw_outputs(result.model, choose, result.task, hardware))
 
     np.testing.assert_allclose(outputs[0], outputs[1], atol=1e-4)
 
@@ -302,7 +307,7 @@ def test_what_was_judged_is_what_the_kept_weights_say(
 ) -> None:
     result = run(make_recipe(**{"epochs": 6.0, "learning_rate": 0.03, "average": 0.9} | end))
 
-    again = logits(result.model, choose, result.task, hardware)
+    again = raw_outputs(result.model, choose, result.task, hardware)
     assert result.choose_outputs is not None
     np.testing.assert_array_equal(result.choose_outputs, again)
 

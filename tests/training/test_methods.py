@@ -15,10 +15,11 @@ from burnish.training.datamodule import Feed, StepData
 from burnish.training.fit import FitResult
 from burnish.training.hardware import Hardware
 from burnish.training.methods import METHODS, full, lora
-from burnish.training.models import ModelSource, load_model
+from burnish.training.models import load_model
 from burnish.training.packing import from_hidden, packed_logits
-from burnish.training.predict import logits
+from burnish.training.predict import raw_outputs
 from burnish.training.segments import Segments
+from burnish.training.sources import ModelSource
 from burnish.training.state import Plan, RunState
 
 
@@ -40,11 +41,11 @@ def test_merged_adapters_answer_as_unmerged_ones(
     model: Any, task: ClassificationTask, choose: Encoded, hardware: Hardware
 ) -> None:
     adapted = moved_adapters(lora.prepare(model, LoraMethod(rank=4))).eval()
-    before = logits(adapted, choose, task, hardware)
+    before = raw_outputs(adapted, choose, task, hardware)
 
     merged = lora.merge(adapted)
 
-    after = logits(merged, choose, task, hardware)
+    after = raw_outputs(merged, choose, task, hardware)
     torch.testing.assert_close(torch.from_numpy(after), torch.from_numpy(before), atol=1e-5, rtol=0)
     assert not any("lora" in name for name, _ in merged.named_parameters())
 
@@ -116,4 +117,4 @@ def test_kept_outputs_of_frozen_layers_give_the_uncached_result(
 
 
 def test_registered_methods_are_the_recipe_s() -> None:
-    assert METHODS.names() == ["full", "lora"]
+    assert METHODS.names() == ["full", "lora", "qlora"]

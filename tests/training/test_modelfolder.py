@@ -15,9 +15,11 @@ from burnish.tasks.classification import ClassificationTask
 from burnish.tracking.base import MemoryTracker
 from burnish.training.fit import FitResult, fit
 from burnish.training.hardware import Hardware
+from burnish.training.methods import METHODS
 from burnish.training.modelfolder import Answerer, save_model_folder
-from burnish.training.models import ModelSource, load_tokenizer, resolve
-from burnish.training.predict import embeddings, logits
+from burnish.training.models import load_tokenizer
+from burnish.training.predict import embeddings, raw_outputs
+from burnish.training.sources import ModelSource, resolve
 
 META = {"name": "colours", "base_model": "owner/tiny", "method": "full"}
 TEXTS = ["word0 word9 word11", "word1 " * 30, "word2 -LRB- word3", "", "word8"]
@@ -77,7 +79,7 @@ def test_pipeline_of_transformers_gives_the_same_probabilities(
         assert found == pytest.approx(mine.scores, abs=1e-5)
 
 
-@pytest.mark.parametrize("method", ["full", "lora"])
+@pytest.mark.parametrize("method", METHODS.names())
 def test_a_reopened_model_answers_as_the_trained_one(
     method: str, fitted: Callable[..., Any], tmp_path: Path, hardware: Hardware
 ) -> None:
@@ -85,7 +87,9 @@ def test_a_reopened_model_answers_as_the_trained_one(
     result, tokenizer = fitted(space, method=method, labels=space.names)
     rows = pl.DataFrame({"id": [str(at) for at in range(len(TEXTS))], "text": TEXTS})
     encoded = result.task.encode(rows, tokenizer)
-    expected = result.task.decode(logits(result.model, encoded, result.task, hardware), encoded)
+    expected = result.task.decode(
+        raw_outputs(result.model, encoded, result.task, hardware), encoded
+    )
     save_model_folder(
         tmp_path / "model", result.model, tokenizer, result.task, meta=META | {"method": method}
     )
@@ -176,9 +180,7 @@ def test_embeddings_are_means_over_the_tokens_of_each_row(
 
     body = AutoModel.from_pretrained(tiny.folder).eval()
     for row in range(3):
-        ids = torch.from_numpy(
-            choose.tokens[choose.offsets[row] : choose.offsets[row + 1]].astype(np.int64)
-        )
+        ids = torch.from_numpy(choose.inputs.row(row).astype(np.int64))
         expected = body(input_ids=ids[None]).last_hidden_state[0].mean(dim=0)
         np.testing.assert_allclose(found[row], expected.detach().numpy(), atol=1e-5)
 

@@ -14,7 +14,8 @@ from burnish.errors import (
 )
 from burnish.tasks.classification import ClassificationTask
 from burnish.training import hub
-from burnish.training.models import ModelSource, load_model, load_tokenizer, resolve
+from burnish.training.models import load_model, load_tokenizer
+from burnish.training.sources import ModelSource, resolve
 
 Saver = Callable[..., Path]
 STARTER = "sentence-transformers/all-MiniLM-L6-v2"

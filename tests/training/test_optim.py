@@ -10,8 +10,9 @@ from burnish.errors import TrainingError
 from burnish.recipe.recipe import Recipe
 from burnish.recipe.training import Training
 from burnish.tasks.classification import ClassificationTask
-from burnish.training.models import ModelSource, load_model
+from burnish.training.models import load_model
 from burnish.training.optim import Averaging, build_optimizer, rate_factor
+from burnish.training.sources import ModelSource
 
 
 @pytest.fixture

@@ -10,9 +10,8 @@ import transformers
 from hypothesis import given
 from hypothesis import strategies as st
 
-from burnish.errors import ModelTaskError
 from burnish.tasks import batch as batches
-from burnish.tasks.base import Encoded
+from burnish.tasks.base import Encoded, Ragged
 from burnish.training import packing
 from burnish.training.methods import METHODS
 from burnish.training.segments import Segments, packed_attention
@@ -24,11 +23,10 @@ TOLERANCE = 1e-5
 @pytest.fixture
 def rows() -> Encoded:
     rng = np.random.default_rng(0)
-    offsets = np.cumsum([0, *LENGTHS])
+    tokens = [rng.integers(5, 45, length).tolist() for length in LENGTHS]
     return Encoded(
         ids=tuple(map(str, range(len(LENGTHS)))),
-        tokens=rng.integers(5, 45, offsets[-1]).astype(np.int32),
-        offsets=offsets,
+        inputs=Ragged.of(tokens),
         targets=np.zeros((len(LENGTHS), 3), np.float32),
         references=(None,) * len(LENGTHS),
         rows_cut=0,
@@ -37,8 +35,12 @@ def rows() -> Encoded:
 
 
 def one_row_at_a_time(model: Any, rows: Encoded) -> torch.Tensor:
-    parts = np.split(rows.tokens.astype(np.int64), rows.offsets[1:-1])
-    return torch.cat([model(input_ids=torch.from_numpy(part)[None]).logits for part in parts])
+    parts = [torch.from_numpy(piece.astype(np.int64)) for piece in pieces(rows)]
+    return torch.cat([model(input_ids=part[None]).logits for part in parts])
+
+
+def pieces(rows: Encoded) -> list[Any]:
+    return [rows.inputs.row(at) for at in range(len(rows))]
 
 
 def gradients(model: Any, logits: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -63,7 +65,7 @@ def test_logits_and_gradients_equal_those_of_one_row_at_a_time(
     expected = one_row_at_a_time(model, rows)
     expected_gradients = gradients(model, expected)
 
-    batch = getattr(batches, form)(rows, range(len(rows)), pad_id=0)
+    batch = getattr(batches, form)(pieces(rows), pad_id=0)
     found = packing.logits(model, batch)
 
     torch.testing.assert_close(found, expected, atol=TOLERANCE, rtol=0)
@@ -85,7 +87,7 @@ def test_packing_works_under_adapters_too(rows: Encoded, tiny_config: Callable[.
         if "lora_B" in name:
             torch.nn.init.normal_(weight, std=0.1)
 
-    found = packing.logits(model, batches.packed(rows, range(len(rows)), pad_id=0))
+    found = packing.logits(model, batches.packed(pieces(rows), pad_id=0))
 
     torch.testing.assert_close(found, one_row_at_a_time(model, rows), atol=TOLERANCE, rtol=0)
 
@@ -96,7 +98,7 @@ def test_a_pass_from_the_middle_equals_a_whole_one(
     model = transformers.AutoModelForSequenceClassification.from_config(
         tiny_config("bert", num_labels=3)
     ).eval()
-    batch = batches.packed(rows, range(len(rows)), pad_id=0)
+    batch = batches.packed(pieces(rows), pad_id=0)
     segments = Segments.of(batch["lengths"], batch["input_ids"].shape[1])
     whole = packing.packed_logits(model, batch)
 
@@ -112,21 +114,11 @@ def test_the_model_is_saved_with_its_own_attention(
     model = transformers.AutoModelForSequenceClassification.from_config(tiny_config("bert"))
     own = model.config._attn_implementation
 
-    packing.logits(model, batches.packed(rows, range(len(rows)), pad_id=0))
+    packing.logits(model, batches.packed(pieces(rows), pad_id=0))
     model.save_pretrained(tmp_path)
 
     assert model.config._attn_implementation == own
     assert "burnish" not in (tmp_path / "config.json").read_text()
-
-
-def test_an_architecture_outside_the_table_is_padded_and_on_is_refused(
-    tiny_config: Callable[..., Any],
-) -> None:
-    model = SimpleNamespace(config=SimpleNamespace(model_type="deberta-v2"))
-
-    assert not packing.packs(model, "auto")
-    with pytest.raises(ModelTaskError, match=r"deberta-v2[\s\S]*training.packing: auto"):
-        packing.packs(model, "on")
 
 
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=12), st.integers(0, 5))

@@ -19,9 +19,10 @@ from burnish.training.averaging import averages
 from burnish.training.hardware import probe
 from burnish.training.methods import METHODS
 from burnish.training.modelfolder import Answerer, save_model_folder
-from burnish.training.models import load_model, load_tokenizer, resolve
+from burnish.training.models import load_model, load_tokenizer
 from burnish.training.pooler import average_tokens
-from burnish.training.predict import embeddings, logits
+from burnish.training.predict import embeddings, raw_outputs
+from burnish.training.sources import resolve
 
 STARTER = "sentence-transformers/all-MiniLM-L6-v2"
 NAMES = ("arbitration", "jurisdiction")
@@ -71,7 +72,7 @@ def test_packed_rows_are_answered_as_padded_ones(
     average_tokens(model, encoded, task)
     hardware = probe(Training())
 
-    packed, padded = (logits(model, encoded, task, hardware, packed=p) for p in (True, False))
+    packed, padded = (raw_outputs(model, encoded, task, hardware, packed=p) for p in (True, False))
 
     np.testing.assert_allclose(packed, padded, atol=1e-5)
 
@@ -93,13 +94,13 @@ def test_adapters_over_an_averaging_layer_find_it_again(
     model = load_model(source, task)
     average_tokens(model, encoded, task)
     adapted = METHODS.get("lora").prepare(model, LoraMethod())
-    expected = logits(adapted, encoded, task, probe(Training()))
+    expected = raw_outputs(adapted, encoded, task, probe(Training()))
 
     save_model_folder(tmp_path / "a", adapted, load_tokenizer(source, task), task, meta={})
 
     opened = Answerer.open(tmp_path / "a")
     assert averages(opened.model)
     np.testing.assert_allclose(
-        logits(opened.model, encoded, task, opened.hardware), expected, atol=1e-6
+        raw_outputs(opened.model, encoded, task, opened.hardware), expected, atol=1e-6
     )
     assert averages(load_model(resolve(str(tmp_path / "a")), task))

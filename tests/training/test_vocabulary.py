@@ -8,9 +8,10 @@ import torch
 from burnish.tasks.base import Encoded
 from burnish.tasks.classification import ClassificationTask
 from burnish.training.hardware import Hardware
-from burnish.training.models import ModelSource, load_model
+from burnish.training.models import load_model
 from burnish.training.packing import logits as batch_logits
-from burnish.training.predict import logits
+from burnish.training.predict import raw_outputs
+from burnish.training.sources import ModelSource
 from burnish.training.vocabulary import train_used_rows, use_whole_table, whole_table
 
 TABLE = "bert.embeddings.word_embeddings.weight"
@@ -45,21 +46,21 @@ def test_training_the_rows_that_occur_equals_training_the_whole_table(
 ) -> None:
     torch.manual_seed(0)
     whole = load_model(tiny, task, dropout=0.0)
-    train_used_rows(model, train.tokens[: train.offsets[8]], pad_id=0)
+    train_used_rows(model, train.inputs.tokens[: train.inputs.offsets[8]], pad_id=0)
 
     learn(model, train, task)
     learn(whole, train, task)
 
-    found = logits(model, choose, task, hardware)
-    np.testing.assert_allclose(found, logits(whole, choose, task, hardware), atol=1e-5)
+    found = raw_outputs(model, choose, task, hardware)
+    np.testing.assert_allclose(found, raw_outputs(whole, choose, task, hardware), atol=1e-5)
 
 
 def test_tokens_that_do_not_occur_stay_exactly_as_they_were(
     model: Any, task: ClassificationTask, train: Encoded
 ) -> None:
     before = model.get_parameter(TABLE).detach().clone()
-    occurring = np.union1d(train.tokens[: train.offsets[8]], [0])
-    train_used_rows(model, train.tokens[: train.offsets[8]], pad_id=0)
+    occurring = np.union1d(train.inputs.tokens[: train.inputs.offsets[8]], [0])
+    train_used_rows(model, train.inputs.tokens[: train.inputs.offsets[8]], pad_id=0)
 
     learn(model, train, task)
     use_whole_table(model)

@@ -8,7 +8,7 @@ The training loop and the pipeline never ask which task they run.
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import polars as pl
@@ -16,42 +16,120 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from burnish.recipe.training import Training
-from burnish.records import Prediction
+from burnish.records import Prediction, Space
 from burnish.registry import Registry
 
 Batch = dict[str, Tensor]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Encoded:
-    """One split as token ids: row i is `tokens[offsets[i]:offsets[i + 1]]`."""
+@dataclass(frozen=True, slots=True)
+class Ragged:
+    """Rows of tokens end to end: row i is `tokens[offsets[i]:offsets[i + 1]]`."""
 
-    ids: tuple[str, ...]  # example ids, n of them
-    tokens: NDArray[np.int32]  # shape (total,), special tokens included
+    tokens: NDArray[np.int32]  # shape (total,)
     offsets: NDArray[np.int64]  # shape (n + 1,)
-    targets: NDArray[np.float32]  # shape (n, classes) for classification; zeros where unlabelled
-    references: tuple[tuple[str, ...] | None, ...]  # what predictions carry as `reference`
-    rows_cut: int  # rows longer than the task's max_length
-    tokens_lost: int  # tokens cut from them
+
+    @classmethod
+    def of(cls, rows: Sequence[Sequence[int]]) -> "Ragged":
+        """Join rows of token ids."""
+        lengths = np.fromiter((len(row) for row in rows), np.int64, len(rows))
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        tokens = np.fromiter((one for row in rows for one in row), np.int32, int(offsets[-1]))
+        return cls(tokens, offsets)
 
     @property
     def lengths(self) -> NDArray[np.int64]:
         """Tokens of each row, shape (n,)."""
         return np.diff(self.offsets)
 
+    def row(self, at: int) -> NDArray[np.int32]:
+        """Return the tokens of one row."""
+        return self.tokens[self.offsets[at] : self.offsets[at + 1]]
+
+    def take(self, rows: Sequence[int]) -> "Ragged":
+        """Return some rows, in that order."""
+        return Ragged.of([self.row(at).tolist() for at in rows])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encoded:
+    """One split as token ids: what goes into the model and what should come out."""
+
+    ids: tuple[str, ...]  # example ids, n of them
+    inputs: Ragged  # n rows, special tokens included
+    answers: Ragged | None = None  # n rows to be written, end mark included; generation only
+    targets: NDArray[np.float32]  # shape (n, classes); zeros where unlabelled, (n, 0) for texts
+    references: tuple[tuple[str, ...] | None, ...]  # what predictions carry as `reference`
+    rows_cut: int  # rows with something cut off
+    tokens_lost: int  # tokens cut from them
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Tokens that go through the model when a row is learned, shape (n,)."""
+        own = self.inputs.lengths
+        return own if self.answers is None else own + self.answers.lengths
+
+    def take(self, rows: Sequence[int]) -> "Encoded":
+        """Return some rows, in that order; what was cut is not counted again."""
+        rows = [int(at) for at in rows]
+        return Encoded(
+            ids=tuple(self.ids[at] for at in rows),
+            inputs=self.inputs.take(rows),
+            answers=None if self.answers is None else self.answers.take(rows),
+            targets=self.targets[rows],
+            references=tuple(self.references[at] for at in rows),
+            rows_cut=0,
+            tokens_lost=0,
+        )
+
     def __len__(self) -> int:
         return len(self.ids)
 
 
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """How a task that writes wants its answers written."""
+
+    max_new_tokens: int
+    beams: int = 1
+    no_repeat_ngram: int = 0  # no run of so many tokens comes twice; 0: off
+    length_penalty: float = 1.0  # of beams; above 1 longer answers win
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One written answer as text."""
+
+    text: str
+    complete: bool  # ended by itself, not by the limit
+
+
+@dataclass(frozen=True, slots=True)
+class Unfit:
+    """Rows of one split that cannot be learned as they are."""
+
+    code: str  # name of the finding, as "long-answer"
+    rows: NDArray[np.bool_]  # shape (n,), which they are
+    words: str  # what is wrong with them
+    action: Literal["error", "drop", "warn"]  # as the recipe says
+    fix: str
+
+
 class Task(ABC):
-    """One kind of work. Built from the recipe's `task` section by a factory in the table."""
+    """One kind of work. Built from the recipe's `task` section by a factory in the table.
+
+    Raw outputs are what one forward pass gives for each row, k numbers of it: logits for a
+    classifier, and for a task that writes the summed loss of the answer and its tokens.
+    """
 
     family: ClassVar[str]  # model head, as in training.models: "sequence-classification"
+    space: Space
+    joins: ClassVar[bool] = False  # whether an answer goes on from its input, in one sequence
 
     @classmethod
     @abstractmethod
     def from_recipe(cls, section: Any, space: Any) -> Self:
-        """Build the task from the recipe's `task` section and the label space of the data."""
+        """Build the task from the recipe's `task` section and the answers of the data."""
 
     @classmethod
     @abstractmethod
@@ -61,23 +139,51 @@ class Task(ABC):
     @property
     @abstractmethod
     def metric(self) -> str:
-        """The metric that selects the best checkpoint; among the keys of `score`."""
+        """The metric of the verdict; among the keys of `score`."""
+
+    @property
+    def selects(self) -> str:
+        """The metric that chooses the checkpoint; `loss` or among the keys of `judge`."""
+        return self.metric
+
+    @property
+    def writing(self) -> Writing | None:
+        """How answers are written; None for a task that answers in one forward pass."""
+        return None
+
+    @property
+    @abstractmethod
+    def longest(self) -> int:
+        """The longest text kept whole, in tokens."""
+
+    @property
+    @abstractmethod
+    def width(self) -> int:
+        """How many raw outputs a row has."""
 
     @abstractmethod
     def metric_names(self) -> tuple[str, ...]:
-        """Return the names that `score` answers with."""
+        """Return the names that `judge` answers with."""
 
     @abstractmethod
     def higher_is_better(self, metric: str) -> bool:
-        """Return whether more of a metric of `score` is better."""
+        """Return whether more of a metric of `score` or `judge` is better."""
 
     @abstractmethod
     def prepare_tokenizer(self, tokenizer: Any) -> Any:
         """Return the tokenizer with the task's clean-up and length limit inside."""
 
+    def measure(self, rows: pl.DataFrame, tokenizer: Any) -> Self:  # noqa: ARG002
+        """Return the task with the lengths that it takes from the training rows."""
+        return self
+
+    def unfit(self, rows: pl.DataFrame, tokenizer: Any) -> list[Unfit]:  # noqa: ARG002
+        """Return the training rows that only their tokens show to be unfit, by reason."""
+        return []
+
     @abstractmethod
     def for_training(self, training: Training, encoded: Encoded) -> Self:
-        """Return the task with the recipe's loss, fitted to the classes of the training rows."""
+        """Return the task with the recipe's loss, fitted to the training rows."""
 
     @abstractmethod
     def encode(self, rows: pl.DataFrame, tokenizer: Any) -> Encoded:
@@ -87,17 +193,27 @@ class Task(ABC):
     def collate(self, encoded: Encoded, rows: Sequence[int], *, packed: bool, pad_id: int) -> Batch:
         """Put rows into one batch: padded to the longest (multiple of 8), or packed end to end."""
 
+    def weight(self, encoded: Encoded, rows: Sequence[int]) -> float:  # noqa: ARG002
+        """Return what the summed loss of rows is divided by: here how many they are."""
+        return float(len(rows))
+
     @abstractmethod
-    def loss(self, logits: Tensor, batch: Batch) -> Tensor:
+    def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
         """Return the loss summed over the rows of a batch, a scalar."""
 
     @abstractmethod
-    def decode(self, logits: NDArray[np.float32], encoded: Encoded) -> list[Prediction]:
-        """Turn raw outputs, one row each, into answers."""
+    def decode(
+        self, outputs: NDArray[np.float32], encoded: Encoded, texts: Sequence[Answer] = ()
+    ) -> list[Prediction]:
+        """Turn raw outputs, one row each, into answers; `texts` is what was written for each."""
 
     @abstractmethod
-    def tune(self, logits: NDArray[np.float32], encoded: Encoded) -> Self:
+    def tune(self, outputs: NDArray[np.float32], encoded: Encoded) -> Self:
         """Return the task with decision thresholds chosen on labelled rows; may return itself."""
+
+    @abstractmethod
+    def judge(self, outputs: NDArray[np.float32], encoded: Encoded) -> dict[str, float]:
+        """Return the metrics that raw outputs alone give, as each epoch is judged by."""
 
     @abstractmethod
     def score(self, predictions: Sequence[Prediction]) -> dict[str, float]:
@@ -113,5 +229,11 @@ class Task(ABC):
 
 
 TASKS: Registry[type[Task]] = Registry(
-    "task", {"text-classification": "burnish.tasks.classification:ClassificationTask"}
+    "task",
+    {
+        "text-classification": "burnish.tasks.classification:ClassificationTask",
+        "causal-lm": "burnish.tasks.causal_lm:CausalTask",
+        "seq2seq": "burnish.tasks.seq2seq:Seq2SeqTask",
+    },
 )
+"""Tasks: how examples become tokens and outputs become answers."""

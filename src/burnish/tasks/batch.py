@@ -1,4 +1,4 @@
-"""Put encoded rows into one batch, padded or packed end to end.
+"""Put rows of tokens into one batch, padded or packed end to end.
 
 Padded: every row is filled up to the longest. Packed: rows follow one another in one long
 row, so linear layers see no padding; positions start again at each row and attention is kept
@@ -12,34 +12,39 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from burnish.tasks.base import Encoded
-
+Tokens = NDArray[np.int32]
 PAD_MULTIPLE = 8  # tokens
 PACK_MULTIPLE = 32  # tokens
 
 
-def padded(encoded: Encoded, rows: Sequence[int], *, pad_id: int) -> dict[str, Tensor]:
-    """Return input_ids and attention_mask, shape (rows, longest), longest a multiple of 8."""
-    longest = max(int(encoded.lengths[row]) for row in rows)
+def padded(pieces: Sequence[Tokens], *, pad_id: int, left: bool = False) -> dict[str, Tensor]:
+    """Return input_ids and attention_mask, shape (rows, longest), longest a multiple of 8.
+
+    Args:
+        pieces: the tokens of each row.
+        pad_id: fills up shorter rows.
+        left: put the filling before the row, as generation needs it.
+    """
+    longest = max(len(piece) for piece in pieces)
     width = -(-longest // PAD_MULTIPLE) * PAD_MULTIPLE
-    ids = np.full((len(rows), width), pad_id, np.int64)
-    mask = np.zeros((len(rows), width), np.int64)
-    for at, row in enumerate(rows):
-        tokens = encoded.tokens[encoded.offsets[row] : encoded.offsets[row + 1]]
-        ids[at, : len(tokens)] = tokens
-        mask[at, : len(tokens)] = 1
+    ids = np.full((len(pieces), width), pad_id, np.int64)
+    mask = np.zeros((len(pieces), width), np.int64)
+    for at, piece in enumerate(pieces):
+        place = slice(width - len(piece), None) if left else slice(len(piece))
+        ids[at, place] = piece
+        mask[at, place] = 1
     return {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)}
 
 
-def packed(encoded: Encoded, rows: Sequence[int], *, pad_id: int) -> dict[str, Tensor]:
+def packed(pieces: Sequence[Tokens], *, pad_id: int) -> dict[str, Tensor]:
     """Return input_ids and position_ids, shape (1, total), and lengths, shape (rows,).
 
     `total` is a multiple of 32; what is left after the last row is padding that belongs to no
     row. Positions start at 0 in each row.
     """
-    pieces = [encoded.tokens[encoded.offsets[row] : encoded.offsets[row + 1]] for row in rows]
     lengths = np.array([len(piece) for piece in pieces], np.int64)
     filled = int(lengths.sum())
     rest = -filled % PACK_MULTIPLE

@@ -23,7 +23,7 @@ from burnish.recipe.task import ClassificationTask as Section
 from burnish.recipe.training import Training
 from burnish.records import LabelSpace, Prediction
 from burnish.tasks import batch
-from burnish.tasks.base import Batch, Encoded, Task
+from burnish.tasks.base import Answer, Batch, Encoded, Task
 from burnish.tasks.objective import Objective
 from burnish.tasks.tokens import encode_texts, with_clean_up
 
@@ -82,13 +82,23 @@ class ClassificationTask(Task):
         """F1 of the class of interest where there is one, else macro F1."""
         return default_metric(self.space)
 
+    @property
+    def longest(self) -> int:
+        """The longest text kept whole, in tokens."""
+        return self.max_length
+
+    @property
+    def width(self) -> int:
+        """One logit a class."""
+        return len(self.space.names)
+
     def metric_names(self) -> tuple[str, ...]:
-        """Return every registered metric that fits the label space."""
-        return metric_names(self.space)
+        """Return the loss and every registered metric that fits the label space."""
+        return ("loss", *metric_names(self.space))
 
     def higher_is_better(self, metric: str) -> bool:
         """Return whether more of that metric is better."""
-        return METRICS.get(metric).higher_is_better
+        return metric != "loss" and METRICS.get(metric).higher_is_better
 
     def head(self) -> Mapping[str, Any]:
         """Return num_labels, id2label, label2id and problem_type of the model's config."""
@@ -120,7 +130,7 @@ class ClassificationTask(Task):
         Raises:
             KeyError: a label is not in the label space; the data checks come before this.
         """
-        tokens, offsets, rows_cut, tokens_lost = encode_texts(
+        inputs, rows_cut, tokens_lost = encode_texts(
             rows["text"].fill_null("").to_list(), tokenizer, max_length=self.max_length
         )
         column = rows["labels"].to_list() if "labels" in rows.columns else [None] * rows.height
@@ -130,8 +140,7 @@ class ClassificationTask(Task):
             targets[row, [place[name] for name in labels or ()]] = 1
         return Encoded(
             ids=tuple(rows["id"].to_list()),
-            tokens=tokens,
-            offsets=offsets,
+            inputs=inputs,
             targets=targets,
             references=tuple(None if labels is None else tuple(labels) for labels in column),
             rows_cut=rows_cut,
@@ -140,14 +149,15 @@ class ClassificationTask(Task):
 
     def collate(self, encoded: Encoded, rows: Sequence[int], *, packed: bool, pad_id: int) -> Batch:
         """Return the tokens of the rows, padded or packed, and `targets` of (rows, classes)."""
+        pieces = [encoded.inputs.row(at) for at in rows]
         form = batch.packed if packed else batch.padded
-        tensors = form(encoded, rows, pad_id=pad_id)
+        tensors = form(pieces, pad_id=pad_id)
         return tensors | {"targets": torch.from_numpy(encoded.targets[list(rows)])}
 
-    def loss(self, logits: Tensor, batch: Batch) -> Tensor:
+    def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
         """Return the loss summed over rows; logits of shape (rows, classes)."""
         form = self.objective.multiple if self.space.multi_label else self.objective.single
-        return form(logits.float(), batch["targets"])
+        return form(outputs.float(), batch["targets"])
 
     def _probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return probabilities in [0, 1] of the shape of the logits, (n, classes)."""
@@ -155,9 +165,14 @@ class ClassificationTask(Task):
         scores = expit(wide) if self.space.multi_label else softmax(wide, axis=1)
         return np.asarray(scores)
 
-    def decode(self, logits: NDArray[np.float32], encoded: Encoded) -> list[Prediction]:
+    def decode(
+        self,
+        outputs: NDArray[np.float32],
+        encoded: Encoded,
+        texts: Sequence[Answer] = (),  # noqa: ARG002  (nothing is written)
+    ) -> list[Prediction]:
         """Return one answer a row, with the probability of every label."""
-        scores = self._probabilities(logits)
+        scores = self._probabilities(outputs)
         names = self.space.names
         return [
             Prediction(
@@ -186,15 +201,21 @@ class ClassificationTask(Task):
             raise ValueError("only a binary task has a class of interest")
         return self.space.names.index(self.space.positive)
 
-    def tune(self, logits: NDArray[np.float32], encoded: Encoded) -> Self:
+    def tune(self, outputs: NDArray[np.float32], encoded: Encoded) -> Self:
         """Return the task with thresholds chosen for F1 on labelled rows."""
         if not self.tunes:
             return self
-        scores, truth = self._probabilities(logits), encoded.targets > _HALF
+        scores, truth = self._probabilities(outputs), encoded.targets > _HALF
         if self.space.is_binary:
             scores, truth = scores[:, [self._positive()]], truth[:, [self._positive()]]
         chosen = tune_thresholds(scores, truth)
         return replace(self, thresholds=tuple(np.asarray(chosen, np.float64).tolist()))
+
+    def judge(self, outputs: NDArray[np.float32], encoded: Encoded) -> dict[str, float]:
+        """Return the mean loss and every metric of labelled rows."""
+        batch: Batch = {"targets": torch.from_numpy(encoded.targets)}
+        loss = float(self.loss(torch.from_numpy(outputs), batch)) / len(encoded)
+        return {"loss": loss} | self.score(self.decode(outputs, encoded))
 
     def score(self, predictions: Sequence[Prediction]) -> dict[str, float]:
         """Return every metric that applies to the label space."""

@@ -9,10 +9,10 @@ Called by the tasks; `tokenizer` is a fast tokenizer of transformers throughout.
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from tokenizers import Regex, normalizers
 from transformers import PreTrainedTokenizerFast
+
+from burnish.tasks.base import Ragged
 
 _PTB_SIGNS = (
     ("-lrb-", "("),
@@ -74,8 +74,8 @@ def with_clean_up(tokenizer: Any, steps: Sequence[str]) -> Any:
 
 def encode_texts(
     texts: Iterable[str], tokenizer: Any, *, max_length: int
-) -> tuple[NDArray[np.int32], NDArray[np.int64], int, int]:
-    """Return the token ids of all texts end to end, and what was cut.
+) -> tuple[Ragged, int, int]:
+    """Return the token ids of all texts, and what was cut.
 
     Args:
         texts: n of them.
@@ -83,8 +83,7 @@ def encode_texts(
         max_length: longest row kept, in tokens, special ones included.
 
     Returns:
-        tokens of shape (total,); offsets of shape (n + 1,), row i being
-        `tokens[offsets[i]:offsets[i + 1]]`; rows cut; tokens lost from them.
+        n rows of tokens; rows cut; tokens lost from them.
     """
     rows: list[list[int]] = []
     rows_cut = tokens_lost = 0
@@ -101,7 +100,4 @@ def encode_texts(
             for i, ids in zip(long, cut["input_ids"], strict=True):
                 whole[i] = ids
         rows += whole
-    lengths = np.fromiter((len(ids) for ids in rows), np.int64, len(rows))
-    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    tokens = np.fromiter((token for ids in rows for token in ids), np.int32, int(offsets[-1]))
-    return tokens, offsets, rows_cut, tokens_lost
+    return Ragged.of(rows), rows_cut, tokens_lost

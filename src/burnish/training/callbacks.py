@@ -16,11 +16,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from burnish.tasks.base import Batch, Encoded, Task
+from burnish.tasks.base import Encoded, Task
 from burnish.tracking.base import Tracker
 from burnish.training.datamodule import Feed, Step
 from burnish.training.module import Parts
-from burnish.training.predict import logits
+from burnish.training.predict import raw_outputs
 
 Metrics = dict[str, float]
 
@@ -91,7 +91,7 @@ class Judge(L.Callback):  # type: ignore[misc]  # Lightning has no types
         self, _trainer: Any, _module: Any, outputs: Any, batch: Step, _index: int
     ) -> None:
         """Keep what the model said of the training rows while it learned."""
-        self._seen.append((outputs["logits"], batch, float(outputs["loss"])))
+        self._seen.append((outputs["outputs"], batch, float(outputs["loss"])))
 
     def on_train_epoch_end(self, trainer: Any, _module: Any) -> None:
         """Score the epoch, unless the run was told to stop in the middle of it."""
@@ -115,30 +115,26 @@ class Judge(L.Callback):  # type: ignore[misc]  # Lightning has no types
         rows = np.concatenate([step.rows for _, step, _ in self._seen])
         outputs = torch.cat([out for out, _, _ in self._seen]).numpy()
         losses = [loss for _, _, loss in self._seen]
-        part = rows_of(self._train, rows)
-        scores = self.task.score(self.task.decode(outputs, part))
-        return {"train/loss": float(np.mean(losses))} | _named("train", scores)
+        scores = self.task.judge(outputs, self._train.take(rows.tolist()))
+        return _named("train", scores) | {"train/loss": float(np.mean(losses))}
 
     def _validation(self) -> Metrics:
         parts, choose = self._parts, self._choose
         if choose is None:
             return {}
         with averaged(parts):
-            outputs = logits(
+            outputs = raw_outputs(
                 parts.model, choose, parts.task, parts.hardware, packed=self._feed.packed
             )
         self.latest = outputs
-        batch: Batch = {"targets": torch.from_numpy(choose.targets)}
-        loss = float(parts.task.loss(torch.from_numpy(outputs), batch)) / len(choose)
         self.task = parts.task.tune(outputs, choose)
-        scores = self.task.score(self.task.decode(outputs, choose))
-        return {"validation/loss": loss} | _named("validation", scores)
+        return _named("validation", self.task.judge(outputs, choose))
 
     def _compare(self, state: Any) -> None:
         early = self._parts.training.early_stopping
-        name = early.metric if early else self._parts.task.metric
+        name = early.metric if early else self._parts.task.selects
         value = self.metrics[f"validation/{name}"]
-        upwards = name != "loss" and self._parts.task.higher_is_better(name)
+        upwards = self._parts.task.higher_is_better(name)
         gain = np.inf
         if state.best_value is not None:
             gain = (value - state.best_value) * (1 if upwards else -1)
@@ -203,19 +199,6 @@ def averaged(parts: Parts) -> Iterator[None]:
     finally:
         if parts.average:
             parts.average.swap()
-
-
-def rows_of(encoded: Encoded, rows: Any) -> Encoded:
-    """Return ids, targets and references of some rows, without their tokens."""
-    return Encoded(
-        ids=tuple(encoded.ids[row] for row in rows),
-        tokens=np.zeros(0, np.int32),
-        offsets=np.zeros(len(rows) + 1, np.int64),
-        targets=encoded.targets[rows],
-        references=tuple(encoded.references[row] for row in rows),
-        rows_cut=0,
-        tokens_lost=0,
-    )
 
 
 def _named(part: str, scores: Metrics) -> Metrics:

@@ -4,62 +4,62 @@ from collections.abc import Mapping
 from typing import Any
 
 from burnish.tasks.base import Task
+from burnish.training.opening import opening
 
-_OPEN_FULL = """from transformers import pipeline
-classify = pipeline("text-classification", model="path/to/this/folder")
-classify("some text", top_k=None, truncation=True)"""
-_OPEN_ADAPTER = """from peft import AutoPeftModelForSequenceClassification
-model = AutoPeftModelForSequenceClassification.from_pretrained(
-    "path/to/this/folder", num_labels=LABELS
-)"""
-
-_OPEN_ONNX = """import numpy as np
-import onnxruntime
-from transformers import AutoTokenizer
-tokenizer = AutoTokenizer.from_pretrained("path/to/this/folder")
-session = onnxruntime.InferenceSession("path/to/this/folder/model.onnx")
-rows = tokenizer(["some text"], padding=True, truncation=True, return_tensors="np")
-logits, = session.run(["logits"], {name: rows[name] for name in ("input_ids", "attention_mask")})"""
-_OPEN = {"transformers": _OPEN_FULL, "peft": _OPEN_ADAPTER, "onnx": _OPEN_ONNX}
+_TAGS = {"causal-lm": "text-generation", "seq2seq": "text2text-generation"}  # as the hub has them
+_OURS = ("transformers", "peft")  # forms that Burnish itself opens
 
 
 def model_card(task: Task, meta: Mapping[str, Any], *, form: str) -> str:
-    """Return the README.md of a folder whose form is transformers, peft or onnx."""
+    """Return the README.md of a folder whose form is transformers, peft, onnx or gguf."""
     told = task.to_json()
-    labels = told.get("labels", [])
     lines = [
         "---",
         f"library_name: {form}",
-        f"pipeline_tag: {told['kind']}",
+        f"pipeline_tag: {_TAGS.get(told['kind'], told['kind'])}",
         f"base_model: {meta.get('base_model')}",
         "---",
         f"# {meta.get('name', 'model')}",
         "",
         f"Fine-tuned from `{meta.get('base_model')}` with Burnish (method `{meta.get('method')}`).",
         "",
-        "| label | threshold |",
-        "|---|---|",
-        *_label_rows(labels, told.get("thresholds", []), told.get("positive")),
-        "",
-        f"Texts over {told.get('max_length')} tokens are cut at the end.",
+        *(_writing_rows(told) if task.writing else _label_rows(told)),
         "",
         *_score_rows(meta.get("scores", [])),
         "```python",
-        _OPEN[form].replace("LABELS", str(len(labels))),
+        opening(told, form),
         "```",
         "",
-        'Thresholds applied: `burnish predict path/to/this/folder --text "some text"`',
-        "",
     ]
+    if form in _OURS:
+        what = "As it was judged" if task.writing else "Thresholds applied"
+        lines += [f'{what}: `burnish predict path/to/this/folder --text "some text"`', ""]
     return "\n".join(lines)
 
 
-def _label_rows(labels: list[str], thresholds: list[float], positive: str | None) -> list[str]:
-    if positive is not None and thresholds:
-        told = {positive: f"{thresholds[0]:.4f}"}
+def _label_rows(told: Mapping[str, Any]) -> list[str]:
+    """Return the table of labels with their thresholds, and what is cut."""
+    labels, thresholds = told.get("labels", []), told.get("thresholds", [])
+    if told.get("positive") is not None and thresholds:
+        known = {told["positive"]: f"{thresholds[0]:.4f}"}
     else:
-        told = {label: f"{value:.4f}" for label, value in zip(labels, thresholds, strict=False)}
-    return [f"| {label} | {told.get(label, '–')} |" for label in labels]
+        known = {label: f"{value:.4f}" for label, value in zip(labels, thresholds, strict=False)}
+    rows = [f"| {label} | {known.get(label, '–')} |" for label in labels]
+    cut = f"Texts over {told.get('max_length')} tokens are cut at the end."
+    return ["| label | threshold |", "|---|---|", *rows, "", cut]
+
+
+def _writing_rows(told: Mapping[str, Any]) -> list[str]:
+    """Return how the model was asked, and how its answers were searched for."""
+    longest = told["max_new_tokens"] or told["max_output"]
+    beams = told["beams"]
+    search = "greedily" if beams == 1 else f"by {beams} beams"
+    if told["no_repeat_ngram"]:
+        search += f", no {told['no_repeat_ngram']} tokens in a row twice"
+    return [
+        f"Inputs over {told['max_input']} tokens were cut at the end. "
+        f"Answers were searched for {search}, of at most {longest} tokens.",
+    ]
 
 
 def _score_rows(scores: list[Mapping[str, Any]]) -> list[str]:

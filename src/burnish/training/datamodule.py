@@ -25,6 +25,7 @@ class Step:
     rows: NDArray[np.int64]  # shape (rows,), in the order of the passes
     passes: list[Batch]
     tokens: int  # without padding
+    weight: float  # what the summed loss is divided by
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +53,7 @@ class StepData(L.LightningDataModule):  # type: ignore[misc]  # Lightning has no
         super().__init__()
         self._encoded, self._task, self._training = encoded, task, training
         self._feed, self._plan, self._state = feed, plan, state
+        self._lengths = encoded.lengths
 
     def train_dataloader(self) -> "StepData":
         """Return itself: each pass over it is one epoch, or what is left of it."""
@@ -75,7 +77,7 @@ class StepData(L.LightningDataModule):  # type: ignore[misc]  # Lightning has no
 
     def _step(self, rows: NDArray[np.int64]) -> Step:
         cut = micro_batches(
-            self._encoded.lengths,
+            self._lengths,
             rows.tolist(),
             budget=self._feed.tokens_per_batch,
             packed=self._feed.packed,
@@ -83,7 +85,8 @@ class StepData(L.LightningDataModule):  # type: ignore[misc]  # Lightning has no
         return Step(
             rows=np.concatenate([np.array(part, np.int64) for part in cut]),
             passes=[self._batch(part) for part in cut],
-            tokens=int(self._encoded.lengths[rows].sum()),
+            tokens=int(self._lengths[rows].sum()),
+            weight=self._task.weight(self._encoded, rows.tolist()),
         )
 
     def _batch(self, rows: list[int]) -> Batch:

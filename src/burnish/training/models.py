@@ -1,42 +1,24 @@
-"""From a model's name to a folder on this disk, and from the folder to a model, safely.
+"""From a folder on this disk to a model and its tokenizer, ready for a task.
 
-A name may be a folder, a run folder, a hub id (`owner/name`, `owner/name@revision`), or a URI
-of a scheme for which the caller brings a fetcher (`models:/…`, `runs:/…`). Nothing that could
-run code is opened: see `training.guard`.
+Where the folder comes from is settled in `training.sources`; that nothing in it runs code, in
+`training.guard`.
 """
 
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from burnish.errors import ModelFormatError, ModelNotFoundError, ModelTaskError
-from burnish.runfolder import MODEL_FACTS, sha256
-from burnish.tasks.base import Task
+from burnish.errors import ModelFormatError, ModelTaskError
+from burnish.runfolder import MODEL_FACTS
+from burnish.tasks.base import Encoded, Task
 from burnish.training.averaging import MARK, add_averaging_layer, averages
-from burnish.training.guard import check_folder, damaged, read_config
-from burnish.training.hub import STARTERS, download, hub_reachable, starter_folder
+from burnish.training.guard import damaged, read_config
 from burnish.training.methods import METHODS, lora
+from burnish.training.pair import pairs, warm_started
 from burnish.training.quiet import quiet
+from burnish.training.sources import ModelSource
 
-__all__ = [
-    "STARTERS",
-    "ModelSource",
-    "hub_reachable",
-    "load_body",
-    "load_model",
-    "load_tokenizer",
-    "longest_text",
-    "open_adapter",
-    "open_tokenizer",
-    "resolve",
-]
-
-Fetchers = Mapping[str, Callable[[str], Path]]
-
-_HUB_ID = re.compile(r"^[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?(@[\w./-]+)?$")
 _AFTER_PAD = ("roberta", "xlm-roberta", "camembert")  # their positions start at pad id + 1
 _DROPOUT_KEYS = (
     "hidden_dropout_prob",
@@ -45,6 +27,12 @@ _DROPOUT_KEYS = (
     "dropout",
     "attention_dropout",
     "seq_classif_dropout",
+    "dropout_rate",
+    "activation_dropout",
+    "resid_pdrop",
+    "embd_pdrop",
+    "attn_pdrop",
+    "hidden_dropout",
 )
 _VOCABULARIES = (
     "tokenizer.json",
@@ -54,96 +42,17 @@ _VOCABULARIES = (
     "sentencepiece.bpe.model",
     "tokenizer.model",
 )
-_FAMILIES = {"sequence-classification": "AutoModelForSequenceClassification", "body": "AutoModel"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelSource:
-    """A model that lies on this disk and has passed the guard."""
-
-    reference: str  # as the recipe names it
-    folder: Path
-    revision: str | None  # commit or branch of a hub model
-    origin: str  # folder, run, hub, starter, or the scheme of a fetcher
-    base: "ModelSource | None" = None  # of an adapter: the model it adapts
-
-    @property
-    def config_folder(self) -> Path:
-        """The folder whose config.json describes the architecture."""
-        return self.base.config_folder if self.base else self.folder
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the entry of the manifest."""
-        return {
-            "reference": self.reference,
-            "revision": self.revision,
-            "origin": self.origin,
-            "weights_sha256": {
-                path.name: sha256(path) for path in sorted(self.folder.glob("*.safetensors"))
-            },
-        }
-
-
-def resolve(reference: str, *, fetchers: Fetchers | None = None) -> ModelSource:
-    """Find the model of that name on this disk, fetching it if need be.
-
-    Raises:
-        ModelNotFoundError: BN301, there is none, or the hub cannot be reached.
-        UnsafeModelError: BN302, the folder holds code or pickled weights only.
-        ModelFormatError: BN303, the folder is damaged or not a model.
-    """
-    source = _locate(reference, fetchers or {})
-    check_folder(source.folder)
-    adapter = source.folder / "adapter_config.json"
-    if not adapter.is_file():
-        return source
-    base = read_config(adapter).get("base_model_name_or_path")
-    if not base:
-        raise ModelFormatError(
-            "it names no base model",
-            where=str(adapter),
-            fix="set base_model_name_or_path there to a hub id or a folder",
-        )
-    return replace(source, base=resolve(str(base), fetchers=fetchers))
-
-
-def _locate(reference: str, fetchers: Fetchers) -> ModelSource:
-    scheme, colon, _ = reference.partition(":/")
-    if colon and scheme in fetchers:
-        return _in_folder(reference, fetchers[scheme](reference), origin=scheme)
-    path = Path(reference).expanduser()
-    if path.is_dir():
-        return _in_folder(reference, path, origin="folder")
-    if _HUB_ID.match(reference) and not path.is_file():
-        return _on_hub(reference)
-    raise ModelNotFoundError(
-        f"no model is at {reference!r}",
-        where="recipe key `model`, or the MODEL argument",
-        fix="name a folder with config.json and *.safetensors, a run folder, or a hub id",
-    )
-
-
-def _in_folder(reference: str, path: Path, *, origin: str) -> ModelSource:
-    """Return the model in a folder, or in the run folder that it is."""
-    if (path / "recipe.yaml").is_file():
-        if not (path / "model").is_dir():
-            raise ModelNotFoundError(
-                "the run has no model yet",
-                where=str(path),
-                fix=f"finish it with `burnish resume {path}`",
-            )
-        path, origin = path / "model", "run"
-    return ModelSource(reference=reference, folder=path.resolve(), revision=None, origin=origin)
-
-
-def _on_hub(reference: str) -> ModelSource:
-    name, _, revision = reference.partition("@")
-    starter = None if revision else starter_folder(name)
-    if starter:
-        return ModelSource(reference=reference, folder=starter, revision=None, origin="starter")
-    folder = download(name, revision or None)
-    commit = folder.name if folder.parent.name == "snapshots" else revision
-    return ModelSource(reference=reference, folder=folder, revision=commit, origin="hub")
+_FAMILIES = {
+    "sequence-classification": "AutoModelForSequenceClassification",
+    "causal-lm": "AutoModelForCausalLM",
+    "seq2seq-lm": "AutoModelForSeq2SeqLM",
+    "body": "AutoModel",
+}
+_INSTEAD = {
+    "causal-lm": "a decoder such as HuggingFaceTB/SmolLM2-135M-Instruct",
+    "seq2seq-lm": "an encoder-decoder such as google/flan-t5-small",
+}
+_ENCODER = "an encoder such as sentence-transformers/all-MiniLM-L6-v2"
 
 
 def load_tokenizer(source: ModelSource, task: Task) -> Any:
@@ -153,16 +62,42 @@ def load_tokenizer(source: ModelSource, task: Task) -> Any:
         ModelFormatError: BN303, the folder has no tokenizer that can be read.
         ModelTaskError: BN304, the task allows longer texts than the model can take.
     """
-    tokenizer = task.prepare_tokenizer(open_tokenizer(source))
-    limit = longest_text(_config(source))
-    if limit is not None and tokenizer.model_max_length > limit:
+    tokenizer = open_tokenizer(source)
+    own, limit = tokenizer.model_max_length, longest_text(_config(source))
+    tokenizer = task.prepare_tokenizer(tokenizer)
+    asked = tokenizer.model_max_length
+    if limit is None or asked <= limit:
+        return tokenizer
+    if asked != own:
         raise ModelTaskError(
-            f"texts of up to {tokenizer.model_max_length} tokens are asked for; "
-            f"{source.reference} takes {limit}",
+            f"texts of up to {asked} tokens are asked for; {source.reference} takes {limit}",
             where="recipe key `task.max_length`",
             fix=f"set `task.max_length: {limit}`",
         )
+    tokenizer.model_max_length = limit  # some tokenizers are saved without it
     return tokenizer
+
+
+def check_room(source: ModelSource, task: Task, encoded: Encoded) -> None:
+    """Refuse rows that, with the answer to be written, are longer than the model can take.
+
+    Raises:
+        ModelTaskError: BN304, there is one.
+    """
+    limit, wanted = longest_text(_config(source)), task.writing
+    if limit is None or wanted is None or not len(encoded):
+        return
+    longest = int(encoded.inputs.lengths.max())
+    written = int(max(wanted.max_new_tokens, (encoded.lengths - encoded.inputs.lengths).max()))
+    if not task.joins:
+        longest, written = max(longest, written), 0
+    if longest + written > limit:
+        raise ModelTaskError(
+            f"an input of {longest} tokens and an answer of {written} are more than "
+            f"{source.reference} takes, which is {limit}",
+            where="recipe keys `task.max_input_length` and `task.max_output_length`",
+            fix=f"set `task.max_input_length: {max(8, limit // 2)}` or less",
+        )
 
 
 def open_tokenizer(source: ModelSource) -> Any:
@@ -230,11 +165,33 @@ def load_body(source: ModelSource) -> Any:
     return _open(source.base or source, "body")
 
 
+def can_answer(source: ModelSource, task: Task) -> bool:
+    """Return whether the untouched model has an output for these very answers.
+
+    A classifier needs a head of its own whose labels are the task's, in their order.
+    """
+    if task.writing:
+        return task.family == "causal-lm" or not pairs(_config(source))
+    config = read_config(source.folder / "config.json") if not source.base else {}
+    own = config.get("id2label") or {}
+    labels = [own[key] for key in sorted(own, key=int)]
+    heads = [name for name in config.get("architectures") or () if "Classification" in name]
+    return bool(heads) and labels == list(task.head()["id2label"].values())
+
+
 def open_adapter(model: Any, folder: Path) -> Any:
-    """Return the PEFT model of `folder` over its base. Raises ModelFormatError (BN303)."""
-    facts = folder / MODEL_FACTS
-    if facts.is_file() and read_config(facts).get(MARK) and not averages(model):
+    """Return the PEFT model of `folder` over its base, as it was trained.
+
+    Raises:
+        ModelFormatError: BN303, the adapter does not fit the model.
+        MissingPackageError: BN401, the base is held in a form that needs a package.
+    """
+    path = folder / MODEL_FACTS
+    facts = read_config(path) if path.is_file() else {}
+    if facts.get(MARK) and not averages(model):
         add_averaging_layer(model)
+    if facts.get("method") in METHODS.names():
+        model = METHODS.get(facts["method"]).base(model)
     with _loading(folder):
         return lora.open_adapter(model, folder)
 
@@ -244,12 +201,16 @@ def _open(source: ModelSource, family: str, **changes: Any) -> Any:
 
     loader = getattr(transformers, _FAMILIES[family])
     config = _config(source)
+    if family == "seq2seq-lm" and pairs(config):
+        with _loading(source.folder):
+            model = warm_started(source.folder, open_tokenizer(source), **changes)
+        return model.eval()
     # The first argument of from_pretrained wins over what a checkpoint says of its head.
     if type(config) not in loader._model_mapping:
         raise ModelTaskError(
             f"{config.model_type!r} has no model for {family}",
             where=str(source.folder),
-            fix="use an encoder such as sentence-transformers/all-MiniLM-L6-v2",
+            fix=f"use {_INSTEAD.get(family, _ENCODER)}",
         )
     with _loading(source.folder):
         model = loader.from_pretrained(

@@ -15,7 +15,7 @@ from torch import Tensor
 from burnish.errors import TrainingError
 from burnish.recipe.training import Training
 from burnish.tasks.base import Batch, Task
-from burnish.training import packing
+from burnish.training import forward, packing
 from burnish.training.cache import HiddenCache
 from burnish.training.datamodule import Step
 from burnish.training.dropout import Noise
@@ -51,7 +51,7 @@ class Parts:
         )
 
 
-class ClassifierModule(L.LightningModule):  # type: ignore[misc]  # Lightning has no types
+class TrainingModule(L.LightningModule):  # type: ignore[misc]  # Lightning has no types
     """Trains the model of `parts`, a step at a time."""
 
     def __init__(self, parts: Parts) -> None:
@@ -76,16 +76,16 @@ class ClassifierModule(L.LightningModule):  # type: ignore[misc]  # Lightning ha
         return batch
 
     def forward(self, batch: Batch) -> Tensor:
-        """Return logits, shape (rows, classes), starting above frozen layers where cached."""
+        """Return raw outputs, shape (rows, width), starting above frozen layers where cached."""
         with self.parts.hardware.autocast():
             if self.parts.cache is None:
-                return packing.logits(self.model, batch)
+                return forward.outputs(self.model, batch, self.parts.task)
             segments = Segments.of(batch["lengths"], batch["input_ids"].shape[1])
             hidden = self.parts.cache.hidden(batch, segments)
             return packing.from_hidden(self.model, hidden, segments, start=self.parts.cache.upto)
 
     def training_step(self, step: Step, _: int) -> dict[str, Any]:
-        """Make one optimizer step; return its loss, gradient norm and logits."""
+        """Make one optimizer step; return its loss, gradient norm and raw outputs."""
         state, training = self.parts.state, self.parts.training
         # Dropout of a step depends on (seed, step) alone, so a resumed run draws the same.
         seed = np.random.SeedSequence([training.seed, state.step]).generate_state(1)
@@ -95,11 +95,11 @@ class ClassifierModule(L.LightningModule):  # type: ignore[misc]  # Lightning ha
         losses, outputs = [], []
         for batch in step.passes:
             batch = to_device(batch, self.parts.hardware.device)  # noqa: PLW2901
-            logits = self(batch)
-            loss = self.parts.task.loss(logits, batch) / len(step.rows)
+            out = self(batch)
+            loss = self.parts.task.loss(out, batch) / step.weight
             self.manual_backward(loss)
             losses.append(loss.detach())
-            outputs.append(logits.detach().float().cpu())
+            outputs.append(out.detach().float().cpu())
         loss_value = float(torch.stack(losses).sum())
         self._check(loss_value, step)
         norm = self._clip(training.gradient_clip)
@@ -110,7 +110,7 @@ class ClassifierModule(L.LightningModule):  # type: ignore[misc]  # Lightning ha
         state.rows += len(step.rows)
         if self.parts.average:
             self.parts.average.update(state.step)
-        return {"loss": torch.tensor(loss_value), "norm": norm, "logits": torch.cat(outputs)}
+        return {"loss": torch.tensor(loss_value), "norm": norm, "outputs": torch.cat(outputs)}
 
     def _check(self, loss: float, step: Step) -> None:
         if not np.isfinite(loss):

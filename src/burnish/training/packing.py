@@ -18,7 +18,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from burnish.errors import ModelTaskError
 from burnish.training.segments import Segments, first_token_attention, packed_calls
 
 Batch = dict[str, Tensor]
@@ -128,22 +127,10 @@ def anatomy(model: Any) -> Anatomy | None:
     return ANATOMIES.get(config.model_type)
 
 
-def packs(model: Any, wish: str, *, device: str = "cpu") -> bool:
-    """Return whether rows are joined, given recipe key `training.packing`.
-
-    On a GPU `auto` pads: there a launch for each run of rows costs more than padding does.
-
-    Raises:
-        ModelTaskError: BN304, `on` for an architecture that is not in the table.
-    """
-    able = anatomy(model) is not None
-    if wish == "on" and not able:
-        raise ModelTaskError(
-            f"rows cannot be packed for {plain(model).config.model_type!r}",
-            where="recipe key `training.packing`",
-            fix="set `training.packing: auto`",
-        )
-    return able and (wish == "on" or (wish == "auto" and device == "cpu"))
+def padding_id(model: Any) -> int:
+    """Return the id that fills up batches; 0 where the model names none."""
+    found = plain(model).config.pad_token_id
+    return 0 if found is None else int(found)
 
 
 def layers(model: Any) -> Any:

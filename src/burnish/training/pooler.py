@@ -18,8 +18,7 @@ from torch import Tensor
 
 from burnish.tasks.base import Encoded, Task
 from burnish.training.averaging import add_averaging_layer
-from burnish.training.packing import plain
-from burnish.training.predict import padding_id
+from burnish.training.packing import padding_id, plain
 
 WEAK_SIGNAL = 0.1  # standard deviation between texts below which a pooler says too little
 WANTED_SIGNAL = 0.55  # before tanh: large enough to tell texts apart, small enough to move

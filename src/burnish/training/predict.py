@@ -1,4 +1,4 @@
-"""Outputs of a model for whole splits: sorted by length, packed where possible, in input order.
+"""Answers of a model for whole splits: sorted by length, packed where possible, in input order.
 
 The same code answers during training, in the final evaluation and for new texts, so what was
 judged is what is used.
@@ -12,35 +12,69 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from burnish.records import Prediction
 from burnish.tasks import batch as batches
 from burnish.tasks.base import Batch, Encoded, Task
-from burnish.training import packing
+from burnish.tasks.writing import WritingTask
+from burnish.training import forward, packing
 from burnish.training.batching import micro_batches
+from burnish.training.generate import write
 from burnish.training.hardware import Hardware, apply
-from burnish.training.models import ModelSource, load_body
+from burnish.training.models import load_body
+from burnish.training.packing import padding_id
 from burnish.training.segments import Segments
+from burnish.training.sources import ModelSource
 
 
-def logits(
-    model: Any, encoded: Encoded, task: Task, hardware: Hardware, *, packed: bool | None = None
-) -> NDArray[np.float32]:
-    """Return raw outputs for every row, in input order, shape (n, classes).
+def predictions(
+    model: Any,
+    encoded: Encoded,
+    task: Task,
+    hardware: Hardware,
+    tokenizer: Any,
+    *,
+    outputs: NDArray[np.float32] | None = None,
+) -> list[Prediction]:
+    """Return the model's answer to every row, in input order.
 
     Args:
-        model: a classifier, PEFT-wrapped or not; its mode is as before afterwards.
+        model: PEFT-wrapped or not; its mode is as before afterwards.
+        encoded: n rows.
+        task: puts rows into batches and makes answers of outputs.
+        hardware: tells tokens a pass, precision, device.
+        tokenizer: the model's own; makes texts of what is written.
+        outputs: the raw outputs, where they are known already.
+    """
+    if outputs is None:
+        outputs = raw_outputs(model, encoded, task, hardware)
+    if not isinstance(task, WritingTask):
+        return task.decode(outputs, encoded)
+    with _answering(model, hardware):
+        texts = write(model, encoded, task, hardware, tokenizer)
+    return task.decode(outputs, encoded, texts)
+
+
+def raw_outputs(
+    model: Any, encoded: Encoded, task: Task, hardware: Hardware, *, packed: bool | None = None
+) -> NDArray[np.float32]:
+    """Return raw outputs for every row, in input order, shape (n, width of the task).
+
+    Args:
+        model: PEFT-wrapped or not; its mode is as before afterwards.
         encoded: n rows.
         task: puts rows into batches.
         hardware: tells tokens a pass, precision, device.
         packed: join rows without padding; None: where the architecture allows it.
     """
-    packed = packing.packs(model, "auto", device=hardware.device) if packed is None else packed
+    if packed is None:
+        packed = forward.packs(model, task, "auto", device=hardware.device)
     pad_id = padding_id(model)
     apply(hardware)
-    out = np.zeros((len(encoded), int(task.head()["num_labels"])), np.float32)
+    out = np.zeros((len(encoded), task.width), np.float32)
     with _answering(model, hardware):
         for rows in _passes(encoded, hardware, packed=packed):
             batch = task.collate(encoded, rows, packed=packed, pad_id=pad_id)
-            found = packing.logits(model, to_device(batch, hardware.device))
+            found = forward.outputs(model, to_device(batch, hardware.device), task)
             out[rows] = found.float().cpu().numpy()
     return out
 
@@ -54,14 +88,15 @@ def embeddings(source: ModelSource | Any, encoded: Encoded, hardware: Hardware) 
         hardware: tells tokens a pass, precision, device.
     """
     model = load_body(source) if isinstance(source, ModelSource) else source
-    packed = packing.packs(model, "auto", device=hardware.device)
+    packed = packing.anatomy(model) is not None and hardware.device == "cpu"
     pad_id = padding_id(model)
     apply(hardware)
     out = np.zeros((len(encoded), model.config.hidden_size), np.float32)
     with _answering(model, hardware):
         for rows in _passes(encoded, hardware, packed=packed):
             form = batches.packed if packed else batches.padded
-            batch = to_device(form(encoded, rows, pad_id=pad_id), hardware.device)
+            pieces = [encoded.inputs.row(row) for row in rows]
+            batch = to_device(form(pieces, pad_id=pad_id), hardware.device)
             means = _packed_means if packed else _padded_means
             out[rows] = means(model, batch).float().cpu().numpy()
     return out
@@ -80,12 +115,6 @@ def _padded_means(model: Any, batch: Batch) -> torch.Tensor:
     states = model(input_ids=batch["input_ids"], attention_mask=mask).last_hidden_state
     summed: torch.Tensor = (states * mask[..., None]).sum(dim=1)
     return summed / mask.sum(dim=1, keepdim=True)
-
-
-def padding_id(model: Any) -> int:
-    """Return the id that fills up batches; 0 where the model names none."""
-    found = packing.plain(model).config.pad_token_id
-    return 0 if found is None else int(found)
 
 
 def to_device(batch: Batch, device: str) -> Batch:

@@ -23,8 +23,9 @@ from burnish.training.checkpoint import (
     save_checkpoint,
 )
 from burnish.training.modelfolder import save_model_folder
-from burnish.training.models import ModelSource, load_tokenizer
+from burnish.training.models import load_tokenizer
 from burnish.training.module import Parts
+from burnish.training.sources import ModelSource
 from burnish.training.state import RunState
 from burnish.training.vocabulary import whole_table
 

@@ -4,8 +4,8 @@ A pack of rows is cut into runs of equal length. A run is a small dense batch, s
 own attention works on it without a mask; nothing is computed between rows, and no memory is
 spent on a mask of total x total.
 
-Registered with transformers under the name `burnish_packed`, so that each layer of a model
-calls it in place of its own attention. Called by `training.packing`.
+Registered with transformers under names of our own, so that each layer of a model calls it in
+place of its own attention. Called by `training.packing` and `training.generators`.
 """
 
 from collections.abc import Iterator
@@ -21,6 +21,7 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from burnish.training.runs_attention import dropped_attention
 
 NAME = "burnish_packed"
+CAUSAL = "burnish_packed_causal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,26 @@ def packed_attention(
     return out[None], None
 
 
+def packed_causal_attention(
+    module: torch.nn.Module,  # noqa: ARG001  (the interface passes it)
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,  # noqa: ARG001
+    *,
+    segments: Segments,
+    dropout: float = 0.0,
+    scaling: float | None = None,
+    **_: Any,
+) -> tuple[Tensor, None]:
+    """Attend, as `packed_attention` does, to oneself and what is before; key heads may be fewer."""
+    states = [each[0].transpose(0, 1) for each in (query, key, value)]
+    out = _fused_attention(
+        *states, segments=segments, dropout=dropout, scaling=scaling, causal=True
+    )
+    return out[None], None
+
+
 def _fused_attention(
     query: Tensor,
     key: Tensor,
@@ -95,22 +116,27 @@ def _fused_attention(
     segments: Segments,
     dropout: float,
     scaling: float | None,
+    causal: bool = False,
 ) -> Tensor:
     """Attend by PyTorch's own kernel, a run at a time; all shapes (total, heads, size)."""
     # One split, not many slices: its backward pass is one concatenation, where each slice
     # would allocate and add a tensor of the whole pack.
     parts = [torch.split(states, segments.sizes) for states in (query, key, value)]
     outputs = []
-    for (rows, length), q, k, v in zip(segments.runs, *parts, strict=False):
-        shape = (rows, length, *q.shape[1:])
+    for (rows, length), *of_run in zip(segments.runs, *parts, strict=False):
+        q, k, v = (
+            states.view(rows, length, *states.shape[1:]).transpose(1, 2) for states in of_run
+        )
         out = F.scaled_dot_product_attention(
-            q.view(shape).transpose(1, 2),
-            k.view(shape).transpose(1, 2),
-            v.view(shape).transpose(1, 2),
+            q,
+            k,
+            v,
             dropout_p=dropout,
             scale=scaling,
+            is_causal=causal,
+            enable_gqa=q.shape[1] != k.shape[1],
         )
-        outputs.append(out.transpose(1, 2).reshape(rows * length, *q.shape[1:]))
+        outputs.append(out.transpose(1, 2).reshape(rows * length, *query.shape[1:]))
     if segments.rest:
         outputs.append(query.new_zeros(segments.rest, *query.shape[1:]))
     return torch.cat(outputs)
@@ -147,10 +173,10 @@ def first_token_attention(
 
 
 @contextmanager
-def packed_calls(model: Any) -> Iterator[None]:
+def packed_calls(model: Any, name: str = NAME) -> Iterator[None]:
     """Let the layers of `model` use packed attention inside the block, and their own after it."""
     own = model.config._attn_implementation
-    model.config._attn_implementation = NAME
+    model.config._attn_implementation = name
     try:
         yield
     finally:
@@ -158,3 +184,4 @@ def packed_calls(model: Any) -> Iterator[None]:
 
 
 ALL_ATTENTION_FUNCTIONS.register(NAME, packed_attention)
+ALL_ATTENTION_FUNCTIONS.register(CAUSAL, packed_causal_attention)

@@ -64,6 +64,8 @@ def train_used_rows(model: Any, tokens: NDArray[np.int32], *, pad_id: int) -> No
         pad_id: counted as occurring, since batches are filled up with it.
     """
     base = plain(model)
+    if base.get_output_embeddings() is not None:
+        return  # it writes: the table is often its output layer too, where every token counts
     table = base.get_input_embeddings()
     if type(table) is not nn.Embedding or not table.weight.requires_grad:
         return
@@ -74,7 +76,7 @@ def train_used_rows(model: Any, tokens: NDArray[np.int32], *, pad_id: int) -> No
 def use_whole_table(model: Any) -> None:
     """Put the ordinary embedding layer back, trained rows in it."""
     base = plain(model)
-    used = base.get_input_embeddings()
+    used = _embedding(base)
     if isinstance(used, UsedEmbedding):
         used.write_back()
         used.table.requires_grad_(True)
@@ -85,7 +87,7 @@ def use_whole_table(model: Any) -> None:
 def whole_table(model: Any) -> Iterator[None]:
     """Have the ordinary embedding layer in place inside the block, as for saving."""
     base = plain(model)
-    used = base.get_input_embeddings()
+    used = _embedding(base)
     use_whole_table(model)
     try:
         yield
@@ -93,3 +95,8 @@ def whole_table(model: Any) -> Iterator[None]:
         if isinstance(used, UsedEmbedding):
             used.table.requires_grad_(False)
             base.set_input_embeddings(used)
+
+
+def _embedding(base: Any) -> Any:
+    """Return the embedding layer; None for a model of two halves with one each."""
+    return None if base.config.is_encoder_decoder else base.get_input_embeddings()

@@ -4,14 +4,12 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from burnish.records import Prediction
 from burnish.tasks.base import Encoded
-from burnish.training.exports import Export, Logits
+from burnish.training.exports import Answers, Export
 from burnish.training.methods import METHODS
 from burnish.training.modelfolder import Answerer, save_model_folder
-from burnish.training.predict import logits
+from burnish.training.predict import predictions, raw_outputs
 
 
 def without_adapters(model: Any) -> Any:
@@ -27,14 +25,17 @@ def write(answerer: Answerer, meta: dict[str, Any], folder: Path) -> None:
     save_model_folder(folder, model, answerer.tokenizer, answerer.task, meta=meta)
 
 
-def open_written(folder: Path) -> Logits:
-    """Return the outputs of the folder's model, by the forward pass of transformers itself."""
-    answerer = Answerer.open(folder)
+def open_written(folder: Path) -> Answers:
+    """Return the answers of the folder's model, by the forward pass of transformers itself."""
+    made = Answerer.open(folder)
 
-    def outputs(rows: Encoded) -> NDArray[np.float32]:
-        return logits(answerer.model, rows, answerer.task, answerer.hardware, packed=False)
+    def answers(rows: Encoded) -> list[Prediction]:
+        outputs = raw_outputs(made.model, rows, made.task, made.hardware, packed=False)
+        return predictions(
+            made.model, rows, made.task, made.hardware, made.tokenizer, outputs=outputs
+        )
 
-    return outputs
+    return answers
 
 
 EXPORT = Export(write, open_written)

@@ -1,13 +1,10 @@
-"""A classifier for ONNX Runtime: `model.onnx` beside tokenizer, config.json and burnish.json.
+"""A model for ONNX Runtime, beside tokenizer, config.json and burnish.json.
 
-Inputs `input_ids` and `attention_mask`, int64 of shape (rows, tokens); output `logits`, fp32
-of shape (rows, classes). The only module that imports onnxruntime.
+A classifier is one graph, `model.onnx`: inputs `input_ids` and `attention_mask`, int64 of shape
+(rows, tokens); output `logits`, fp32 of shape (rows, classes). An encoder-decoder is two, see
+`training.exports.onnx_pair`.
 """
 
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +13,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from burnish.errors import MissingPackageError
+from burnish.errors import ModelTaskError
 from burnish.runfolder import storage_errors
 from burnish.tasks import batch as batches
 from burnish.tasks.base import Encoded
 from burnish.training.batching import micro_batches
-from burnish.training.exports import Export, Logits
-from burnish.training.exports.merged import without_adapters
+from burnish.training.exports import Answers, Export
+from burnish.training.exports.onnx_graph import onnxruntime, open_graph, save_graph, traceable
+from burnish.training.exports.onnx_pair import DECODER_FILE, open_pair, write_graphs
 from burnish.training.guard import read_config
-from burnish.training.modelfolder import Answerer, save_facts
+from burnish.training.modelfolder import Answerer, read_task, save_facts
 
 MODEL_FILE = "model.onnx"
 _INPUTS = ("input_ids", "attention_mask")
@@ -44,73 +42,62 @@ class _Classifier(nn.Module):
 
 
 def write(answerer: Answerer, meta: dict[str, Any], folder: Path) -> None:
-    """Write the graph in fp32, and what a reader needs beside it.
+    """Write the graphs in fp32, and what a reader needs beside them.
 
     Raises:
         MissingPackageError: BN401, without the packages of the extra `export`.
         StorageError: BN402, no space or no permission.
+        ModelTaskError: BN304, a causal model.
     """
-    _onnxruntime()
-    model = deepcopy(without_adapters(answerer.model)).float().cpu().eval()
-    # Attention in plain operations: the fused kernel has no counterpart in ONNX.
-    model.set_attn_implementation("eager")
-    # Two rows of different length, so that neither axis is taken for a constant.
-    ids = torch.ones(2, 8, dtype=torch.int64)
-    mask = torch.ones_like(ids)
-    mask[1, 5:] = 0
-    with storage_errors(folder), _without_advice():
-        torch.onnx.export(
-            _Classifier(model),
-            (ids, mask),
-            folder / MODEL_FILE,
-            input_names=list(_INPUTS),
-            output_names=["logits"],
-            dynamic_axes={name: {0: "rows", 1: "tokens"} for name in _INPUTS}
-            | {"logits": {0: "rows"}},
-            dynamo=False,
+    onnxruntime()
+    if answerer.task.family == "causal-lm":
+        raise ModelTaskError(
+            "a causal model is not written as ONNX",
+            where="option --format",
+            fix="use `--format gguf`, or `--format merged`",
         )
+    model = traceable(answerer.model)
+    if answerer.task.writing:
+        write_graphs(model, folder)
+    else:
+        _write_classifier(model, folder)
+    with storage_errors(folder):
         model.config.save_pretrained(folder)
     save_facts(folder, model, answerer.tokenizer, answerer.task, meta=meta, form="onnx")
 
 
-def open_written(folder: Path) -> Logits:
-    """Return the outputs of ONNX Runtime on the processor, rows padded to their longest."""
-    session = _onnxruntime().InferenceSession(
-        folder / MODEL_FILE, providers=["CPUExecutionProvider"]
+def _write_classifier(model: Any, folder: Path) -> None:
+    # Two rows of different length, so that neither axis is taken for a constant.
+    ids = torch.ones(2, 8, dtype=torch.int64)
+    mask = torch.ones_like(ids)
+    mask[1, 5:] = 0
+    save_graph(
+        _Classifier(model),
+        dict(zip(_INPUTS, (ids, mask), strict=True)),
+        folder / MODEL_FILE,
+        outputs=["logits"],
+        free={name: {0: "rows", 1: "tokens"} for name in _INPUTS} | {"logits": {0: "rows"}},
     )
+
+
+def open_written(folder: Path) -> Answers:
+    """Return the answers of ONNX Runtime on the processor, rows padded to their longest."""
+    if (folder / DECODER_FILE).is_file():
+        return open_pair(folder)
+    session = open_graph(folder / MODEL_FILE)
     pad_id = read_config(folder / "config.json").get("pad_token_id") or 0
+    task = read_task(folder)
 
     def outputs(rows: Encoded) -> NDArray[np.float32]:
         found: dict[int, NDArray[np.float32]] = {}
         order = range(len(rows))
         for part in micro_batches(rows.lengths, order, budget=_TOKENS_A_PASS, packed=False):
-            batch = batches.padded(rows, part, pad_id=pad_id)
+            batch = batches.padded([rows.inputs.row(at) for at in part], pad_id=pad_id)
             feed = {name: batch[name].numpy() for name in _INPUTS}
             found |= dict(zip(part, session.run(["logits"], feed)[0], strict=True))
         return np.stack([found[row] for row in order])
 
-    return outputs
-
-
-def _onnxruntime() -> Any:
-    try:
-        import onnx  # noqa: F401  (torch.onnx writes the file with it)
-        import onnxruntime
-    except ImportError as err:
-        raise MissingPackageError(
-            f"writing ONNX needs the package {err.name}",
-            where="burnish export --format onnx",
-            fix="pip install 'burnish[export]'",
-        ) from err
-    return onnxruntime
-
-
-@contextmanager
-def _without_advice() -> Iterator[None]:
-    """Keep quiet that torch has a newer exporter, and that shapes of traced code are fixed."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+    return lambda rows: task.decode(outputs(rows), rows)
 
 
 EXPORT = Export(write, open_written)

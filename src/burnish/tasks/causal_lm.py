@@ -1,0 +1,99 @@
+"""Causal language model: the answer follows its prompt, and only the answer is learned.
+
+The prompt is the model's own chat template, or a plain template with `{input}`. Prompt and
+answer become tokens apart from each other, so that training sees the very tokens from which
+generation starts.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from burnish.errors import ModelTaskError
+from burnish.recipe.task import CausalTask as Section
+from burnish.records import TextSpace
+from burnish.tasks import batch
+from burnish.tasks.base import Batch, Encoded
+from burnish.tasks.writing import WritingTask, supervised
+
+_SLOT = "{input}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CausalTask(WritingTask):
+    """How a prompt is put together, and how long it and its answer may be."""
+
+    family: ClassVar[str] = "causal-lm"
+    kind: ClassVar[str] = "causal-lm"
+    joins: ClassVar[bool] = True
+
+    prompt: str | None = None  # plain template; None: the chat template
+    system: str | None = None  # system message of the chat template
+
+    @classmethod
+    def from_recipe(cls, section: Section, space: TextSpace) -> Self:  # noqa: ARG003
+        """Build the task of a recipe."""
+        return cls(**cls.shared(section), prompt=section.prompt, system=section.system)
+
+    def prepare_tokenizer(self, tokenizer: Any) -> Any:
+        """Return the tokenizer.
+
+        Raises:
+            ModelTaskError: BN304, it has no end mark, or no chat template where one is needed.
+        """
+        if self.prompt is None and not tokenizer.chat_template:
+            raise ModelTaskError(
+                "the model has no chat template",
+                where="recipe key `task.prompt`",
+                fix='set a plain one, such as `task.prompt: "Question: {input}\\nAnswer:"`',
+            )
+        # A dataclass with slots is built anew, which super() without arguments does not survive.
+        return WritingTask.prepare_tokenizer(self, tokenizer)
+
+    def _prompts(self, texts: list[str], tokenizer: Any) -> list[list[int]]:
+        if self.prompt is not None:
+            written = [self.prompt.replace(_SLOT, text) for text in texts]
+        else:
+            written = [self._chat(text, tokenizer) for text in texts]
+        if not written:
+            return []
+        found: list[list[int]] = tokenizer(
+            written, add_special_tokens=self.prompt is not None, verbose=False
+        )["input_ids"]
+        return found
+
+    def _chat(self, text: str, tokenizer: Any) -> str:
+        system = [] if self.system is None else [{"role": "system", "content": self.system}]
+        rendered: str = tokenizer.apply_chat_template(
+            [*system, {"role": "user", "content": text}],
+            tokenize=False,
+            add_generation_prompt=True,
+        )
+        return rendered
+
+    def _written(self, answer: str) -> str:
+        # Most vocabularies write a word with the space before it as one token.
+        glued = self.prompt is not None and not self.prompt[-1].isspace()
+        return f" {answer}" if glued else answer
+
+    def collate(self, encoded: Encoded, rows: Sequence[int], *, packed: bool, pad_id: int) -> Batch:
+        """Return prompts and answers joined, and which outputs are learned."""
+        if encoded.answers is None:
+            raise ValueError("rows of a task that writes have answers")
+        prompts = [encoded.inputs.row(at) for at in rows]
+        answers = [encoded.answers.row(at) for at in rows]
+        # Nothing is predicted from the last token, so it does not go in.
+        whole = [np.concatenate([p, a[:-1]]) for p, a in zip(prompts, answers, strict=True)]
+        form = batch.packed if packed else batch.padded
+        tensors = form(whole, pad_id=pad_id)
+        width = tensors["input_ids"].shape[1]
+        ends = np.cumsum([0, *map(len, whole)])
+        firsts = ends[:-1] if packed else np.arange(len(rows)) * width
+        starts = [int(at) + len(p) - 1 for at, p in zip(firsts, prompts, strict=True)]
+        return tensors | supervised(answers, starts)
+
+    def ask(self, encoded: Encoded, rows: Sequence[int], *, pad_id: int) -> Batch:
+        """Return prompts filled up on the left, so that answers go on from the end."""
+        return batch.padded([encoded.inputs.row(at) for at in rows], pad_id=pad_id, left=True)

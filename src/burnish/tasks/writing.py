@@ -1,0 +1,321 @@
+"""What all tasks that write have in common: lengths, answers as tokens, loss and scores.
+
+A row is an input and the answer to be written, both as tokens. Only the answer is learned, its
+end mark always included, so a tuned model knows when to stop. Lengths may be percentiles, which
+are taken from the training rows alone.
+"""
+
+import math
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+import polars as pl
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from burnish.errors import ModelTaskError, RecipeError
+from burnish.evaluation.answers import from_predictions
+from burnish.evaluation.metrics.table import METRICS, default_metric, metric_names
+from burnish.recipe.training import Training
+from burnish.records import Prediction, TextSpace
+from burnish.tasks.base import Answer, Batch, Encoded, Ragged, Task, Unfit, Writing
+
+Limit = int | str  # tokens, or a percentile such as "p99"
+LongAnswers = Literal["error", "drop", "cut"]
+_LOSS, _COUNT = 0, 1  # columns of the raw outputs
+_OF_OUTPUTS = ("loss", "perplexity")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WritingTask(Task):
+    """A task whose answers are texts."""
+
+    kind: ClassVar[str]
+
+    max_input: Limit  # longest input kept whole, in tokens
+    max_output: Limit  # longest answer, in tokens, end mark included
+    long_answers: LongAnswers = "error"
+    max_new_tokens: int | None = None  # null: max_output
+    beams: int = 1
+    no_repeat_ngram: int = 0
+    length_penalty: float = 1.0
+    space: TextSpace = field(default_factory=TextSpace, init=False)
+
+    @classmethod
+    def shared(cls, section: Any) -> dict[str, Any]:
+        """Return the keyword arguments that every such task takes from its recipe section."""
+        return {
+            "max_input": section.max_input_length,
+            "max_output": section.max_output_length,
+            "long_answers": section.long_answers,
+            **section.generation.model_dump(),
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """Build the task from what `to_json` returned."""
+        return cls(**{one.name: value[one.name] for one in fields(cls) if one.init})
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the kind and every setting."""
+        settings = {one.name: getattr(self, one.name) for one in fields(self) if one.init}
+        return {"kind": self.kind} | settings
+
+    @property
+    def metric(self) -> str:
+        """ROUGE-L."""
+        return default_metric(self.space)
+
+    @property
+    def selects(self) -> str:
+        """The loss: writing every answer after every epoch would cost more than the epoch."""
+        return "loss"
+
+    @property
+    def writing(self) -> Writing:
+        """How answers are written."""
+        return Writing(
+            max_new_tokens=self.max_new_tokens or _known(self.max_output),
+            beams=self.beams,
+            no_repeat_ngram=self.no_repeat_ngram,
+            length_penalty=self.length_penalty,
+        )
+
+    @property
+    def longest(self) -> int:
+        """The longest input kept whole, in tokens."""
+        return _known(self.max_input)
+
+    @property
+    def width(self) -> int:
+        """Summed loss of the answer in nats, and its tokens."""
+        return 2
+
+    def metric_names(self) -> tuple[str, ...]:
+        """Return what an epoch is judged by."""
+        return _OF_OUTPUTS
+
+    def higher_is_better(self, metric: str) -> bool:
+        """Return whether more of that metric is better."""
+        return METRICS.get(metric).higher_is_better
+
+    def prepare_tokenizer(self, tokenizer: Any) -> Any:
+        """Return the tokenizer; one without an end mark would never stop writing.
+
+        Raises:
+            ModelTaskError: BN304, it has no end mark.
+        """
+        if tokenizer.eos_token_id is None:
+            raise ModelTaskError(
+                "the tokenizer has no end-of-text token, so no answer could ever end",
+                where="recipe key `model`",
+                fix="use a model whose tokenizer has an eos_token",
+            )
+        return tokenizer
+
+    def head(self) -> Mapping[str, Any]:
+        """Return nothing: the vocabulary is the head."""
+        return {}
+
+    def measure(self, rows: pl.DataFrame, tokenizer: Any) -> Self:
+        """Return the task with percentiles of the training rows made numbers."""
+        max_input, max_output = self.max_input, self.max_output
+        if isinstance(max_input, str):
+            lengths = [len(one) for one in _tokens(self._inputs(rows), tokenizer)]
+            max_input = _percentile(lengths, max_input)
+        if isinstance(max_output, str):
+            lengths = self._answers(rows, tokenizer).lengths.tolist()
+            max_output = _percentile(lengths, max_output)
+        return replace(self, max_input=max_input, max_output=max_output)
+
+    def unfit(self, rows: pl.DataFrame, tokenizer: Any) -> list[Unfit]:
+        """Return rows whose answer is too long, or has no token to learn."""
+        lengths, limit = self._answers(rows, tokenizer).lengths, _known(self.max_output)
+        action: Literal["error", "drop", "warn"] = (
+            "warn" if self.long_answers == "cut" else self.long_answers
+        )
+        long = Unfit(
+            code="long-answer",
+            rows=lengths > limit,
+            words=f"have an answer of more than {limit} tokens, which would be cut",
+            action=action,
+            fix="raise `task.max_output_length`, or set `task.long_answers: drop`",
+        )
+        empty = Unfit(
+            code="no-answer-token",
+            rows=lengths <= 1,
+            words="have an answer without a single token to learn",
+            action="error" if self.long_answers == "error" else "drop",
+            fix="correct the answers, or set `task.long_answers: drop`",
+        )
+        return [one for one in (long, empty) if one.rows.any()]
+
+    def for_training(self, training: Training, encoded: Encoded) -> Self:  # noqa: ARG002
+        """Return the task itself: its loss is the plain cross-entropy of the answers.
+
+        Raises:
+            RecipeError: BN101, a key for rare classes or label smoothing is set.
+        """
+        imbalance = training.imbalance
+        if imbalance.loss != "plain" or imbalance.majority_ratio or training.label_smoothing:
+            raise RecipeError(
+                "rare classes and label smoothing are for classification; this task writes",
+                where="recipe keys `training.imbalance` and `training.label_smoothing`",
+                fix="leave both out",
+            )
+        return self
+
+    def encode(self, rows: pl.DataFrame, tokenizer: Any) -> Encoded:
+        """Turn rows into inputs and answers; rows without `labels` have empty answers."""
+        limit = _known(self.max_input)
+        texts, lost = _cut(self._inputs(rows), tokenizer, limit)
+        answers = self._answers(rows, tokenizer)
+        over = np.maximum(answers.lengths - _known(self.max_output), 0)
+        if self.long_answers == "cut" and over.any():
+            answers = _cut_answers(answers, _known(self.max_output))
+            lost = lost + over
+        return Encoded(
+            ids=tuple(rows["id"].to_list()),
+            inputs=Ragged.of(self._prompts(texts, tokenizer)),
+            answers=answers,
+            targets=np.zeros((rows.height, 0), np.float32),
+            references=tuple(None if one is None else tuple(one) for one in _labels(rows)),
+            rows_cut=int((lost > 0).sum()),
+            tokens_lost=int(lost.sum()),
+        )
+
+    @abstractmethod
+    def _prompts(self, texts: list[str], tokenizer: Any) -> list[list[int]]:
+        """Return the tokens that ask for an answer to each text."""
+
+    def _inputs(self, rows: pl.DataFrame) -> list[str]:
+        return rows["text"].fill_null("").to_list()
+
+    def _written(self, answer: str) -> str:
+        """Return an answer as it stands behind its input."""
+        return answer
+
+    def _answers(self, rows: pl.DataFrame, tokenizer: Any) -> Ragged:
+        """Return the tokens of each row's first answer with its end mark; none where unlabelled."""
+        firsts = [one[0] if one else None for one in _labels(rows)]
+        tokens = iter(_tokens([self._written(one) for one in firsts if one is not None], tokenizer))
+        end = [tokenizer.eos_token_id]
+        return Ragged.of([[] if one is None else next(tokens) + end for one in firsts])
+
+    @abstractmethod
+    def ask(self, encoded: Encoded, rows: Sequence[int], *, pad_id: int) -> Batch:
+        """Return the batch that generation starts from: input_ids and attention_mask."""
+
+    def weight(self, encoded: Encoded, rows: Sequence[int]) -> float:
+        """Return the answer tokens of the rows: the loss is a mean over tokens."""
+        if encoded.answers is None:
+            return 0.0
+        return float(encoded.answers.lengths[list(rows)].sum())
+
+    def loss(self, outputs: Tensor, batch: Batch) -> Tensor:  # noqa: ARG002
+        """Return the loss summed over all answer tokens, in nats."""
+        return outputs[:, _LOSS].sum()
+
+    def judge(self, outputs: NDArray[np.float32], encoded: Encoded) -> dict[str, float]:  # noqa: ARG002
+        """Return the loss a token in nats, and the perplexity."""
+        sums = outputs.astype(np.float64).sum(axis=0)
+        loss = float(sums[_LOSS] / max(1.0, sums[_COUNT]))
+        return {"loss": loss, "perplexity": math.exp(min(loss, 700.0))}
+
+    def tune(self, outputs: NDArray[np.float32], encoded: Encoded) -> Self:  # noqa: ARG002
+        """Return the task itself: it has no thresholds."""
+        return self
+
+    def decode(
+        self, outputs: NDArray[np.float32], encoded: Encoded, texts: Sequence[Answer] = ()
+    ) -> list[Prediction]:
+        """Return the written texts, with the likelihood of the reference where there is one."""
+        return [
+            Prediction(
+                example_id=example_id,
+                answer=(text.text,),
+                reference=reference,
+                scores=_scores(row.tolist(), complete=text.complete),
+            )
+            for example_id, text, reference, row in zip(
+                encoded.ids, texts, encoded.references, outputs, strict=True
+            )
+        ]
+
+    def score(self, predictions: Sequence[Prediction]) -> dict[str, float]:
+        """Return every metric of texts."""
+        answers = from_predictions(predictions, self.space)
+        return {
+            name: float(METRICS.get(name).function(answers)) for name in metric_names(self.space)
+        }
+
+
+def supervised(answers: Sequence[NDArray[np.int32]], starts: Sequence[int]) -> Batch:
+    """Return which outputs are learned: `at` position, `next` token, `owner` row; each (S,).
+
+    Args:
+        answers: tokens of each row's answer.
+        starts: position, in the flattened batch, of the output that predicts its first token.
+    """
+    counts = [len(one) for one in answers]
+    at = [np.arange(start, start + n) for start, n in zip(starts, counts, strict=True)]
+    return {
+        "at": torch.from_numpy(np.concatenate(at).astype(np.int64)),
+        "next": torch.from_numpy(np.concatenate(answers).astype(np.int64)),
+        "owner": torch.from_numpy(np.repeat(np.arange(len(answers)), counts)),
+    }
+
+
+def _scores(row: list[float], *, complete: bool) -> dict[str, float]:
+    told = {"complete": float(complete)}
+    if row[_COUNT]:
+        told |= {"log_likelihood": -row[_LOSS], "tokens": row[_COUNT]}
+    return told
+
+
+def _labels(rows: pl.DataFrame) -> list[list[str] | None]:
+    return rows["labels"].to_list() if "labels" in rows.columns else [None] * rows.height
+
+
+def _tokens(texts: list[str], tokenizer: Any) -> list[list[int]]:
+    """Return the tokens of texts, without special ones."""
+    if not texts:
+        return []
+    found: list[list[int]] = tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
+    return found
+
+
+def _known(limit: Limit) -> int:
+    if isinstance(limit, str):
+        raise ValueError(f"the length {limit} is a percentile of training rows; measure() first")
+    return limit
+
+
+def _percentile(lengths: Sequence[int], asked: str) -> int:
+    """Return a percentile of lengths as a whole number that a row really has; at least 1."""
+    share = float(asked.removeprefix("p"))
+    return max(1, int(np.percentile(lengths, share, method="higher"))) if lengths else 1
+
+
+def _cut(texts: list[str], tokenizer: Any, limit: int) -> tuple[list[str], NDArray[np.int64]]:
+    """Return texts of at most `limit` tokens, and the tokens cut from the end of each, (n,)."""
+    lost = np.zeros(len(texts), np.int64)
+    if not texts:
+        return texts, lost
+    found = tokenizer(texts, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+    short = list(texts)
+    for at, spans in enumerate(found["offset_mapping"]):
+        if len(spans) > limit:
+            short[at] = texts[at][: spans[limit - 1][1]]
+            lost[at] = len(spans) - limit
+    return short, lost
+
+
+def _cut_answers(answers: Ragged, limit: int) -> Ragged:
+    """Return answers of at most `limit` tokens, each with its end mark."""
+    rows = [answers.row(at).tolist() for at in range(len(answers.lengths))]
+    return Ragged.of([row if len(row) <= limit else [*row[: limit - 1], row[-1]] for row in rows])

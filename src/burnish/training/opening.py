@@ -1,0 +1,98 @@
+"""How a saved model is opened without Burnish, as code to paste; part of its model card."""
+
+from collections.abc import Mapping
+from typing import Any
+
+_CLASSIFY = """from transformers import pipeline
+classify = pipeline("text-classification", model="path/to/this/folder")
+classify("some text", top_k=None, truncation=True)"""
+_CLASSIFY_ADAPTED = """from peft import AutoPeftModelForSequenceClassification
+model = AutoPeftModelForSequenceClassification.from_pretrained(
+    "path/to/this/folder", num_labels=LABELS
+)"""
+_CLASSIFY_ONNX = """import numpy as np
+import onnxruntime
+from transformers import AutoTokenizer
+tokenizer = AutoTokenizer.from_pretrained("path/to/this/folder")
+session = onnxruntime.InferenceSession("path/to/this/folder/model.onnx")
+rows = tokenizer(["some text"], padding=True, truncation=True, return_tensors="np")
+logits, = session.run(["logits"], {name: rows[name] for name in ("input_ids", "attention_mask")})"""
+_WRITE = """from transformers import pipeline
+write = pipeline("text-generation", model="path/to/this/folder")
+write(INPUT, max_new_tokens=LONGEST, do_sample=False, return_full_text=False)"""
+_WRITE_ADAPTED = """from peft import AutoPeftModelForCausalLM
+from transformers import AutoTokenizer, pipeline
+tokenizer = AutoTokenizer.from_pretrained("path/to/this/folder")
+model = AutoPeftModelForCausalLM.from_pretrained("path/to/this/folder")
+write = pipeline("text-generation", model, tokenizer=tokenizer)
+write(INPUT, max_new_tokens=LONGEST, do_sample=False, return_full_text=False)"""
+_WRITE_GGUF = """from llama_cpp import Llama
+model = Llama("path/to/this/folder/model.gguf", n_ctx=0)
+model.CALL(INPUT, max_tokens=LONGEST, temperature=0, repeat_penalty=1)"""
+_TURN = """from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+tokenizer = AutoTokenizer.from_pretrained("path/to/this/folder")
+model = AutoModelForSeq2SeqLM.from_pretrained("path/to/this/folder")
+asked = tokenizer(INPUT, return_tensors="pt", return_token_type_ids=False)
+written = model.generate(**asked, max_new_tokens=LONGEST)
+tokenizer.decode(written[0], skip_special_tokens=True)"""
+_TURN_ADAPTED = """from peft import AutoPeftModelForSeq2SeqLM
+from transformers import AutoTokenizer
+tokenizer = AutoTokenizer.from_pretrained("path/to/this/folder")
+model = AutoPeftModelForSeq2SeqLM.from_pretrained("path/to/this/folder")
+asked = tokenizer(INPUT, return_tensors="pt", return_token_type_ids=False)
+written = model.generate(**asked, max_new_tokens=LONGEST)
+tokenizer.decode(written[0], skip_special_tokens=True)"""
+_TURN_ONNX = """import numpy as np
+import onnxruntime
+from transformers import AutoConfig, AutoTokenizer
+config = AutoConfig.from_pretrained("path/to/this/folder")
+tokenizer = AutoTokenizer.from_pretrained("path/to/this/folder")
+encoder = onnxruntime.InferenceSession("path/to/this/folder/encoder.onnx")
+decoder = onnxruntime.InferenceSession("path/to/this/folder/decoder.onnx")
+asked = dict(tokenizer(INPUT, return_tensors="np", return_token_type_ids=False))
+cross, = encoder.run(["cross"], asked)
+past, token, written = cross[:, :, :, :0], config.decoder_start_token_id, []
+while token != tokenizer.eos_token_id and len(written) < LONGEST:
+    told = {"input_ids": np.array([[token]]), "attention_mask": asked["attention_mask"]}
+    logits, fresh = decoder.run(["logits", "fresh"], told | {"cross": cross, "past": past})
+    past, token = np.concatenate([past, fresh], axis=3), int(logits[0, -1].argmax())
+    written.append(token)
+tokenizer.decode(written, skip_special_tokens=True)"""
+_CODE = {
+    ("text-classification", "transformers"): _CLASSIFY,
+    ("text-classification", "peft"): _CLASSIFY_ADAPTED,
+    ("text-classification", "onnx"): _CLASSIFY_ONNX,
+    ("causal-lm", "transformers"): _WRITE,
+    ("causal-lm", "peft"): _WRITE_ADAPTED,
+    ("causal-lm", "gguf"): _WRITE_GGUF,
+    ("seq2seq", "transformers"): _TURN,
+    ("seq2seq", "peft"): _TURN_ADAPTED,
+    ("seq2seq", "onnx"): _TURN_ONNX,
+}
+
+
+def opening(task: Mapping[str, Any], form: str) -> str:
+    """Return Python code that opens a folder and answers one text.
+
+    Args:
+        task: what burnish.json keeps of it.
+        form: transformers, peft, onnx or gguf; one that the kind of task can be saved in.
+    """
+    chats = task["kind"] == "causal-lm" and task["prompt"] is None
+    return (
+        _CODE[task["kind"], form]
+        .replace("LABELS", str(len(task.get("labels", ()))))
+        .replace("LONGEST", str(task.get("max_new_tokens") or task.get("max_output")))
+        .replace("CALL", "create_chat_completion" if chats else "create_completion")
+        .replace("INPUT", _input(task))
+    )
+
+
+def _input(task: Mapping[str, Any]) -> str:
+    """Return one input as it was put to the model in the evaluation, as a Python literal."""
+    if task["kind"] == "causal-lm":
+        if task["prompt"] is not None:
+            return repr(task["prompt"].replace("{input}", "some text"))
+        said = [("system", task["system"]), ("user", "some text")]
+        return repr([{"role": who, "content": what} for who, what in said if what is not None])
+    return repr(f"{task.get('prefix', '')}some text")

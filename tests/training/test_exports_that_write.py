@@ -1,0 +1,450 @@
+"""GGUF and the two graphs of ONNX write what the model they came from writes."""
+
+import resource
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+import transformers
+from gguf import GGMLQuantizationType, GGUFReader
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from transformers import PreTrainedTokenizerFast
+
+from burnish.errors import ModelTaskError, StorageError
+from burnish.recipe.training import LoraMethod
+from burnish.records import Prediction
+from burnish.runfolder import read_json
+from burnish.tasks.causal_lm import CausalTask
+from burnish.tasks.seq2seq import Seq2SeqTask
+from burnish.training.exports import EXPORTS
+from burnish.training.exports.gguf_vocabulary import read_vocabulary
+from burnish.training.hardware import Hardware
+from burnish.training.methods import METHODS
+from burnish.training.modelfolder import Answerer
+
+META = {"name": "echo", "base_model": "owner/tiny", "method": "lora", "scores": []}
+TEXTS = (
+    "the cat sat on the mat", "don't sit there, cat!", "10 cats and 3 mats", "sat", "a mat?\n\nno",
+    "the the the cat", "on the mat sat 25 cats", "Ünïcødé 🦙 and tabs\tin it", "cat, mat; sat.",
+    "where is the mat of the cat",
+)  # fmt: skip
+CHAT = (
+    "{% for one in messages %}<s>{{ one['role'] }}: {{ one['content'] }}</s>{% endfor %}"
+    "{% if add_generation_prompt %}<s>{% endif %}"
+)
+SIZES = {"hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2}
+HEADS = {"num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 128}
+SLOW = {
+    "rope_type": "llama3", "rope_theta": 1e4, "factor": 4.0, "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0, "original_max_position_embeddings": 16,
+}  # fmt: skip
+DECODERS: dict[str, tuple[Any, dict[str, Any]]] = {
+    "llama": (transformers.LlamaConfig, {}),
+    "llama, tied": (transformers.LlamaConfig, {"tie_word_embeddings": True}),
+    "llama, wide heads": (transformers.LlamaConfig, {"head_dim": 32}),
+    "llama, slow turns": (transformers.LlamaConfig, {"rope_parameters": SLOW}),
+    "mistral": (transformers.MistralConfig, {"sliding_window": 96}),
+    "qwen2": (transformers.Qwen2Config, {}),
+}
+WHOLE = CausalTask(max_input=64, max_output=8, prompt="{input}")
+
+
+def byte_level(pre: Any = None, **model: Any) -> PreTrainedTokenizerFast:
+    """Return a byte-level BPE of a few merges, as GPT-2's is."""
+    backend = Tokenizer(models.BPE(**model))
+    backend.pre_tokenizer = pre or pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=300,
+        special_tokens=["<pad>", "<s>", "</s>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    backend.train_from_iterator(TEXTS * 3, trainer)
+    made = PreTrainedTokenizerFast(
+        tokenizer_object=backend, pad_token="<pad>", bos_token="<s>", eos_token="</s>"
+    )
+    made.chat_template = CHAT
+    return made
+
+
+def decoder(kind: str, rows: int, **changes: Any) -> Any:
+    """Return a random decoder whose weights f16 tells exactly."""
+    torch.manual_seed(0)
+    config, own = DECODERS[kind]
+    special = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
+    made = config(vocab_size=rows, **(SIZES | HEADS | special | own | changes))
+    return loud(transformers.AutoModelForCausalLM.from_config(made))
+
+
+def loud(model: Any) -> Any:
+    """Return the model with weights so large that every text gets an answer of its own."""
+    for weight in model.parameters():
+        weight.data = (weight.data * (4 if weight.ndim > 1 else 1)).half().float()
+    return model.eval()
+
+
+@pytest.fixture
+def answerer(hardware: Hardware) -> Callable[..., Answerer]:
+    def make(kind: str = "llama", *, task: Any = WHOLE, spare: int = 4, **changes: Any) -> Answerer:
+        tokenizer = byte_level()
+        model = decoder(kind, len(tokenizer) + spare, **changes)
+        return Answerer(model=model, tokenizer=tokenizer, task=task, hardware=hardware)
+
+    return make
+
+
+@pytest.fixture
+def rows() -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "id": [str(at) for at in range(len(TEXTS))],
+            "text": TEXTS,
+            "labels": [[one] for one in TEXTS],
+        }
+    )
+
+
+def written(
+    answerer: Answerer, form: str, folder: Path, rows: pl.DataFrame
+) -> tuple[list[Prediction], list[Prediction]]:
+    """Return the answers before and after an export."""
+    encoded = answerer.task.encode(rows, answerer.tokenizer)
+    folder.mkdir()
+    export = EXPORTS.get(form)
+    export.write(answerer, META, folder)
+    return answerer.answer_rows(rows), export.open(folder)(encoded)
+
+
+def assert_alike(before: list[Prediction], after: list[Prediction], *, atol: float) -> None:
+    assert len({one.answer for one in before}) > 5
+    assert [one.answer for one in after] == [one.answer for one in before]
+    np.testing.assert_allclose(likelihoods(after), likelihoods(before), atol=atol)
+
+
+def likelihoods(predictions: list[Prediction]) -> list[float]:
+    return [one.scores["log_likelihood"] / one.scores["tokens"] for one in predictions]
+
+
+@pytest.mark.parametrize("kind", sorted(DECODERS))
+def test_a_gguf_file_alone_writes_what_the_model_wrote(
+    kind: str, answerer: Callable[..., Answerer], rows: pl.DataFrame, tmp_path: Path
+) -> None:
+    before, after = written(answerer(kind), "gguf", tmp_path / "out", rows)
+
+    assert_alike(before, after, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["llama, slow turns", "mistral", "qwen2"])
+@pytest.mark.parametrize("form", ["gguf", "gguf-q8_0"])
+def test_llama_cpp_reads_the_same_tokens_and_writes_the_same_words(
+    form: str, kind: str, answerer: Callable[..., Answerer], rows: pl.DataFrame, tmp_path: Path
+) -> None:
+    llama_cpp = pytest.importorskip("llama_cpp", reason="comes with the extra starter-lm")
+    made = answerer(kind)
+    _, after = written(made, form, tmp_path / "out", rows)
+
+    model = llama_cpp.Llama(
+        str(tmp_path / "out" / "model.gguf"), n_ctx=128, n_threads=1, verbose=False
+    )
+    tokens = [model.tokenize(text.encode(), add_bos=True, special=True) for text in TEXTS]
+    told = [
+        model(text, max_tokens=8, temperature=0, repeat_penalty=1)["choices"][0]["text"].strip()
+        for text in TEXTS
+    ]
+
+    assert tokens == made.tokenizer(list(TEXTS))["input_ids"]
+    same = sum(mine == one.answer[0] for mine, one in zip(told, after, strict=True))
+    assert same >= (9 if form == "gguf" else 6)  # llama.cpp rounds what it computes with, too
+
+
+def test_every_fact_and_tensor_is_in_the_file(
+    answerer: Callable[..., Answerer], tmp_path: Path
+) -> None:
+    made = answerer("llama")
+    EXPORTS.get("gguf").write(made, META, tmp_path)
+
+    reader = GGUFReader(tmp_path / "model.gguf")
+    facts = {name: field.contents() for name, field in reader.fields.items()}
+    kinds = facts.pop("tokenizer.ggml.token_type")
+    tokens = facts.pop("tokenizer.ggml.tokens")
+    merges = facts.pop("tokenizer.ggml.merges")
+
+    assert {name: one for name, one in facts.items() if not name.startswith("GGUF.")} == {
+        "general.architecture": "llama", "general.type": "model", "general.name": "echo",
+        "general.base_model.count": 1, "general.base_model.0.name": "owner/tiny",
+        "general.file_type": 1, "general.quantization_version": 2,
+        "llama.vocab_size": 304, "llama.context_length": 128, "llama.block_count": 2,
+        "llama.embedding_length": 64, "llama.feed_forward_length": 96,
+        "llama.attention.head_count": 4, "llama.attention.head_count_kv": 2,
+        "llama.attention.key_length": 16, "llama.attention.value_length": 16,
+        "llama.attention.layer_norm_rms_epsilon": pytest.approx(1e-6),
+        "llama.rope.dimension_count": 16, "llama.rope.freq_base": 10_000.0,
+        "tokenizer.ggml.model": "gpt2", "tokenizer.ggml.pre": "gpt-2",
+        "tokenizer.ggml.bos_token_id": 1, "tokenizer.ggml.eos_token_id": 2,
+        "tokenizer.ggml.padding_token_id": 0, "tokenizer.ggml.add_bos_token": False,
+        "tokenizer.ggml.add_eos_token": False, "tokenizer.ggml.add_space_prefix": False,
+        "tokenizer.chat_template": CHAT,
+    }  # fmt: skip
+    assert (tokens[:3], kinds[:4]) == (["<pad>", "<s>", "</s>"], [3, 3, 3, 1])
+    assert (tokens[-1], kinds[-4:]) == ("[PAD303]", [5, 5, 5, 5])
+    assert len(merges) == 300 - 256 - 3
+    layer = {
+        "attn_q": (64, 64), "attn_k": (64, 32), "attn_v": (64, 32), "attn_output": (64, 64),
+        "ffn_gate": (64, 96), "ffn_up": (64, 96), "ffn_down": (96, 64),
+        "attn_norm": (64,), "ffn_norm": (64,),
+    }  # fmt: skip
+    shapes = {f"blk.{at}.{name}.weight": size for at in (0, 1) for name, size in layer.items()}
+    shapes |= {"token_embd.weight": (64, 304), "output.weight": (64, 304)}
+    shapes |= {"output_norm.weight": (64,)}
+    assert {one.name: tuple(one.shape.tolist()) for one in reader.tensors} == shapes
+    assert {(len(one.shape), one.tensor_type) for one in reader.tensors} == {
+        (1, GGMLQuantizationType.F32), (2, GGMLQuantizationType.F16),
+    }  # fmt: skip
+
+
+def test_eight_bits_are_half_the_file_and_nearly_the_same_likelihood(
+    answerer: Callable[..., Answerer], rows: pl.DataFrame, tmp_path: Path
+) -> None:
+    made = answerer("llama", intermediate_size=80)
+    EXPORTS.get("gguf").write(made, META, tmp_path)
+    before, after = written(made, "gguf-q8_0", tmp_path / "q8", rows)
+
+    kinds = {one.name: one.tensor_type for one in GGUFReader(tmp_path / "q8/model.gguf").tensors}
+    assert kinds["token_embd.weight"] == kinds["blk.1.attn_q.weight"] == GGMLQuantizationType.Q8_0
+    assert kinds["blk.0.ffn_down.weight"] == GGMLQuantizationType.F16  # 80 is no multiple of 32
+    assert kinds["output_norm.weight"] == GGMLQuantizationType.F32
+    np.testing.assert_allclose(likelihoods(after), likelihoods(before), atol=0.2)
+
+
+@pytest.mark.parametrize("form", ["gguf", "onnx"])
+def test_adapters_are_added_in_and_the_model_given_keeps_them(
+    form: str, answerer: Callable[..., Answerer], rows: pl.DataFrame, tmp_path: Path,
+    hardware: Hardware,
+) -> None:  # fmt: skip
+    plain = answerer() if form == "gguf" else pair_answerer("t5", hardware)
+    model = METHODS.get("lora").prepare(plain.model, LoraMethod(rank=2)).eval()
+    for name, weight in model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weight, std=0.1)
+    adapted = Answerer(
+        model=model, tokenizer=plain.tokenizer, task=plain.task, hardware=plain.hardware
+    )
+
+    before, after = written(adapted, form, tmp_path / "out", rows)
+
+    np.testing.assert_allclose(likelihoods(after), likelihoods(before), atol=2e-2)
+    assert hasattr(adapted.model, "get_base_model")
+
+
+def test_the_file_is_open_to_others_and_its_card_says_how_to_ask(
+    answerer: Callable[..., Answerer], tmp_path: Path
+) -> None:
+    chat = CausalTask(max_input=64, max_output=8, system="Be brief.")
+    EXPORTS.get("gguf").write(answerer(task=chat), META, tmp_path)
+    card = (tmp_path / "README.md").read_text()
+
+    assert (tmp_path / "model.gguf").stat().st_mode & 0o777 == 0o644
+    assert sorted(one.name for one in tmp_path.glob(".*")) == []
+    assert 'Llama("path/to/this/folder/model.gguf"' in card
+    assert "create_chat_completion([{'role': 'system', 'content': 'Be brief.'}, {'role'" in card
+    assert read_json(tmp_path / "burnish.json")["task"]["kind"] == "causal-lm"
+
+
+@contextmanager
+def small_disk(most: int) -> Iterator[None]:
+    """Let no file grow over `most` bytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_leaves_no_half_a_file(
+    answerer: Callable[..., Answerer], tmp_path: Path
+) -> None:
+    with small_disk(50_000), pytest.raises(StorageError, match="cannot write"):
+        EXPORTS.get("gguf").write(answerer(), META, tmp_path)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+GPT2 = pre_tokenizers.ByteLevel(add_prefix_space=False)
+BARE = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+SPLIT = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}@| ?[^\s\p{L}\p{N}]+[\r\n]*"
+    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+
+
+def cut_by(numbers: str) -> Any:
+    pattern = Regex(SPLIT.replace("@", numbers))
+    return pre_tokenizers.Sequence([pre_tokenizers.Split(pattern, behavior="isolated"), BARE])
+
+
+@pytest.mark.parametrize(
+    ("pre", "whole_words", "name"),
+    [
+        (GPT2, False, "gpt-2"),
+        (pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=True), GPT2]), False,
+         "smollm"),
+        (cut_by(""), False, "qwen2"),
+        (cut_by("{1,3}"), True, "llama-bpe"),
+    ],
+)  # fmt: skip
+def test_llama_cpps_name_for_how_texts_are_cut_is_found(
+    pre: Any, whole_words: bool, name: str
+) -> None:
+    found = read_vocabulary(byte_level(pre, ignore_merges=whole_words), 300)
+
+    assert found.pre == name
+
+
+def test_marks_that_the_tokenizer_puts_around_a_text_are_told() -> None:
+    from tokenizers.processors import TemplateProcessing
+
+    tokenizer = byte_level()
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+        single="<s> $A </s>", special_tokens=[("<s>", 1), ("</s>", 2)]
+    )
+
+    found = read_vocabulary(tokenizer, 300)
+
+    assert (found.add_bos, found.add_eos) == (True, True)
+
+
+def words() -> Any:
+    backend = Tokenizer(models.WordLevel({"[UNK]": 0, "a": 1}, unk_token="[UNK]"))
+    return PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="[UNK]", eos_token="a")
+
+
+def lowered() -> Any:
+    made = byte_level()
+    made.backend_tokenizer.normalizer = normalizers.Lowercase()
+    return made
+
+
+@pytest.mark.parametrize(
+    ("tokenizer", "told"),
+    [
+        (words, "not a byte-level BPE"),
+        (lowered, r"changes texts before it cuts them \(Lowercase\)"),
+        (lambda: byte_level(pre_tokenizers.ByteLevel(add_prefix_space=True)), "no name of llama"),
+        (lambda: byte_level(cut_by("{1,3}")), "no name of llama.cpp"),
+    ],
+)
+def test_a_tokenizer_of_which_llama_cpp_would_make_other_tokens_is_refused(
+    tokenizer: Callable[[], Any], told: str
+) -> None:
+    with pytest.raises(ModelTaskError, match=told):
+        read_vocabulary(tokenizer(), 300)
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "told"),
+    [
+        ("llama", {"attention_bias": True}, "with biases"),
+        ("llama", {"hidden_act": "gelu"}, "activation 'gelu'"),
+        ("qwen2", {"rope_parameters": SLOW}, "positions of kind 'llama3'"),
+        ("llama", {"rope_parameters": {"rope_type": "dynamic", "rope_theta": 1e4, "factor": 2.0}},
+         "positions of kind 'dynamic'"),
+    ],
+)  # fmt: skip
+def test_a_decoder_that_llama_cpp_would_run_otherwise_is_refused(
+    kind: str, changes: dict[str, Any], told: str, answerer: Callable[..., Answerer], tmp_path: Path
+) -> None:
+    with pytest.raises(ModelTaskError, match=told) as raised:
+        EXPORTS.get("gguf").write(answerer(kind, **changes), META, tmp_path)
+
+    assert raised.value.fix == "use `--format merged`"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_form_that_a_model_cannot_have_is_refused(
+    answerer: Callable[..., Answerer], hardware: Hardware, tmp_path: Path
+) -> None:
+    other = answerer()
+    other.model.config.model_type = "other"
+
+    for made, form, told in (
+        (pair_answerer("t5", hardware), "gguf", "causal-lm, not seq2seq-lm"),
+        (other, "gguf", "'other' is not written as GGUF"),
+        (answerer(), "onnx", "a causal model is not written as ONNX"),
+    ):
+        with pytest.raises(ModelTaskError, match=told):
+            EXPORTS.get(form).write(made, META, tmp_path)
+
+
+def pair(kind: str, rows: int) -> Any:
+    """Return a random encoder-decoder."""
+    torch.manual_seed(0)
+    special = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
+    common = special | {"vocab_size": rows, "decoder_start_token_id": 1}
+    if kind == "t5":
+        sizes = {"d_model": 32, "d_kv": 8, "d_ff": 48, "num_layers": 2, "num_heads": 4}
+        config: Any = transformers.T5Config(**common, **sizes)
+    elif kind == "bart":
+        sizes = {"d_model": 32, "encoder_layers": 2, "decoder_layers": 3}
+        sizes |= {f"{side}_{what}": n for side in ("encoder", "decoder")
+                  for what, n in (("attention_heads", 4), ("ffn_dim", 48))}  # fmt: skip
+        config = transformers.BartConfig(**common, **sizes, max_position_embeddings=64)
+    else:
+        layers = {"num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 48}
+        sides = [transformers.BertConfig(**special, vocab_size=rows, hidden_size=size, **layers)
+                 for size in (48, 32)]  # fmt: skip
+        config = transformers.EncoderDecoderConfig.from_encoder_decoder_configs(*sides)
+        config.decoder_start_token_id, config.pad_token_id, config.eos_token_id = 1, 0, 2
+    if kind == "bert-to-bert":
+        return loud(transformers.EncoderDecoderModel(config))
+    return loud(transformers.AutoModelForSeq2SeqLM.from_config(config))
+
+
+def pair_answerer(kind: str, hardware: Hardware, **task: Any) -> Answerer:
+    tokenizer = byte_level()
+    asked = {"max_input": 60, "max_output": 8, "prefix": "turn: "} | task
+    return Answerer(
+        model=pair(kind, len(tokenizer)), tokenizer=tokenizer, task=Seq2SeqTask(**asked),
+        hardware=hardware,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("kind", "search"),
+    [
+        ("t5", {}),
+        ("bart", {"no_repeat_ngram": 2}),
+        ("bert-to-bert", {"beams": 3, "length_penalty": 2.0}),
+    ],
+)
+def test_two_graphs_write_what_the_encoder_decoder_wrote(
+    kind: str, search: dict[str, Any], hardware: Hardware, rows: pl.DataFrame, tmp_path: Path
+) -> None:
+    made = pair_answerer(kind, hardware, **search)
+
+    before, after = written(made, "onnx", tmp_path / "out", rows)
+
+    assert_alike(before, after, atol=1e-4)
+    assert not list((tmp_path / "out").glob("*.safetensors"))
+
+
+def test_onnx_runtime_alone_writes_the_same_as_the_card_shows(
+    hardware: Hardware, rows: pl.DataFrame, tmp_path: Path
+) -> None:
+    before, _ = written(pair_answerer("t5", hardware), "onnx", tmp_path / "out", rows)
+
+    card = (tmp_path / "out" / "README.md").read_text()
+    code = card.split("```python\n")[1].split("\n```")[0]
+    assert 'tokenizer("turn: some text"' in code.replace("'", '"')
+    *lines, last = code.replace("path/to/this/folder", str(tmp_path / "out")).split("\n")
+    for text, told in zip(TEXTS[:3], before, strict=False):
+        program = "\n".join([*lines, f"answer = {last}"])
+        names: dict[str, Any] = {}
+        exec(program.replace("'turn: some text'", repr(f"turn: {text}")), names)  # noqa: S102
+        assert names["answer"].strip() == told.answer[0]
