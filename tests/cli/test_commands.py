@@ -10,6 +10,10 @@ from pathlib import Path
 import pytest
 
 from burnish.cli.main import main
+from burnish.pipeline.context import Context
+from burnish.pipeline.driver import execute
+from burnish.recipe.load import load_recipe
+from burnish.runfolder import RunFolder
 
 BURNISH = Path(sys.executable).with_name("burnish")
 
@@ -124,3 +128,25 @@ def test_a_stopped_run_says_how_to_go_on(
 
     assert left.value.code == 130
     assert f"burnish resume {tmp_path / 'run'}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("task", ["causal-lm", "seq2seq"])
+def test_a_new_project_that_writes_has_rows_that_pass_every_check(
+    task: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["init", str(tmp_path / "new"), "--task", task])
+    monkeypatch.chdir(tmp_path / "new")
+    recipe = load_recipe(Path("recipe.yaml"), [])
+
+    found = execute(["leak_checked"], recipe=recipe, context=Context(folder=RunFolder(Path("-"))))[
+        "leak_checked"
+    ]
+
+    assert recipe.task.kind == task
+    assert {name: frame.height for name, frame in found.rows.items()} == {
+        "train": 240,
+        "validation": 60,
+        "test": 60,
+    }
+    assert {one.code for one in found.findings} <= {"near-duplicates", "near-leak"}

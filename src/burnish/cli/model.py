@@ -91,7 +91,10 @@ def evaluate(
 
 def export(
     folder: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.")],
-    form: Annotated[str, typer.Option("--format", help="merged or onnx.")],
+    form: Annotated[
+        str,
+        typer.Option("--format", help="merged, onnx, gguf (f16) or gguf-q8_0 (8 bits a weight)."),
+    ],
     out: Out = None,
     as_json: Json = False,
 ) -> None:

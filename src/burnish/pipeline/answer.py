@@ -6,18 +6,18 @@ from pathlib import Path
 
 import polars as pl
 
-from burnish.data.labels import settle_labels
 from burnish.data.load import load_part
-from burnish.errors import EmptyDataError, LabelError, ModelTaskError, RunFolderError
+from burnish.data.settle import settle
+from burnish.errors import EmptyDataError, LabelError, RunFolderError
 from burnish.evaluation.score import score
 from burnish.pipeline.context import fetchers
 from burnish.recipe.load import load_recipe
 from burnish.recipe.recipe import Recipe
-from burnish.records import LabelSpace, Prediction, Score
+from burnish.recipe.task import TextTask
+from burnish.records import Prediction, Score, Space, TextSpace
 from burnish.runfolder import RunFolder, write_json, write_predictions
-from burnish.tasks.classification import ClassificationTask
 from burnish.training.modelfolder import Answerer
-from burnish.training.models import resolve
+from burnish.training.sources import resolve
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,16 +29,9 @@ class OpenModel:
     name: str
 
     @property
-    def space(self) -> LabelSpace:
-        """The labels the model answers with."""
-        task = self.answerer.task
-        if not isinstance(task, ClassificationTask):
-            raise ModelTaskError(
-                f"the model's task is {type(task).__name__}",
-                where=self.name,
-                fix="name a text classifier",
-            )
-        return task.space
+    def space(self) -> Space:
+        """The labels the model answers with, or that it answers with texts."""
+        return self.answerer.task.space
 
 
 def open_model(reference: str, *, tracking_uri: str) -> OpenModel:
@@ -74,7 +67,7 @@ def answer_file(
     Rows without text get no answer and are counted in the words.
     """
     recipe = _recipe(model, path, text_column=text_column, label_column=None)
-    rows, _ = load_part(path.stem, [str(path)], recipe.data, labelled=False)
+    rows, _ = load_part(path.stem, [str(path)], recipe.data, columns=recipe.columns, labelled=False)
     usable = _with_text(rows)
     return _answer(model, usable), _told(rows, usable)
 
@@ -94,20 +87,12 @@ def evaluate_file(
         LabelError: BN206, a label the model does not know.
     """
     recipe = _recipe(model, path, text_column=text_column, label_column=label_column)
-    rows, _ = load_part(path.stem, [str(path)], recipe.data)
+    rows, _ = load_part(path.stem, [str(path)], recipe.data, columns=recipe.columns)
     space = model.space
-    # The labels as the data writes them: before `collapse`, where the run used it.
-    labels = recipe.task.labels if recipe.task.collapse else space.names
-    task = recipe.task.model_copy(update={"labels": labels, "multi_label": space.multi_label})
-    _, settled = settle_labels(task, {"data": rows}, label_column=recipe.data.label)
-    rows = settled["data"]
+    rows = settle(_as_answered(recipe, space), {"data": rows})[1]["data"]
     usable = _with_text(rows).filter(pl.col("labels").is_not_null())
     _check_known(usable, space)
-    references = usable["labels"].to_list()
-    answers = [
-        replace(one, reference=tuple(reference))
-        for one, reference in zip(_answer(model, usable), references, strict=True)
-    ]
+    answers = _answer(model, usable)
     scores = score("tuned", path.stem, answers, space)
     if out:
         write_predictions(out / "predictions" / f"tuned.{path.stem}.jsonl", answers)
@@ -120,25 +105,37 @@ def _answer(model: OpenModel, rows: pl.DataFrame) -> list[Prediction]:
         raise EmptyDataError(
             "no row has a text", where="the file given", fix="name its column with --text-column"
         )
-    answers = model.answerer.answer(rows["text"].to_list())
-    return [replace(a, example_id=i) for a, i in zip(answers, rows["id"], strict=True)]
+    known = [name for name in ("id", "text", "labels") if name in rows.columns]
+    return model.answerer.answer_rows(rows.select(known))
 
 
 def _recipe(
     model: OpenModel, path: Path, *, text_column: str | None, label_column: str | None
 ) -> Recipe:
     """Return a recipe that reads just this file, with the columns of the model's own run."""
+    kind = str(model.answerer.task.to_json()["kind"])
     values = model.recipe.model_dump(mode="json", by_alias=True) if model.recipe else {}
     own = values.get("data", {})
+    text, answer = ("input", "output") if model.answerer.task.writing else ("text", "label")
     data = {
         "train": str(path),
-        "text": text_column or own.get("text", "text"),
-        "label": label_column or own.get("label", "label"),
+        text: text_column or own.get(text, text),
+        answer: label_column or own.get(answer, answer),
         "encoding": own.get("encoding", "utf-8"),
         "id": None,
     }
-    task = values.get("task", {"kind": "text-classification"})
+    task = values.get("task", {"kind": kind})
     return Recipe.model_validate_json(json.dumps({"task": task, "model": "-", "data": data}))
+
+
+def _as_answered(recipe: Recipe, space: Space) -> Recipe:
+    """Return the recipe with the model's labels, before `collapse` where the run used it."""
+    task = recipe.task
+    if isinstance(space, TextSpace) or isinstance(task, TextTask):
+        return recipe
+    labels = task.labels if task.collapse else space.names
+    section = task.model_copy(update={"labels": labels, "multi_label": space.multi_label})
+    return recipe.model_copy(update={"task": section})
 
 
 def _with_text(rows: pl.DataFrame) -> pl.DataFrame:
@@ -150,7 +147,9 @@ def _told(rows: pl.DataFrame, usable: pl.DataFrame) -> str:
     return f"{rows.height} rows in = {usable.height} answered + {left} without a text or a label"
 
 
-def _check_known(rows: pl.DataFrame, space: LabelSpace) -> None:
+def _check_known(rows: pl.DataFrame, space: Space) -> None:
+    if isinstance(space, TextSpace):
+        return
     found = set(rows["labels"].explode(empty_as_null=False).to_list()) if rows.height else set()
     unknown = sorted(found - set(space.names))
     if unknown:

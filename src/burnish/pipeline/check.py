@@ -13,9 +13,9 @@ import polars as pl
 
 from burnish.data.ledger import ledger_json
 from burnish.errors import BurnishError, CheckError
-from burnish.pipeline.context import Context, fetchers
+from burnish.pipeline.context import Context
 from burnish.pipeline.driver import execute
-from burnish.pipeline.run import check_plugins
+from burnish.pipeline.plugins import check_plugins
 from burnish.pipeline.stage import Stage, encode_entries
 from burnish.recipe.load import dump_recipe
 from burnish.recipe.recipe import Recipe
@@ -24,7 +24,7 @@ from burnish.runfolder import RunFolder, write_json, write_jsonl, write_text
 from burnish.tasks.base import Encoded
 from burnish.training.estimate import Estimate, estimate
 from burnish.training.hardware import probe
-from burnish.training.models import ModelSource
+from burnish.training.sources import ModelSource
 
 SAMPLE_ROWS = 5_000  # of a split: the share of cut rows is then known within 1.5 points
 
@@ -60,10 +60,10 @@ def check(recipe: Recipe, *, out: Path | None = None) -> Checked:
     """
     check_plugins(recipe)
     # The folder is never made: no node that writes is asked for.
-    context = Context(folder=RunFolder(out or Path("-")), fetchers=fetchers(recipe.tracking.uri))
+    context = Context(folder=RunFolder(out or Path("-")))
     try:
         found = execute(
-            ("leak_checked", "choosing_split", "judged_split", "model_source", "task"),
+            ("fitting", "choosing_split", "judged_split", "model_source", "task"),
             recipe=recipe,
             context=context,
         )
@@ -78,7 +78,7 @@ def check(recipe: Recipe, *, out: Path | None = None) -> Checked:
 
 def _trainable(recipe: Recipe, context: Context, found: dict[str, Any]) -> Checked:
     """Tokenise what may be too long, and time a few steps of the real model."""
-    stage: Stage = found.pop("leak_checked")
+    stage: Stage = found.pop("fitting")
     source: ModelSource = found["model_source"]
     rows = {name: frame.height for name, frame in stage.rows.items()}
     sampled = {name: _sample(frame, recipe) for name, frame in stage.rows.items()}
@@ -89,7 +89,12 @@ def _trainable(recipe: Recipe, context: Context, found: dict[str, Any]) -> Check
         ("encoded",),
         recipe=recipe,
         context=context,
-        overrides={"splits": sampled, "task": found["task"], "model_source": source},
+        overrides={
+            "splits": sampled,
+            "task": found["task"],
+            "model_source": source,
+            "token_cache": None,  # a check writes nothing
+        },
     )["encoded"]
     cost = estimate(
         recipe,
@@ -106,7 +111,7 @@ def _trainable(recipe: Recipe, context: Context, found: dict[str, Any]) -> Check
         findings=findings,
         splits=rows,
         estimate=cost,
-        remarks=(*_truncation(rows, encoded, recipe.task.max_length), *cost.words()),
+        remarks=(*_truncation(rows, encoded, found["task"].longest), *cost.words()),
     )
 
 

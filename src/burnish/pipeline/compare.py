@@ -5,7 +5,8 @@ from pathlib import Path
 from burnish.evaluation.answers import from_predictions, infer_space
 from burnish.evaluation.compare import Comparison, compare
 from burnish.evaluation.metrics.table import default_metric
-from burnish.records import LabelSpace, Prediction
+from burnish.evaluation.spaces import space_from_json
+from burnish.records import Prediction, Space
 from burnish.runfolder import RunFolder, read_json, read_predictions
 
 
@@ -41,10 +42,10 @@ def _name(path: Path) -> str:
     return path.name if path.is_dir() else path.stem
 
 
-def _space(path: Path) -> LabelSpace | None:
+def _space(path: Path) -> Space | None:
     """Return the label space of a run folder, or of the run a prediction file lies in."""
     root = path if path.is_dir() else path.parent.parent
     manifest = root / "manifest.json"
     if not manifest.is_file():
         return None
-    return LabelSpace.from_json(read_json(manifest)["label_space"])
+    return space_from_json(read_json(manifest)["label_space"])

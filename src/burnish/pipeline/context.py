@@ -1,4 +1,4 @@
-"""What a run is handed from outside: its folder, its tracker, how to fetch models."""
+"""What a run is handed from outside: its folder and its tracker; and how models are fetched."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,7 +14,6 @@ class Context:
 
     folder: RunFolder
     tracker: Tracker = field(default_factory=MemoryTracker)
-    fetchers: Mapping[str, Callable[[str], Path]] = field(default_factory=dict)
     timings: dict[str, float] = field(default_factory=dict)  # node → seconds, filled as it runs
     resume: bool = False  # go on from the last checkpoint in the folder
 

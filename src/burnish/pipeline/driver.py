@@ -1,39 +1,50 @@
-"""Build and execute the graph; the only importer of Hamilton.
+"""Build and execute the graph; with `start` the only importer of Hamilton.
 
 `burnish run` is this graph and nothing beside it: another program drives the same nodes by
-name, and may hand in any of them instead of having it computed.
+name with Hamilton's own driver, and may hand in any of them instead of having it computed.
 """
 
 import logging
-import os
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from burnish.pipeline import nodes
 from burnish.pipeline.context import Context
+from burnish.pipeline.start import BASE, KEY, Start
 from burnish.recipe.recipe import Recipe
 
-# Loading every optional extension costs seconds and is not needed by the nodes here.
-os.environ.setdefault("HAMILTON_AUTOLOAD_EXTENSIONS", "0")
-
-from hamilton import driver
-from hamilton.lifecycle import NodeExecutionHook
-
-from burnish.pipeline.nodes import data, evaluate, release, train
-
-# Burnish tells its own errors; Hamilton's banner around them would be said twice.
-logging.getLogger("hamilton").setLevel(logging.CRITICAL)
+from hamilton import driver  # isort: skip  # `start` says first what it may load
+from hamilton.lifecycle import GraphExecutionHook, NodeExecutionHook  # isort: skip
 
 Announce = Callable[[str, str], None]  # node name, its one-line description
 
 
-class StageClock(NodeExecutionHook):  # type: ignore[misc]  # Hamilton publishes no types
-    """Tells which node runs, and keeps the seconds each took."""
+def tell(name: str, description: str) -> None:
+    """Write a line to standard error, as `burnish run` does."""
+    print(f"· {description or name}", file=sys.stderr)  # noqa: T201
 
-    def __init__(self, timings: dict[str, float], announce: Announce | None) -> None:
-        self._timings = timings
+
+class Progress(NodeExecutionHook, GraphExecutionHook):  # type: ignore[misc]  # Hamilton has no types
+    """Tells which node runs, and keeps the seconds each took; an adapter for any driver."""
+
+    def __init__(
+        self, announce: Announce | None = tell, *, timings: dict[str, float] | None = None
+    ) -> None:
+        """Take what is called before each node, and where the seconds are put."""
+        self.timings = {} if timings is None else timings
         self._announce = announce
+        self._descriptions: dict[str, str] = {}
         self._started: dict[str, float] = {}
+
+    def run_before_graph_execution(self, *, graph: Any, **_: Any) -> None:
+        """Learn what each node says of itself."""
+        told = {node.name: (node.documentation or "").strip() for node in graph.nodes}
+        self._descriptions = {name: text.partition("\n")[0] for name, text in told.items()}
+
+    def run_after_graph_execution(self, **_: Any) -> None:
+        """Do nothing: Hamilton asks for the method."""
 
     def run_before_node_execution(
         self, *, node_name: str, node_tags: dict[str, Any], **_: Any
@@ -41,22 +52,32 @@ class StageClock(NodeExecutionHook):  # type: ignore[misc]  # Hamilton publishes
         """Note the time and announce the node."""
         self._started[node_name] = time.perf_counter()
         if self._announce and "module" in node_tags:
-            self._announce(node_name, _DESCRIPTIONS.get(node_name, ""))
+            self._announce(node_name, self._descriptions.get(node_name, ""))
 
-    def run_after_node_execution(self, *, node_name: str, **_: Any) -> None:
+    def run_after_node_execution(self, *, node_name: str, result: Any, **_: Any) -> None:
         """Add the seconds since it started."""
         started = self._started.pop(node_name, None)
         if started is not None:
-            self._timings[node_name] = round(time.perf_counter() - started, 3)
+            self.timings[node_name] = round(time.perf_counter() - started, 3)
+        if isinstance(result, Context):  # from here on the manifest can tell them
+            result.timings.update(self.timings)
+            self.timings = result.timings
 
 
-_MODULES = (data, train, evaluate, release)
-_DESCRIPTIONS = {
-    name: (function.__doc__ or "").strip().splitlines()[0]
-    for module in _MODULES
-    for name, function in vars(module).items()
-    if callable(function) and getattr(function, "__module__", "") == module.__name__
-}
+def build(start: Start = BASE, *adapters: Any) -> Any:
+    """Return Hamilton's driver of the whole graph.
+
+    Args:
+        start: `base` trains; `presaved` asks a saved run.
+        adapters: Hamilton's own, or `Progress`.
+    """
+    return (
+        driver.Builder()
+        .with_modules(nodes)
+        .with_config({KEY: start})
+        .with_adapters(*adapters)
+        .build()
+    )
 
 
 def execute(
@@ -72,11 +93,12 @@ def execute(
     Args:
         outputs: node names, such as `verdict` or `report`.
         recipe: what to do.
-        context: folder, tracker and model fetchers.
+        context: folder and tracker.
         overrides: values to use instead of computing those nodes.
         announce: called before each node.
     """
-    clock = StageClock(context.timings, announce)
-    graph = driver.Builder().with_modules(*_MODULES).with_adapters(clock).build()
-    inputs = {"recipe": recipe, "context": context}
-    return dict(graph.execute(list(outputs), inputs=inputs, overrides=dict(overrides or {})))
+    # Burnish tells its own errors; Hamilton's banner around them would be said twice.
+    logging.getLogger("hamilton").setLevel(logging.CRITICAL)
+    graph = build(BASE, Progress(announce, timings=context.timings))
+    given = {"recipe": recipe, "context": context, **(overrides or {})}
+    return dict(graph.execute(list(outputs), overrides=given))

@@ -17,17 +17,24 @@ from burnish.runfolder import (
     read_predictions,
     write_json,
 )
-from burnish.training.exports import EXPORTS
+from burnish.training.exports import EXPORTS, Bounds
 from burnish.training.modelfolder import Answerer
 
-# Largest difference of a score, and least share of equal answers. An export computes in fp32, so a
-# run judged in bf16, or on a GPU that shortens fp32 products, differs by their rounding.
-_FP32, _ROUNDED = (1e-4, 1.0), (0.03, 0.995)
+# What the arithmetic of the run allows, for labels and for written answers. An export computes in
+# fp32, so a run judged in bf16, or on a GPU that shortens fp32 products, differs by their rounding.
+# A written answer is a chain of choices: one near tie that falls otherwise changes all after it.
+_FP32 = {"labels": Bounds(1e-4, 1.0), "texts": Bounds(1e-3, 0.99)}
+_ROUNDED = {"labels": Bounds(0.03, 0.995), "texts": Bounds(0.2, 0.5)}
+_OF_ANSWERS = ("complete", "tokens")  # scores that say something of the answer, not of the model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parity:
-    """How the exported model's answers compare with those that were judged."""
+    """How the exported model's answers compare with those that were judged.
+
+    A score is a probability, or of a written answer the log-likelihood of the reference, in nats
+    a token.
+    """
 
     format: str
     split: str
@@ -50,9 +57,9 @@ class Parity:
         """The comparison in a sentence."""
         return (
             f"{self.equal_answers:,} of {self.rows:,} answers on {self.split} "
-            f"({share(self.equal_answers, self.rows)}) are those that were judged; "
-            f"scores differ by at most {self.largest_score_difference:.1g} "
-            f"({self.most_allowed:g} allowed)"
+            f"({share(self.equal_answers, self.rows)}; at least {share(self.least_equal_share, 1)} "
+            f"asked) are those that were judged; scores differ by at most "
+            f"{self.largest_score_difference:.1g} ({self.most_allowed:g} allowed)"
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -79,8 +86,9 @@ def export(run: Path, form: str, out: Path | None) -> tuple[Path, Parity]:
     meta = {key: facts.get(key) for key in ("name", "base_model", "method")}
     chosen.write(answerer, meta | {"scores": _scores(folder, split)}, place)
     encoded = answerer.task.encode(rows, answerer.tokenizer)
-    answers = answerer.task.decode(chosen.open(place)(encoded), encoded)
-    parity = _compare(form, split, judged, answers, _bounds(folder))
+    answers = chosen.open(place)(encoded)
+    allowed = _bounds(folder, writes=answerer.task.writing is not None).widened(chosen.bounds)
+    parity = _compare(form, split, judged, answers, allowed)
     write_json(place / "parity.json", parity.to_json())
     if not parity.holds:
         raise ParityError(
@@ -107,9 +115,10 @@ def _scores(folder: RunFolder, split: str) -> list[dict[str, Any]]:
     return [one for one in kept if one["system"] == TUNED and one["split"] == split]
 
 
-def _bounds(folder: RunFolder) -> tuple[float, float]:
+def _bounds(folder: RunFolder, *, writes: bool) -> Bounds:
     used = read_json(folder.manifest)["hardware"]
-    return _FP32 if (used["device"], used["precision"]) == ("cpu", "fp32") else _ROUNDED
+    found = _FP32 if (used["device"], used["precision"]) == ("cpu", "fp32") else _ROUNDED
+    return found["texts" if writes else "labels"]
 
 
 def _compare(
@@ -117,21 +126,27 @@ def _compare(
     split: str,
     judged: list[Prediction],
     answers: list[Prediction],
-    bounds: tuple[float, float],
+    allowed: Bounds,
 ) -> Parity:
     told = {one.example_id: one for one in answers}
     pairs = [(one, told[one.example_id]) for one in judged]
-    most, least = bounds
     return Parity(
         format=form,
         split=split,
         rows=len(pairs),
         equal_answers=sum(a.answer == b.answer for a, b in pairs),
         largest_score_difference=max(_gap(a, b) for a, b in pairs),
-        most_allowed=most,
-        least_equal_share=least,
+        most_allowed=allowed.difference,
+        least_equal_share=allowed.equal,
     )
 
 
 def _gap(a: Prediction, b: Prediction) -> float:
-    return max((abs(score - b.scores[name]) for name, score in a.scores.items()), default=0.0)
+    """Return the largest difference of a probability, or of the log-likelihood of a token."""
+    tokens = max(1.0, a.scores.get("tokens", 1.0))
+    gaps = (
+        abs(score - b.scores[name]) / tokens
+        for name, score in a.scores.items()
+        if name not in _OF_ANSWERS
+    )
+    return max(gaps, default=0.0)

@@ -17,12 +17,12 @@ from burnish.data.sources import find_sources
 from burnish.pipeline.stage import Parts
 from burnish.recipe.load import dump_recipe
 from burnish.recipe.recipe import Recipe
-from burnish.records import LabelSpace
+from burnish.records import Space
 from burnish.runfolder import sha256
 from burnish.tasks.base import Encoded
 from burnish.training.fit import FitResult
 from burnish.training.hardware import Hardware
-from burnish.training.models import ModelSource
+from burnish.training.sources import ModelSource
 
 _PACKAGES = (
     "burnish", "torch", "transformers", "tokenizers", "peft", "lightning", "polars",
@@ -35,7 +35,7 @@ def manifest_json(
     recipe: Recipe,
     loaded: Parts,
     splits: Parts,
-    label_space: LabelSpace,
+    label_space: Space,
     hardware: Hardware,
     source: ModelSource,
     fitted: FitResult,

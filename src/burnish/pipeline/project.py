@@ -1,17 +1,26 @@
 """Start a project: a recipe that runs at once, sample data, a Dockerfile, a workflow."""
 
+from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 
+import polars as pl
+
 from burnish.data.starter import clauses
+from burnish.data.starter_replies import replies
 from burnish.errors import StorageError
 from burnish.runfolder import storage_errors, write_jsonl, write_text
 from burnish.tasks.base import TASKS
 
 _FILES = {
-    "recipe.yaml": "recipe.yaml",
     "Dockerfile": "Dockerfile",
     "workflow.yml": ".github/workflows/burnish.yml",
+}
+# Task → its recipe among the templates, and its sample rows.
+_SAMPLES: dict[str, tuple[str, Callable[[str], pl.DataFrame]]] = {
+    "text-classification": ("recipe.yaml", clauses),
+    "causal-lm": ("recipe.causal-lm.yaml", replies),
+    "seq2seq": ("recipe.seq2seq.yaml", replies),
 }
 IGNORED = "runs/\nburnish.db\nburnish-artifacts/\n"
 
@@ -24,6 +33,7 @@ def start_project(folder: Path, *, task: str) -> list[Path]:
         UnknownPluginError: BN102, no such task.
     """
     TASKS.get(task)
+    recipe, sample = _SAMPLES[task]
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         if any(folder.iterdir()):
@@ -32,12 +42,12 @@ def start_project(folder: Path, *, task: str) -> list[Path]:
             )
     written = []
     template = files("burnish.pipeline").joinpath("template")
-    for name, target in _FILES.items():
+    for name, target in ({recipe: "recipe.yaml"} | _FILES).items():
         write_text(folder / target, template.joinpath(name).read_text("utf-8"))
         written.append(folder / target)
     write_text(folder / ".gitignore", IGNORED)
     written.append(folder / ".gitignore")
     for part in ("train", "validation", "test"):
-        write_jsonl(folder / "data" / f"{part}.jsonl", clauses(part).to_dicts())
+        write_jsonl(folder / "data" / f"{part}.jsonl", sample(part).to_dicts())
         written.append(folder / "data" / f"{part}.jsonl")
     return written

@@ -3,18 +3,14 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
 import polars as pl
 
-from burnish.errors import UnknownPluginError
-from burnish.evaluation.baselines.table import BASELINES
-from burnish.evaluation.gates import BASE, BEST_BASELINE
-from burnish.evaluation.metrics.table import METRICS
-from burnish.pipeline.context import Context, fetchers
+from burnish.pipeline.context import Context
 from burnish.pipeline.driver import Announce, execute
+from burnish.pipeline.plugins import check_plugins
 from burnish.recipe.load import dump_recipe
 from burnish.recipe.recipe import Recipe
 from burnish.records import Prediction, Score
@@ -26,11 +22,9 @@ from burnish.runfolder import (
     write_json,
     write_text,
 )
-from burnish.tasks.base import TASKS
 from burnish.tracking.base import DatasetInfo, ModelInfo, RunInfo, Status, Tracker
 from burnish.tracking.params import flat_params
-from burnish.tracking.table import TRACKERS, make
-from burnish.training.methods import METHODS
+from burnish.tracking.table import make
 
 OUTPUTS = ("report", "model_folder", "verdict", "scores", "tuned_predictions", "judged_split")
 
@@ -60,33 +54,6 @@ class Listeners(TypedDict, total=False):
     started: Callable[[Path], None] | None  # of the run folder, as soon as it exists
 
 
-def check_plugins(recipe: Recipe) -> None:
-    """Raise UnknownPluginError (BN102) for a name in the recipe that nothing is registered as.
-
-    Done before any work, so that a typo in a baseline does not surface after the training.
-    """
-    TASKS.get(recipe.task.kind)
-    METHODS.get(recipe.method.kind)
-    for name in recipe.evaluation.baselines:
-        BASELINES.get(name)
-    for name in recipe.evaluation.metrics:
-        METRICS.get(name)
-    for name in recipe.tracking.trackers:
-        TRACKERS.get(name)
-    # Nor may a gate name a rival that would never be scored.
-    scored = {BEST_BASELINE, BASE, *recipe.evaluation.baselines}
-    for number, gate in enumerate(recipe.evaluation.gates):
-        if gate.metric:
-            METRICS.get(gate.metric)
-        if gate.over not in scored:
-            near = get_close_matches(gate.over, scored, n=1)
-            raise UnknownPluginError(
-                f"no system called {gate.over!r} is scored",
-                where=f"recipe key `evaluation.gates.{number}.over`",
-                fix=f"use {near[0]!r}" if near else f"use one of {', '.join(sorted(scored))}",
-            )
-
-
 def run(recipe: Recipe, *, out: Path | None = None, **listeners: Unpack[Listeners]) -> Outcome:
     """Do everything the recipe says, into a new run folder: `out`, or `runs/<UTC time>-<name>`."""
     check_plugins(recipe)
@@ -110,9 +77,7 @@ def _in_folder(
     started: Callable[[Path], None] | None = None,
 ) -> Outcome:
     tracker = make(recipe.tracking, folder.root)
-    context = Context(
-        folder=folder, tracker=tracker, fetchers=fetchers(recipe.tracking.uri), resume=resume
-    )
+    context = Context(folder=folder, tracker=tracker, resume=resume)
     if started:
         started(folder.root)
     tracker.start(_run_info(recipe, folder))

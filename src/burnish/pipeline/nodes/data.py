@@ -3,15 +3,20 @@
 from typing import Any
 
 from burnish.data.integrity.checks import check_parts, check_splits
-from burnish.data.labels import settle_labels
 from burnish.data.ledger import check_balance
 from burnish.data.load import load_rows
+from burnish.data.settle import settle
 from burnish.data.splits import split_parts
 from burnish.errors import SplitError
+from burnish.pipeline.fitting import without_unfit
 from burnish.pipeline.stage import Parts, Stage, encode_entries
+from burnish.pipeline.start import only
+from burnish.pipeline.token_cache import keep
 from burnish.recipe.recipe import Recipe
-from burnish.records import Finding, LabelSpace, LedgerEntry
+from burnish.records import Finding, LedgerEntry, Space
 from burnish.tasks.base import TASKS, Encoded, Task
+from burnish.training.models import check_room
+from burnish.training.sources import ModelSource
 
 
 def loaded(recipe: Recipe) -> Stage:
@@ -20,31 +25,32 @@ def loaded(recipe: Recipe) -> Stage:
     return Stage(rows=parts, entries=entries)
 
 
-def labelled(recipe: Recipe, loaded: Stage) -> tuple[LabelSpace, Parts]:
-    """Label names settled, and each row's labels by name."""
-    return settle_labels(recipe.task, loaded.rows, label_column=recipe.data.label)
+def labelled(recipe: Recipe, loaded: Stage) -> tuple[Space, Parts]:
+    """Label names settled, and each row's answers: labels by name, or texts."""
+    return settle(recipe, loaded.rows)
 
 
-def label_space(labelled: tuple[LabelSpace, Parts]) -> LabelSpace:
-    """The classes, in the order of the model's outputs."""
+@only("base")
+def label_space(labelled: tuple[Space, Parts]) -> Space:
+    """The classes, in the order of the model's outputs; or that the answers are texts."""
     return labelled[0]
 
 
 def checked(
-    recipe: Recipe, labelled: tuple[LabelSpace, Parts], loaded: Stage, label_space: LabelSpace
+    recipe: Recipe, labelled: tuple[Space, Parts], loaded: Stage, label_space: Space
 ) -> Stage:
     """Rows that passed the data checks."""
     parts, findings, entries = check_parts(labelled[1], label_space, recipe.data)
     return Stage(rows=parts, entries=loaded.entries + entries, findings=findings)
 
 
-def divided(recipe: Recipe, checked: Stage, label_space: LabelSpace) -> Stage:
+def divided(recipe: Recipe, checked: Stage, label_space: Space) -> Stage:
     """Rows by split, none on two sides."""
     splits, entries = split_parts(checked.rows, recipe.split, recipe.data, label_space)
     return Stage(rows=splits, entries=checked.entries + entries, findings=checked.findings)
 
 
-def leak_checked(recipe: Recipe, divided: Stage, label_space: LabelSpace) -> Stage:
+def leak_checked(recipe: Recipe, divided: Stage, label_space: Space) -> Stage:
     """Splits without texts that stand on two sides, or with those told."""
     splits, findings, entries = check_splits(divided.rows, label_space, recipe.data)
     return Stage(
@@ -54,14 +60,32 @@ def leak_checked(recipe: Recipe, divided: Stage, label_space: LabelSpace) -> Sta
     )
 
 
-def splits(leak_checked: Stage) -> Parts:
+def asked_task(recipe: Recipe, label_space: Space) -> Task:
+    """The task as the recipe asks for it."""
+    return TASKS.get(recipe.task.kind).from_recipe(recipe.task, label_space)
+
+
+@only("base")
+def task(asked_task: Task, leak_checked: Stage, tokenizer: Any) -> Task:
+    """The task with the lengths it takes from the training rows."""
+    return asked_task.measure(leak_checked.rows["train"], tokenizer)
+
+
+def fitting(leak_checked: Stage, task: Task, tokenizer: Any) -> Stage:
+    """Rows that can be learned from, judged by their tokens."""
+    unfit = task.unfit(leak_checked.rows["train"], tokenizer)
+    return without_unfit(leak_checked, unfit)
+
+
+@only("base")
+def splits(fitting: Stage) -> Parts:
     """The rows of each split as they are used."""
-    return leak_checked.rows
+    return fitting.rows
 
 
-def findings(leak_checked: Stage) -> tuple[Finding, ...]:
+def findings(fitting: Stage) -> tuple[Finding, ...]:
     """What the data checks said."""
-    return leak_checked.findings
+    return fitting.findings
 
 
 def choosing_split(recipe: Recipe, splits: Parts) -> str | None:
@@ -69,11 +93,15 @@ def choosing_split(recipe: Recipe, splits: Parts) -> str | None:
     for name in ("tune", "validation"):
         if name in splits:
             return name
-    if recipe.task.threshold == "tuned" or recipe.training.keep == "best":
+    if recipe.task.tunes_thresholds or recipe.training.keep == "best":
+        writes = recipe.task.writes
         raise SplitError(
-            "no rows are left to choose the epoch and the thresholds on",
+            "no rows are left to choose the epoch"
+            + ("" if writes else " and the thresholds")
+            + " on",
             where="recipe keys `split.validation` and `split.tune`",
-            fix="set `split.tune: 0.1`, or `training.keep: last` with `task.threshold: 0.5`",
+            fix="set `split.tune: 0.1`, or `training.keep: last`"
+            + ("" if writes else " with `task.threshold: 0.5`"),
         )
     return None
 
@@ -90,18 +118,20 @@ def judged_split(splits: Parts) -> str:
     )
 
 
-def task(recipe: Recipe, label_space: LabelSpace) -> Task:
-    """The task, built for the labels of the data."""
-    return TASKS.get(recipe.task.kind).from_recipe(recipe.task, label_space)
-
-
-def encoded(splits: Parts, task: Task, tokenizer: Any) -> dict[str, Encoded]:
+@only("base")
+def encoded(
+    splits: Parts, task: Task, tokenizer: Any, model_source: ModelSource
+) -> dict[str, Encoded]:
     """Each split as tokens and targets."""
-    return {name: task.encode(rows, tokenizer) for name, rows in splits.items()}
+    parts = {name: task.encode(rows, tokenizer) for name, rows in splits.items()}
+    for part in parts.values():
+        check_room(model_source, task, part)
+    keep(tokenizer)
+    return parts
 
 
-def ledger(leak_checked: Stage, encoded: dict[str, Encoded]) -> tuple[LedgerEntry, ...]:
+def ledger(fitting: Stage, encoded: dict[str, Encoded]) -> tuple[LedgerEntry, ...]:
     """Every row accounted for: kept, dropped by reason, moved, or cut."""
-    entries = leak_checked.entries + encode_entries(encoded)
+    entries = fitting.entries + encode_entries(encoded)
     check_balance(entries)
     return entries

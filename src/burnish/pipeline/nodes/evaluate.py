@@ -6,31 +6,32 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from burnish.evaluation.answered import Answered
 from burnish.evaluation.answers import from_predictions
 from burnish.evaluation.baselines.base import Baseline, Rows, from_frame
-from burnish.evaluation.baselines.table import BASELINES
-from burnish.evaluation.score import score
+from burnish.evaluation.baselines.table import baselines_for
+from burnish.evaluation.score import score_answers
 from burnish.evaluation.thresholds import rechoose
 from burnish.evaluation.verdict import decide
 from burnish.pipeline.stage import Parts
 from burnish.recipe.recipe import Recipe
-from burnish.records import LabelSpace, Prediction, Score
+from burnish.records import Prediction, Score, Space
 from burnish.tasks.base import Encoded, Task
 from burnish.training.hardware import Hardware
-from burnish.training.models import ModelSource
 from burnish.training.predict import embeddings
+from burnish.training.sources import ModelSource
 
 TUNED = "tuned"
 BASE = "base"
 
 
-def rivals(recipe: Recipe) -> dict[str, Baseline]:
+def rivals(recipe: Recipe, label_space: Space) -> dict[str, Baseline[Any]]:
     """The baselines of the recipe, by name, not yet fitted."""
-    return {name: BASELINES.get(name)() for name in recipe.evaluation.baselines}
+    return baselines_for(recipe.rivals, label_space)
 
 
 def features(
-    rivals: dict[str, Baseline],
+    rivals: dict[str, Baseline[Any]],
     model_source: ModelSource,
     encoded: dict[str, Encoded],
     hardware: Hardware,
@@ -42,7 +43,7 @@ def features(
 
 
 def rival_rows(
-    splits: Parts, label_space: LabelSpace, features: dict[str, NDArray[Any]], judged_split: str
+    splits: Parts, label_space: Space, features: dict[str, NDArray[Any]], judged_split: str
 ) -> tuple[Rows, Rows]:
     """What a rival learns from, and what it is judged on.
 
@@ -60,9 +61,9 @@ def rival_rows(
 
 def rival_predictions(
     recipe: Recipe,
-    rivals: dict[str, Baseline],
+    rivals: dict[str, Baseline[Any]],
     rival_rows: tuple[Rows, Rows],
-    label_space: LabelSpace,
+    label_space: Space,
 ) -> dict[str, list[Prediction]]:
     """What each baseline, trained on the same rows, answers on the judged split."""
     learned, judged = rival_rows
@@ -86,20 +87,27 @@ def predictions(
     return answers | {(name, judged_split): rows for name, rows in rival_predictions.items()}
 
 
-def scores(
-    recipe: Recipe,
-    predictions: dict[tuple[str, str], list[Prediction]],
-    label_space: LabelSpace,
-) -> list[Score]:
+def answered(
+    predictions: dict[tuple[str, str], list[Prediction]], label_space: Space
+) -> dict[tuple[str, str], Answered]:
+    """Every system's answers made ready to be judged: once, for scores and verdict."""
+    return {
+        (system, split): from_predictions(
+            rows, label_space, where=f"predictions of {system} on {split}"
+        )
+        for (system, split), rows in predictions.items()
+    }
+
+
+def scores(recipe: Recipe, answered: dict[tuple[str, str], Answered]) -> list[Score]:
     """Every metric of every system with its 95 % interval."""
     return [
         one
-        for (system, split), rows in predictions.items()
-        for one in score(
+        for (system, split), answers in answered.items()
+        for one in score_answers(
             system,
             split,
-            rows,
-            label_space,
+            answers,
             metrics=recipe.evaluation.metrics,
             resamples=recipe.evaluation.resamples,
             seed=recipe.evaluation.seed,
@@ -109,33 +117,32 @@ def scores(
 
 def verdict(
     recipe: Recipe,
-    predictions: dict[tuple[str, str], list[Prediction]],
+    answered: dict[tuple[str, str], Answered],
     judged_split: str,
     choosing_split: str | None,
-    label_space: LabelSpace,
+    label_space: Space,
     task: Task,
 ) -> dict[str, Any]:
     """Ship, keep the cheap one, or need more data; with reasons."""
-    answers = {
-        system: from_predictions(rows, label_space, where=f"predictions of {system}")
-        for (system, split), rows in predictions.items()
-        if split == judged_split
+    systems = {
+        system: answers for (system, split), answers in answered.items() if split == judged_split
     }
-    same_rows = judged_split == choosing_split
+    same_rows, tunes = judged_split == choosing_split, recipe.task.tunes_thresholds
     decided = decide(
         recipe.evaluation.gates,
-        answers,
+        systems,
         label_space,
         task.metric,
         split=judged_split,
         resamples=recipe.evaluation.resamples,
         seed=recipe.evaluation.seed,
-        rechoose=rechoose if same_rows and recipe.task.threshold == "tuned" else None,
+        rechoose=rechoose if same_rows and tunes else None,
     )
     caveats = []
-    if same_rows and (recipe.task.threshold == "tuned" or recipe.training.keep == "best"):
+    if same_rows and (tunes or recipe.training.keep == "best"):
+        chosen = "the epoch" if recipe.task.writes else "the epoch or the thresholds"
         caveats.append(
-            f"The {judged_split} rows also chose the epoch or the thresholds, so these numbers "
+            f"The {judged_split} rows also chose {chosen}, so these numbers "
             "flatter the tuned model; give test rows, or set `split.tune: 0.1`."
         )
     return decided | {"caveats": caveats}

@@ -10,18 +10,20 @@ from burnish.pipeline.context import Context
 from burnish.pipeline.manifest import manifest_json
 from burnish.pipeline.stage import Parts, Stage
 from burnish.recipe.recipe import Recipe
-from burnish.records import Finding, LabelSpace, LedgerEntry, Prediction, Score
+from burnish.records import Finding, LedgerEntry, Prediction, Score, Space
 from burnish.runfolder import (
     atomic_writer,
     write_json,
     write_jsonl,
     write_predictions,
+    write_text,
 )
 from burnish.tasks.base import Encoded
+from burnish.training import card
 from burnish.training.fit import FitResult
 from burnish.training.hardware import Hardware
 from burnish.training.modelfolder import save_model_folder
-from burnish.training.models import ModelSource
+from burnish.training.sources import ModelSource
 
 
 def split_files(context: Context, splits: Parts) -> list[Path]:
@@ -84,12 +86,12 @@ def manifest_file(
     recipe: Recipe,
     loaded: Stage,
     splits: Parts,
-    label_space: LabelSpace,
+    label_space: Space,
     hardware: Hardware,
     model_source: ModelSource,
     fitted: FitResult,
     encoded: dict[str, Encoded],
-    model_folder: Path,
+    model_card: Path,
     prediction_files: list[Path],
     verdict_file: Path,
 ) -> Path:
@@ -115,27 +117,40 @@ def model_folder(
     fitted: FitResult,
     tokenizer: Any,
     model_source: ModelSource,
+) -> Path:
+    """The fitted model as others open it: save_pretrained form, tokenizer, burnish.json."""
+    meta = _made_from(recipe, model_source)
+    save_model_folder(context.folder.model, fitted.model, tokenizer, fitted.task, meta=meta)
+    return context.folder.model
+
+
+def model_card(
+    recipe: Recipe,
+    fitted: FitResult,
+    model_source: ModelSource,
+    model_folder: Path,
     scores: list[Score],
     judged_split: str,
 ) -> Path:
-    """The model as others open it: save_pretrained form, tokenizer, burnish.json, model card."""
-    save_model_folder(
-        context.folder.model,
-        fitted.model,
-        tokenizer,
-        fitted.task,
-        meta={
-            "name": recipe.name,
-            "base_model": model_source.reference,
-            "method": recipe.method.kind,
-            "scores": [
-                score.to_json()
-                for score in scores
-                if score.system == "tuned" and score.split == judged_split
-            ],
-        },
-    )
-    return context.folder.model
+    """The model's own page, with the scores it reached."""
+    reached = [
+        score.to_json()
+        for score in scores
+        if score.system == "tuned" and score.split == judged_split
+    ]
+    is_adapter = (model_folder / "adapter_config.json").is_file()
+    meta = _made_from(recipe, model_source) | {"scores": reached}
+    text = card.model_card(fitted.task, meta, form="peft" if is_adapter else "transformers")
+    write_text(model_folder / "README.md", text)
+    return model_folder / "README.md"
+
+
+def _made_from(recipe: Recipe, model_source: ModelSource) -> dict[str, Any]:
+    return {
+        "name": recipe.name,
+        "base_model": model_source.reference,
+        "method": recipe.method.kind,
+    }
 
 
 def report(

@@ -1,16 +1,20 @@
 """Find the model, fit it, and let it answer."""
 
+from pathlib import Path
 from typing import Any
 
-from burnish.pipeline.context import Context
+from burnish.pipeline.context import Context, fetchers
+from burnish.pipeline.start import only
+from burnish.pipeline.token_cache import CachedTokenizer
+from burnish.pipeline.tuned import TunedAnswers
 from burnish.recipe.recipe import Recipe
 from burnish.records import Prediction
 from burnish.tasks.base import Encoded, Task
 from burnish.training.fit import FitResult, fit
-from burnish.training.guard import read_config
 from burnish.training.hardware import Hardware, probe
-from burnish.training.models import ModelSource, load_model, load_tokenizer, resolve
-from burnish.training.predict import logits
+from burnish.training.models import can_answer, load_model, load_tokenizer
+from burnish.training.predict import predictions
+from burnish.training.sources import ModelSource, resolve
 
 
 def hardware(recipe: Recipe) -> Hardware:
@@ -18,16 +22,19 @@ def hardware(recipe: Recipe) -> Hardware:
     return probe(recipe.training)
 
 
-def model_source(recipe: Recipe, context: Context) -> ModelSource:
+def model_source(recipe: Recipe) -> ModelSource:
     """Where the model to start from lies."""
-    return resolve(recipe.model, fetchers=context.fetchers)
+    return resolve(recipe.model, fetchers=fetchers(recipe.tracking.uri))
 
 
-def tokenizer(model_source: ModelSource, task: Task) -> Any:
-    """The model's tokenizer, with the task's text clean-up inside."""
-    return load_tokenizer(model_source, task)
+@only("base")
+def tokenizer(model_source: ModelSource, asked_task: Task, token_cache: Path | None) -> Any:
+    """The model's tokenizer, with the task's text clean-up inside; looks up texts seen before."""
+    tokenizer = load_tokenizer(model_source, asked_task)
+    return tokenizer if token_cache is None else CachedTokenizer(tokenizer, token_cache)
 
 
+@only("base")
 def fitted(
     recipe: Recipe,
     context: Context,
@@ -58,36 +65,35 @@ def base_predictions(
     encoded: dict[str, Encoded],
     judged_split: str,
     hardware: Hardware,
+    tokenizer: Any,
 ) -> list[Prediction] | None:
-    """What the untouched model answers, where it has an output for these very labels."""
-    if not recipe.evaluation.base or not _can_answer(model_source, task):
+    """What the untouched model answers, where it has an output for these very answers."""
+    if not recipe.evaluation.base or not can_answer(model_source, task):
         return None
     model = load_model(model_source, task)
-    part = encoded[judged_split]
-    return task.decode(logits(model, part, task, hardware), part)
+    return predictions(model, encoded[judged_split], task, hardware, tokenizer)
 
 
-def _can_answer(source: ModelSource, task: Task) -> bool:
-    """Whether the model brings a head of its own whose labels are the task's, in their order."""
-    config = read_config(source.folder / "config.json") if not source.base else {}
-    own = config.get("id2label") or {}
-    labels = [own[key] for key in sorted(own, key=int)]
-    heads = [name for name in config.get("architectures") or () if "Classification" in name]
-    return bool(heads) and labels == list(task.head()["id2label"].values())
-
-
-def tuned_predictions(
+def tuned_answers(
     fitted: FitResult,
     encoded: dict[str, Encoded],
     choosing_split: str | None,
     hardware: Hardware,
+    tokenizer: Any,
+) -> TunedAnswers:
+    """The trained model, ready to answer a split when it is asked for."""
+    known = {}
+    if choosing_split and fitted.choose_outputs is not None:
+        known[choosing_split] = fitted.choose_outputs  # the epoch kept was judged on it already
+    return TunedAnswers(
+        fitted=fitted, encoded=encoded, hardware=hardware, tokenizer=tokenizer, known=known
+    )
+
+
+def tuned_predictions(
+    tuned_answers: TunedAnswers, judged_split: str
 ) -> dict[str, list[Prediction]]:
-    """What the trained model answers on each split."""
-    outputs = {choosing_split: fitted.choose_outputs}  # the epoch kept was judged on it already
-    found = {}
-    for name, part in encoded.items():
-        said = outputs.get(name)
-        if said is None:
-            said = logits(fitted.model, part, fitted.task, hardware)
-        found[name] = fitted.task.decode(said, part)
-    return found
+    """What the trained model answers on each split; where it writes, on the judged one alone."""
+    writes = tuned_answers.fitted.task.writing
+    splits = [judged_split] if writes else list(tuned_answers.encoded)
+    return {name: tuned_answers.predictions(name) for name in splits}

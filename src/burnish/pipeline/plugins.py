@@ -1,0 +1,49 @@
+"""Whether everything a recipe names exists and fits its task, found out before any work."""
+
+from difflib import get_close_matches
+
+from burnish.errors import UnknownPluginError
+from burnish.evaluation.baselines.table import baselines_for
+from burnish.evaluation.gates import BASE, BEST_BASELINE
+from burnish.evaluation.metrics.table import METRICS, metrics_for
+from burnish.recipe.recipe import Recipe
+from burnish.records import LabelSpace, TextSpace
+from burnish.tasks.base import TASKS
+from burnish.tracking.table import TRACKERS
+from burnish.training.methods import METHODS
+
+_SOME_LABELS = LabelSpace(names=("one", "other"), multi_label=False)
+
+
+def check_plugins(recipe: Recipe) -> None:
+    """Refuse what the recipe names that does not exist or does not fit the task.
+
+    Done before any work, so that a typo in a baseline does not surface after the training.
+
+    Raises:
+        UnknownPluginError: BN102, nothing is registered under a name.
+        RecipeError: BN101, a baseline or metric is for another kind of task.
+    """
+    TASKS.get(recipe.task.kind)
+    METHODS.get(recipe.method.kind)
+    # The labels are not known yet, but whether there will be any is.
+    answers = TextSpace() if recipe.task.writes else _SOME_LABELS
+    baselines_for(recipe.rivals, answers)
+    for name in recipe.evaluation.metrics:
+        METRICS.get(name)
+    if recipe.task.writes:
+        metrics_for(recipe.evaluation.metrics, answers)
+    for name in recipe.tracking.trackers:
+        TRACKERS.get(name)
+    # Nor may a gate name a rival that would never be scored.
+    scored = {BEST_BASELINE, BASE, *recipe.evaluation.baselines}
+    for number, gate in enumerate(recipe.evaluation.gates):
+        if gate.metric:
+            METRICS.get(gate.metric)
+        if gate.over not in scored:
+            near = get_close_matches(gate.over, scored, n=1)
+            raise UnknownPluginError(
+                f"no system called {gate.over!r} is scored",
+                where=f"recipe key `evaluation.gates.{number}.over`",
+                fix=f"use {near[0]!r}" if near else f"use one of {', '.join(sorted(scored))}",
+            )

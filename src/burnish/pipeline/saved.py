@@ -1,0 +1,93 @@
+"""A run that is saved, opened to be asked again: its recipe, its rows, its model."""
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from burnish.errors import BurnishError, RunFolderError
+from burnish.pipeline.asked import Asked, is_of
+from burnish.pipeline.stage import Parts
+from burnish.recipe.load import load_recipe
+from burnish.runfolder import RunFolder, read_jsonl
+from burnish.training.fit import FitResult, peak_memory_mb
+from burnish.training.hardware import Hardware
+from burnish.training.modelfolder import Answerer
+from burnish.training.sources import ModelSource
+from burnish.training.state import Plan, RunState
+
+_ORDER = ("train", "tune", "validation", "test")
+
+
+def find_run(asked: Asked, run_folder: Path | str | None) -> RunFolder:
+    """Return the run folder that is named, else the newest in `runs/` of the same inputs.
+
+    Raises:
+        RunFolderError: BN601, there is none, or it holds no model.
+    """
+    if run_folder is not None:
+        return _with_model(RunFolder.open(Path(run_folder)))
+    for path in sorted(Path("runs").glob("*/recipe.yaml"), reverse=True):
+        if (path.parent / "model").is_dir() and _is_of(asked, path):
+            return RunFolder(path.parent)
+    raise RunFolderError(
+        "no saved run is named, and none in `runs/` was made with these inputs",
+        where="input `run_folder` of the graph",
+        fix='name a run folder, or make one with {"start": "base"}',
+    )
+
+
+def _with_model(folder: RunFolder) -> RunFolder:
+    if not folder.model.is_dir():
+        raise RunFolderError(
+            "the run has no model yet",
+            where=str(folder.root),
+            fix='ask for `save_best_models` under {"start": "base"}, or use `burnish resume`',
+        )
+    return folder
+
+
+def _is_of(asked: Asked, path: Path) -> bool:
+    try:
+        saved = load_recipe(path)
+    except BurnishError:  # of another version, or not ours
+        return False
+    return is_of(asked, saved)
+
+
+def read_splits(folder: RunFolder) -> Parts:
+    """Return the rows of each split as the run used them.
+
+    Raises:
+        RunFolderError: BN601, the run kept none.
+    """
+    found = {path.stem: pl.read_parquet(path) for path in folder.splits.glob("*.parquet")}
+    if not found:
+        raise RunFolderError(
+            "the run kept no rows",
+            where=str(folder.splits),
+            fix="override the node `splits` with the rows to use",
+        )
+    return {name: found[name] for name in sorted(found, key=_place)}
+
+
+def _place(split: str) -> int:
+    return _ORDER.index(split) if split in _ORDER else len(_ORDER)
+
+
+def open_fitted(folder: RunFolder, source: ModelSource, hardware: Hardware) -> FitResult:
+    """Return a saved model as if it had just been fitted; nothing is trained."""
+    opened = Answerer.open(source, hardware=hardware)
+    history: list[dict[str, Any]] = read_jsonl(folder.history) if folder.history.is_file() else []
+    epochs = [line["epoch"] for line in history if line.get("kind") == "epoch"]
+    return FitResult(
+        model=opened.model,
+        task=opened.task,
+        state=RunState(history=history),
+        plan=Plan(steps=1, steps_per_epoch=1),
+        trainable_parameters=0,
+        total_parameters=sum(one.numel() for one in opened.model.parameters()),
+        kept_epoch=float(epochs[-1]) if epochs else 0.0,
+        choose_outputs=None,
+        peak_memory_mb=peak_memory_mb(hardware.device),
+    )

@@ -1,0 +1,224 @@
+"""Whole runs of models that write, tiny and random: what is judged is what is saved."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+import transformers
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
+
+from burnish.errors import CheckError, ModelTaskError
+from burnish.pipeline.answer import answer_texts, evaluate_file, open_model
+from burnish.pipeline.check import check
+from burnish.pipeline.export import export
+from burnish.pipeline.run import Outcome, run
+from burnish.recipe.recipe import Recipe
+from burnish.runfolder import read_json, read_jsonl, read_predictions
+
+STORE = "sqlite:///burnish.db"
+WORDS = tuple(f"word{at}" for at in range(60))
+SPECIAL = ("[PAD]", "[UNK]", "[START]", "[END]")
+KINDS = ("causal-lm full", "causal-lm lora", "seq2seq full", "seq2seq pair")
+TOKENS = {"vocab_size": 64, "pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 3}
+
+
+def save_model(folder: Path, task: str, kind: str) -> None:
+    """Write a random model with a tokenizer of whole words; a pair starts from one encoder."""
+    torch.manual_seed(3)
+    if task == "causal-lm":
+        config: Any = transformers.LlamaConfig(
+            **TOKENS, hidden_size=32, intermediate_size=64, num_hidden_layers=2,
+            num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=64,
+        )  # fmt: skip
+        model = transformers.AutoModelForCausalLM.from_config(config)
+    elif kind == "pair":
+        config = transformers.BertConfig(
+            vocab_size=64, pad_token_id=0, hidden_size=32, intermediate_size=64,
+            num_hidden_layers=2, num_attention_heads=4, max_position_embeddings=64,
+        )  # fmt: skip
+        model = transformers.BertModel(config)
+    else:
+        config = transformers.T5Config(
+            **TOKENS, d_model=32, d_kv=8, d_ff=64, num_layers=2, num_heads=4,
+            decoder_start_token_id=0,
+        )  # fmt: skip
+        model = transformers.AutoModelForSeq2SeqLM.from_config(config)
+    model.save_pretrained(folder)
+    vocabulary = {name: at for at, name in enumerate(SPECIAL + WORDS)}
+    pad, unknown, start, end = SPECIAL
+    # An encoder's tokenizer has no end mark of its own, but a separator.
+    marks = {"cls_token": start, "sep_token": end} if kind == "pair" else {"eos_token": end}
+    backend = Tokenizer(models.WordLevel(vocabulary, unk_token=unknown))
+    backend.pre_tokenizer = pre_tokenizers.Whitespace()
+    PreTrainedTokenizerFast(
+        tokenizer_object=backend, pad_token=pad, unk_token=unknown, **marks
+    ).save_pretrained(folder)
+
+
+def save_rows(path: Path, count: int = 60, **last: Any) -> Path:
+    """Write rows whose answer is the last two words of the input; `last` replaces keys of one."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for at in range(count):
+        words = rng.choice(WORDS, size=int(rng.integers(3, 9))).tolist()
+        rows.append({"question": " ".join(words), "reply": " ".join(words[-2:]), "talk": at // 2})
+    rows[-1] |= last
+    path.write_text(json.dumps(rows), "utf-8")
+    return path
+
+
+def recipe(folder: Path, kind: str, **changes: Any) -> Recipe:
+    task, method = kind.split()
+    save_model(folder / "base", task, method)
+    asked = {"prompt": "{input}"} if task == "causal-lm" else {}
+    return Recipe.model_validate(
+        {
+            "name": "tiny",
+            "task": {"kind": task, "generation": {"max_new_tokens": 6}} | asked
+            | changes.pop("task", {}),
+            "model": str(folder / "base"),
+            "data": {
+                "from": str(save_rows(folder / "rows.json", **changes.pop("last", {}))),
+                "input": "question", "output": "reply", "group": "talk",
+            },
+            "split": {"validation": 0.2, "test": 0.2},
+            "method": {"kind": "lora" if method == "lora" else "full"},
+            "training": {"epochs": 2, "learning_rate": 1e-2, "batch_size": 8, "threads": 1},
+            "evaluation": {"resamples": 100},
+            "tracking": {"uri": f"sqlite:///{folder}/burnish.db", "system_metrics": False,
+                         "register": "tiny"},
+        }
+        | changes
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def outcome(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, workplace: Path
+) -> Outcome:
+    folder = tmp_path_factory.mktemp(request.param.split()[1])
+    return run(recipe(folder, request.param), out=folder / "run")
+
+
+def test_every_system_is_judged_on_the_same_rows(outcome: Outcome) -> None:
+    scores = read_json(outcome.folder.scores)
+    systems = {one["system"] for one in scores}
+
+    assert systems >= {"tuned", "majority", "retrieval"}
+    # Half of a warm-started pair is new, so there is no base that could answer.
+    assert ("base" in systems) == (outcome.folder.root.parent.name[:4] != "pair")
+    assert len({one["n"] for one in scores if one["split"] == "test"}) == 1
+    assert {one["metric"] for one in scores if one["system"] == "tuned"} >= {
+        "rouge1", "rouge2", "rougeL", "rougeLsum", "bleu", "chrf", "exact_match", "loss",
+        "perplexity",
+    }  # fmt: skip
+    assert outcome.verdict["metric"] == "rougeL"
+    assert outcome.folder.report.stat().st_size > 10_000
+
+
+def test_the_ledger_balances_and_the_curve_tells_loss_and_perplexity(outcome: Outcome) -> None:
+    entries = read_json(outcome.folder.ledger)["entries"]
+    for entry in entries:
+        gone = sum(entry["dropped"].values()) + sum(entry["moved"].values())
+        assert entry["rows_in"] == entry["kept"] + gone
+    epochs = [one for one in read_jsonl(outcome.folder.history) if one["kind"] == "epoch"]
+
+    assert len(epochs) == 2
+    assert {"train/loss", "validation/loss", "validation/perplexity"} <= set(epochs[-1]["metrics"])
+    assert epochs[-1]["metrics"]["train/loss"] < epochs[0]["metrics"]["train/loss"]
+
+
+def test_the_saved_model_writes_what_was_judged(outcome: Outcome) -> None:
+    said = read_predictions(outcome.folder.predictions("tuned", "test"))
+    rows = {one["id"]: one["text"] for one in _test_rows(outcome)}
+    texts = [rows[one.example_id] for one in said]
+
+    for place in (str(outcome.folder.root), "models:/tiny/1"):
+        store = f"sqlite:///{outcome.folder.root.parent}/burnish.db"
+        answers = answer_texts(open_model(place, tracking_uri=store), texts)
+        assert [one.answer for one in answers] == [one.answer for one in said]
+
+
+def test_a_labelled_file_is_scored(outcome: Outcome, tmp_path: Path) -> None:
+    model = open_model(str(outcome.folder.root), tracking_uri=STORE)
+
+    scores, told = evaluate_file(
+        model, save_rows(tmp_path / "new.json", 12, reply=None), text_column=None,
+        label_column=None, out=tmp_path / "out",
+    )  # fmt: skip
+
+    assert told == "12 rows in = 11 answered + 1 without a text or a label"
+    assert {one.metric for one in scores} >= {"rougeL", "exact_match", "loss"}
+    assert len(read_predictions(tmp_path / "out" / "predictions" / "tuned.new.jsonl")) == 11
+
+
+@pytest.mark.filterwarnings("ignore")  # transformers' pipeline warns of its own defaults
+def test_the_merged_model_writes_the_same_and_others_open_it(
+    outcome: Outcome, tmp_path: Path
+) -> None:
+    place, parity = export(outcome.folder.root, "merged", tmp_path / "merged")
+    said = read_predictions(outcome.folder.predictions("tuned", "test"))
+    rows = {one["id"]: one["text"] for one in _test_rows(outcome)}
+
+    assert parity.holds
+    assert parity.equal_answers == parity.rows == len(said)
+    if read_json(place / "config.json")["model_type"] == "llama":
+        pipe = transformers.pipeline("text-generation", model=str(place))
+        made = [
+            pipe(rows[one.example_id], max_new_tokens=6, do_sample=False, return_full_text=False)
+            for one in said
+        ]
+        assert [one[0]["generated_text"].strip() for one in made] == [p.answer[0] for p in said]
+
+
+def _test_rows(outcome: Outcome) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = pl.read_parquet(outcome.folder.splits / "test.parquet").to_dicts()
+    return found
+
+
+Case = Callable[[Path], Recipe]
+LONG = {"reply": " ".join(WORDS[:30])}
+
+
+def test_an_answer_too_long_is_an_error_with_its_row(tmp_path: Path, workplace: Path) -> None:
+    asked = recipe(tmp_path, KINDS[0], task={"max_output_length": 8}, last=LONG | {"talk": 1})
+
+    found = check(asked)
+
+    assert isinstance(found.error, CheckError)
+    assert "1 train row(s) have an answer of more than 8 tokens" in str(found.error)
+    assert "rows.json row 60" in str(found.error)
+
+
+@pytest.mark.parametrize("action", ["drop", "cut"])
+def test_an_answer_too_long_is_dropped_or_cut_and_counted(
+    action: str, tmp_path: Path, workplace: Path
+) -> None:
+    asked = recipe(
+        tmp_path, KINDS[0], task={"max_output_length": 8, "long_answers": action},
+        last=LONG | {"talk": 1},
+    )  # fmt: skip
+
+    found = check(asked)
+    kept = {(one.stage, one.split): one for one in found.entries}
+
+    assert found.error is None
+    assert [one.code for one in found.findings if one.code == "long-answer"] == ["long-answer"]
+    if action == "drop":
+        assert kept["length", "train"].dropped == {"long-answer": 1}
+    else:
+        assert kept["encode", "train"].rows_cut == 1
+        assert kept["encode", "train"].tokens_lost == 31 - 8
+
+
+def test_rows_longer_than_the_model_takes_are_refused(tmp_path: Path, workplace: Path) -> None:
+    asked = recipe(tmp_path, KINDS[0], task={"generation": {"max_new_tokens": 60}})
+
+    with pytest.raises(ModelTaskError, match="takes, which is 64"):
+        check(asked)
