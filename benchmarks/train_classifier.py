@@ -11,19 +11,24 @@ tcmalloc, where installed, is preloaded under every contestant with `--allocator
 """
 
 import argparse
-import ctypes.util
 import json
-import os
-import platform
-import resource
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from contest import (
+    command_line,
+    contestant,
+    in_turn,
+    machine,
+    main,
+    peak_mb,
+    ratio,
+    trainer_clock,
+)
+
+SPEED = "samples_per_s"
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 RATE = 1e-4
 MAX_LENGTH = 512
@@ -57,7 +62,7 @@ def model_folder(encoder: str, folder: Path) -> str:
     import torch
     from transformers import AutoTokenizer, DistilBertConfig, DistilBertForSequenceClassification
 
-    from burnish.training.models import resolve
+    from burnish.training.sources import resolve
 
     torch.manual_seed(0)
     config = DistilBertConfig(vocab_size=30522, num_labels=2)
@@ -69,7 +74,6 @@ def model_folder(encoder: str, folder: Path) -> str:
 def peer(spec: dict[str, Any]) -> dict[str, Any]:
     """Train with Hugging Face's Trainer and return its figures."""
     import torch
-    from torch.utils.data import Dataset
     from transformers import (
         AutoModelForSequenceClassification,
         AutoTokenizer,
@@ -78,28 +82,20 @@ def peer(spec: dict[str, Any]) -> dict[str, Any]:
         TrainingArguments,
     )
 
-    from burnish.training.models import resolve
+    from burnish.training.sources import resolve
 
     torch.set_num_threads(spec["threads"])
     source = resolve(spec["model"]).folder
     tokenizer = AutoTokenizer.from_pretrained(source)
     train, held_out = rows(spec["data"], spec["rows"])
 
-    class Rows(Dataset):  # type: ignore[type-arg]
-        def __init__(self, given: list[dict[str, Any]]) -> None:
-            encoded = tokenizer([r["text"] for r in given], truncation=True, max_length=MAX_LENGTH)[
-                "input_ids"
-            ]
-            self.items = [
-                {"input_ids": ids, "attention_mask": [1] * len(ids), "labels": r["label"]}
-                for ids, r in zip(encoded, given, strict=True)
-            ]
-
-        def __len__(self) -> int:
-            return len(self.items)
-
-        def __getitem__(self, index: int) -> dict[str, Any]:
-            return self.items[index]
+    def encoded(part: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        texts = [r["text"] for r in part]
+        found = tokenizer(texts, truncation=True, max_length=MAX_LENGTH)["input_ids"]
+        return [
+            {"input_ids": ids, "attention_mask": [1] * len(ids), "labels": r["label"]}
+            for ids, r in zip(found, part, strict=True)
+        ]
 
     torch.manual_seed(0)
     model = AutoModelForSequenceClassification.from_pretrained(source, num_labels=2)
@@ -118,20 +114,19 @@ def peer(spec: dict[str, Any]) -> dict[str, Any]:
         disable_tqdm=True,
         seed=0,
     )
-    training_rows = Rows(train)
+    training_rows, clock = encoded(train), trainer_clock()
     trainer = Trainer(
         model,
         arguments,
         train_dataset=training_rows,
         data_collator=DataCollatorWithPadding(tokenizer),
+        callbacks=[clock],
     )
-    start = time.perf_counter()
     trainer.train()
-    seconds = time.perf_counter() - start
     peak = peak_mb()
-    answers = trainer.predict(Rows(held_out)).predictions.argmax(1)
-    tokens = sum(len(item["input_ids"]) for item in training_rows.items)
-    return figures(seconds, peak, spec, len(train), tokens) | {
+    answers = trainer.predict(encoded(held_out)).predictions.argmax(1)
+    tokens = sum(len(item["input_ids"]) for item in training_rows)
+    return figures(clock.seconds, peak, spec, len(train), tokens) | {
         "quality": accuracy(answers.tolist(), held_out)
     }
 
@@ -146,8 +141,9 @@ def ours(spec: dict[str, Any]) -> dict[str, Any]:
     from burnish.tracking.base import MemoryTracker
     from burnish.training.fit import fit
     from burnish.training.hardware import probe
-    from burnish.training.models import load_tokenizer, resolve
-    from burnish.training.predict import logits
+    from burnish.training.models import load_tokenizer
+    from burnish.training.predict import raw_outputs
+    from burnish.training.sources import resolve
 
     recipe = Recipe.model_validate_json(
         json.dumps(
@@ -194,9 +190,9 @@ def ours(spec: dict[str, Any]) -> dict[str, Any]:
     )
     seconds = time.perf_counter() - start
     peak = peak_mb()
-    answers = task.decode(logits(fitted.model, held_out, fitted.task, hardware), held_out)
+    answers = task.decode(raw_outputs(fitted.model, held_out, fitted.task, hardware), held_out)
     right = [p.answer == p.reference for p in answers]
-    tokens = len(train.tokens)
+    tokens = len(train.inputs.tokens)
     return figures(fitted.seconds, peak, spec, len(train), tokens) | {
         "quality": sum(right) / len(right),
         "seconds_with_loading": round(seconds, 2),
@@ -216,40 +212,10 @@ def figures(
     """Return speed, useful FLOP/s and peak memory of one contestant."""
     flops = 6 * spec["weights"] * tokens * spec["epochs"]
     return {
-        "samples_per_s": round(count * spec["epochs"] / seconds, 2),
+        SPEED: round(count * spec["epochs"] / seconds, 2),
         "useful_gflops": round(flops / seconds / 1e9, 1),
         "peak_mb": round(peak),
     }
-
-
-def peak_mb() -> float:
-    """Return the largest resident size of this process so far, in MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-def contestant(spec: dict[str, Any], allocator: str) -> dict[str, Any]:
-    """Run one contestant in a fresh process."""
-    environment = os.environ | {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
-    if allocator == "tcmalloc":
-        library = ctypes.util.find_library("tcmalloc_minimal") or ctypes.util.find_library(
-            "tcmalloc"
-        )
-        assert library, "install tcmalloc first (Debian: libtcmalloc-minimal4)"
-        environment["LD_PRELOAD"] = library
-    done = subprocess.run(
-        [sys.executable, __file__, "--one", json.dumps(spec)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return dict(json.loads(done.stdout.strip().splitlines()[-1]))
-
-
-def median(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Return the round of middle speed."""
-    return sorted(results, key=lambda one: one["samples_per_s"])[len(results) // 2]
 
 
 def peak_gflops(threads: int) -> dict[str, float]:
@@ -274,77 +240,61 @@ def peak_gflops(threads: int) -> dict[str, float]:
     return best
 
 
-def main() -> None:
-    """Run all contestants and print one JSON line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def options() -> argparse.ArgumentParser:
+    """Return the command line."""
+    parser = command_line(__doc__)
     parser.add_argument("--encoder", choices=["minilm", "66m"], default="minilm")
     parser.add_argument("--data", default="starter", help="starter, or a folder with train.jsonl")
     parser.add_argument("--rows", type=int, default=512)
     parser.add_argument("--epochs", type=int, default=2)
-    parser.add_argument("--allocator", choices=["system", "tcmalloc"], default="system")
-    parser.add_argument("--rounds", type=int, default=3, help="how often each one trains")
-    parser.add_argument("--one", help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    if given.one:
-        spec = json.loads(given.one)
-        print(json.dumps(peer(spec) if spec["who"] == "peer" else ours(spec)))
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        print(json.dumps(race(given, Path(folder))))
+    return parser
 
 
 def race(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Return every contestant's figures and the ratios between them."""
-    from burnish.pipeline.manifest import git_commit
     from burnish.training.hardware import cores, processor_flags
 
     threads, has_bf16 = cores(), "avx512_bf16" in processor_flags()
-    weights = 10_646_784 if given.encoder == "minilm" else 42_527_232  # linear layers only
     spec = {
         "model": model_folder(given.encoder, folder),
         "data": given.data,
         "rows": given.rows,
         "epochs": given.epochs,
         "threads": threads,
-        "weights": weights,
+        # Linear layers only.
+        "weights": 10_646_784 if given.encoder == "minilm" else 42_527_232,
     }
     usual_spec = spec | {"who": "peer", "batch": 8, "bf16": False, "group": False}
     best_spec = usual_spec | {"bf16": has_bf16, "group": True}
     tried = {
-        batch: contestant(best_spec | {"batch": batch}, given.allocator) for batch in (8, 16, 32)
+        batch: contestant(best_spec | {"batch": batch}, given.allocator)[SPEED]
+        for batch in (8, 16, 32)
     }
-    best_batch = max(tried, key=lambda batch: tried[batch]["samples_per_s"])
+    best_batch = max(tried, key=lambda batch: tried[batch])
     own_spec = spec | {"who": "burnish", "batch": best_batch}
-    # In turn, so that whatever else the machine does falls on all of them.
-    rounds = [
-        [
-            contestant(one, given.allocator)
-            for one in (usual_spec, best_spec | {"batch": best_batch}, own_spec)
-        ]
-        for _ in range(given.rounds)
-    ]
-    usual, best, own = (median(results) for results in zip(*rounds, strict=True))
+    usual, best, own = in_turn(
+        [usual_spec, best_spec | {"batch": best_batch}, own_spec],
+        rounds=given.rounds,
+        allocator=given.allocator,
+        by=SPEED,
+    )
     peak = peak_gflops(threads)
     return {
         "benchmark": "train_classifier",
-        "commit": git_commit(),
         "encoder": given.encoder,
         "rows": given.rows,
         "epochs": given.epochs,
-        "rounds": given.rounds,
-        "allocator": given.allocator,
-        "processor": platform.processor() or platform.machine(),
-        "threads": threads,
+        **machine(given, threads),
         "bf16": has_bf16,
         "peer_usual": usual,
         "peer_best": best | {"batch": best_batch},
         "burnish": own,
-        "ratio_usual": round(own["samples_per_s"] / usual["samples_per_s"], 2),
-        "ratio_best": round(own["samples_per_s"] / best["samples_per_s"], 2),
+        "ratio_usual": ratio(own, usual, SPEED),
+        "ratio_best": ratio(own, best, SPEED),
         "peak_gflops": peak,
         "useful_share_of_peak": round(own["useful_gflops"] / max(peak.values()), 3),
     }
 
 
 if __name__ == "__main__":
-    main()
+    main(options(), one=lambda spec: peer(spec) if spec["who"] == "peer" else ours(spec), race=race)

@@ -48,8 +48,7 @@ class Case:
 
     @property
     def outputs(self) -> np.ndarray[Any, np.dtype[np.float32]]:
-        made = np.random.default_rng(0).random((3, self.task.width), np.float32) + 1
-        return made
+        return np.random.default_rng(0).random((3, self.task.width), np.float32) + 1
 
 
 @pytest.fixture(params=TASKS.names())

@@ -203,3 +203,26 @@ def test_an_adapter_finds_its_base(
     assert source.base is not None
     assert source.base.folder == base.folder
     assert type(load_model(source, task)) is type(load_model(base, task))
+
+
+def test_an_adapter_trained_over_an_adapted_model_stands_on_that_model(
+    tmp_path: Path, save_tiny_model: Saver, task: ClassificationTask
+) -> None:
+    from burnish.recipe.training import LoraMethod
+    from burnish.training.methods import lora
+
+    place = str(save_tiny_model(tmp_path / "base"))
+    text = {"input_ids": torch.tensor([[2, 9, 8, 3]])}
+    for number in (1, 2):
+        torch.manual_seed(number)
+        model = lora.prepare(load_model(resolve(place), task), LoraMethod(rank=2)).eval()
+        for name, weight in model.named_parameters():
+            if "lora_B" in name:
+                torch.nn.init.normal_(weight, std=0.3)
+        expected = model(**text).logits
+        place = str(tmp_path / f"adapter{number}")
+        lora.save_adapter(model, Path(place))
+
+    found = load_model(resolve(place), task)(**text).logits
+
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)

@@ -15,6 +15,7 @@ from burnish.training.hardware import Hardware
 from burnish.training.modelfolder import Answerer
 from burnish.training.sources import ModelSource
 from burnish.training.state import Plan, RunState
+from burnish.training.weights import weight_count
 
 _ORDER = ("train", "tune", "validation", "test")
 
@@ -86,7 +87,7 @@ def open_fitted(folder: RunFolder, source: ModelSource, hardware: Hardware) -> F
         state=RunState(history=history),
         plan=Plan(steps=1, steps_per_epoch=1),
         trainable_parameters=0,
-        total_parameters=sum(one.numel() for one in opened.model.parameters()),
+        total_parameters=weight_count(opened.model),
         kept_epoch=float(epochs[-1]) if epochs else 0.0,
         choose_outputs=None,
         peak_memory_mb=peak_memory_mb(hardware.device),

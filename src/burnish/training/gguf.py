@@ -44,7 +44,7 @@ def unpacked(file: Path, *, digest: str) -> Path:
 
 
 def cache_folder() -> Path:
-    """Return where unpacked models and tokens are kept: $XDG_CACHE_HOME/burnish, or ~/.cache/burnish.
+    """Return $XDG_CACHE_HOME/burnish or ~/.cache/burnish: unpacked models, and tokens.
 
     Made where it is not there, for its owner alone: tokens are texts in another form.
     """

@@ -152,17 +152,18 @@ def load_model(source: ModelSource, task: Task, *, dropout: float | None = None)
         ModelFormatError: BN303, the weights do not fit the configuration.
         ModelTaskError: BN304, the architecture has no such head.
     """
-    base = source.base or source
-    changes = dict(task.head()) | _dropout_changes(base, dropout)
-    model = _open(base, task.family, ignore_mismatched_sizes=True, **changes)
     if source.base is None:
-        return model
-    return METHODS.get("lora").merge(open_adapter(model, source.folder))
+        changes = dict(task.head()) | _dropout_changes(source, dropout)
+        return _open(source, task.family, ignore_mismatched_sizes=True, **changes)
+    base = load_model(source.base, task, dropout=dropout)
+    model = METHODS.get("lora").merge(open_adapter(base, source.folder))
+    _name(model, source)  # an adapter trained over this one stands on it, not on its base
+    return model
 
 
 def load_body(source: ModelSource) -> Any:
     """Return the model without a head, in eval mode, for embeddings."""
-    return _open(source.base or source, "body")
+    return load_body(source.base) if source.base else _open(source, "body")
 
 
 def can_answer(source: ModelSource, task: Task) -> bool:
@@ -221,9 +222,13 @@ def _open(source: ModelSource, family: str, **changes: Any) -> Any:
             dtype="float32",
             **changes,
         )
-    # Saved with an adapter, so that others find the base again.
-    model.config._name_or_path = model.name_or_path = source.reference
+    _name(model, source)
     return model.eval()
+
+
+def _name(model: Any, source: ModelSource) -> None:
+    """Note where a model is from, which is saved with an adapter so that its base is found."""
+    model.config._name_or_path = model.name_or_path = source.reference
 
 
 def _config(source: ModelSource) -> Any:

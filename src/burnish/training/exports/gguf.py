@@ -210,12 +210,12 @@ def _add_tensor(writer: Any, name: str, values: NDArray[np.float32], kind: str) 
     if values.ndim == 1:
         writer.add_tensor(name, np.ascontiguousarray(values))
         return
-    if np.abs(values).max() > _F16_MAX and kind == "F16":
-        raise _refused(f"{name} holds numbers over {_F16_MAX:g}, the largest that f16 can tell")
     if kind == "Q8_0" and values.shape[-1] % _BLOCK == 0:
         quantised = _gguf().GGMLQuantizationType.Q8_0
         writer.add_tensor(name, _gguf().quantize(values, quantised), raw_dtype=quantised)
         return
+    if np.abs(values).max() > _F16_MAX:
+        raise _refused(f"{name} holds numbers over {_F16_MAX:g}, the largest that f16 can tell")
     writer.add_tensor(name, values.astype(np.float16))
 
 
@@ -251,4 +251,4 @@ def _refused(what: str) -> ModelTaskError:
 # reference differs by 0.003 nats a token, in q8_0 31 % and 0.05. A file with a fault in it writes
 # hardly an answer alike and is off by whole nats.
 F16 = Export(partial(write, kind="F16"), open_written, Bounds(difference=0.03, equal=0.9))
-Q8_0 = Export(partial(write, kind="Q8_0"), open_written, Bounds(difference=0.5, equal=0.3))
+Q8_0 = Export(partial(write, kind="Q8_0"), open_written, Bounds(difference=0.2, equal=0.4))

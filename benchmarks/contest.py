@@ -1,0 +1,123 @@
+"""Run contestants beside each other: each in a fresh process, in turn; the middle round counts.
+
+A process of its own gives each one its own peak memory and allocator. Taking turns lets
+whatever else the machine does fall on all of them. What every benchmark with a peer shares is
+here: its command line, its processes, and the facts of the machine.
+"""
+
+import argparse
+import ctypes.util
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+Figures = dict[str, Any]
+Spec = dict[str, Any]
+
+
+def command_line(docstring: str) -> argparse.ArgumentParser:
+    """Return a parser with the options that all have; the first line of the docstring is help."""
+    parser = argparse.ArgumentParser(description=docstring.splitlines()[0])
+    parser.add_argument("--allocator", choices=["system", "tcmalloc"], default="system")
+    parser.add_argument("--rounds", type=int, default=3, help="how often each one runs")
+    parser.add_argument("--one", help=argparse.SUPPRESS)
+    return parser
+
+
+def main(
+    parser: argparse.ArgumentParser,
+    *,
+    one: Callable[[Spec], Figures],
+    race: Callable[[argparse.Namespace, Path], Figures],
+) -> None:
+    """Be one contestant, if asked to, or run them all; print one JSON line.
+
+    Args:
+        parser: from `command_line`, with the benchmark's own options.
+        one: runs the contestant that a spec tells of, in this process.
+        race: runs all of them by `contestant` and `in_turn`; is given an empty folder.
+    """
+    given = parser.parse_args()
+    if given.one:
+        print(json.dumps(one(json.loads(given.one))))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        print(json.dumps(race(given, Path(folder))))
+
+
+def contestant(spec: Spec, allocator: str) -> Figures:
+    """Run one contestant of the present benchmark in a fresh process."""
+    environment = os.environ | {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+    if allocator == "tcmalloc":
+        library = ctypes.util.find_library("tcmalloc_minimal") or ctypes.util.find_library(
+            "tcmalloc"
+        )
+        assert library, "install tcmalloc first (Debian: libtcmalloc-minimal4)"
+        environment["LD_PRELOAD"] = library
+    done = subprocess.run(
+        [sys.executable, sys.argv[0], "--one", json.dumps(spec)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return dict(json.loads(done.stdout.strip().splitlines()[-1]))
+
+
+def in_turn(specs: Sequence[Spec], *, rounds: int, allocator: str, by: str) -> list[Figures]:
+    """Return the figures of each contestant in its round of middle speed; `by` names the speed."""
+    every = [[contestant(spec, allocator) for spec in specs] for _ in range(rounds)]
+    return [median(results, by) for results in zip(*every, strict=True)]
+
+
+def median(results: Sequence[Figures], by: str) -> Figures:
+    """Return the result that is in the middle by one of its figures."""
+    return sorted(results, key=lambda one: one[by])[len(results) // 2]
+
+
+def ratio(figures: Figures, other: Figures, name: str) -> float:
+    """Return how many times the other's figure the first one is."""
+    return round(figures[name] / other[name], 2)
+
+
+def peak_mb() -> float:
+    """Return the largest resident size of this process so far, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def machine(given: argparse.Namespace, threads: int) -> Figures:
+    """Return what a result must be read with: commit, processor, threads, allocator, rounds."""
+    from burnish.pipeline.manifest import git_commit
+
+    return {
+        "commit": git_commit(),
+        "rounds": given.rounds,
+        "allocator": given.allocator,
+        "processor": platform.processor() or platform.machine(),
+        "threads": threads,
+    }
+
+
+def trainer_clock() -> Any:
+    """Return a callback for Trainer whose `seconds` are of training alone, as Burnish counts."""
+    from transformers import TrainerCallback
+
+    class Clock(TrainerCallback):  # type: ignore[misc]
+        seconds = 0.0
+
+        def on_train_begin(self, *_: Any, **__: Any) -> None:
+            self._start = time.perf_counter()
+
+        def on_train_end(self, *_: Any, **__: Any) -> None:
+            self.seconds = time.perf_counter() - self._start
+
+    return Clock()

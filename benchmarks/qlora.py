@@ -1,0 +1,192 @@
+"""QLoRA beside LoRA on a processor: memory of the weights, time of a step, and the loss reached.
+
+Both train the same model on the same rows in the same order, each in a process of its own, in
+turn. Prints one JSON line: MB of frozen and trained weights, and their ratio to LoRA with its
+frozen weights in bf16; the median over the steps of the ratio of their times; the loss a token
+of the last steps and on held-out rows. The ratios of time compare runs of one precision, the
+one that is fast on this machine unless `--precision` says otherwise.
+
+Run: `python benchmarks/qlora.py --data ../shared/data/dialogue --steps 200`. Without `--data`
+the rows are sums, which show time and memory as well but say nothing of language.
+"""
+
+import argparse
+import json
+import os
+import platform
+import random
+import subprocess
+import sys
+from pathlib import Path
+from statistics import fmean, median
+from typing import Any
+
+MODEL = "HuggingFaceTB/SmolLM2-135M-Instruct"
+TAIL = 20  # last steps whose mean loss is told
+HELD_OUT = 100  # rows
+
+
+def rows(data: str | None, count: int) -> list[dict[str, Any]]:
+    """Return `count` rows, each an input and its answer, in an order that never changes."""
+    drawn = random.Random(0)
+    if data is None:
+        pairs = [(drawn.randrange(1000), drawn.randrange(1000)) for _ in range(count)]
+        found = [(f"What is {a} + {b}?", f"It is {a + b}.") for a, b in pairs]
+    else:
+        told = json.loads((Path(data) / "train.json").read_text("utf-8"))
+        found = [(one["question"], one["reply"]) for one in told if one["reply"].strip()]
+        drawn.shuffle(found)
+    assert len(found) >= count, f"{len(found)} rows, {count} wanted: fewer steps or rows a step"
+    return [{"id": str(at), "text": text, "labels": [answer]}
+            for at, (text, answer) in enumerate(found[:count])]  # fmt: skip
+
+
+def contestant(spec: dict[str, Any]) -> dict[str, Any]:
+    """Train with one method and return its figures."""
+    import polars as pl
+    import torch
+
+    from burnish.recipe.recipe import Recipe
+    from burnish.records import TextSpace
+    from burnish.tasks.base import TASKS
+    from burnish.tracking.base import MemoryTracker
+    from burnish.training.fit import fit
+    from burnish.training.hardware import probe
+    from burnish.training.models import load_tokenizer
+    from burnish.training.predict import raw_outputs
+    from burnish.training.sources import resolve
+    from burnish.training.weights import weight_mb
+
+    recipe = Recipe.model_validate(recipe_values(spec))
+    task = TASKS.get("causal-lm").from_recipe(recipe.task, TextSpace())
+    source, hardware = resolve(MODEL), probe(recipe.training)
+    tokenizer = load_tokenizer(source, task)
+    every = rows(spec["data"], spec["steps"] * spec["batch"] + HELD_OUT)
+    held_out, train = (
+        task.encode(pl.DataFrame(part), tokenizer) for part in (every[:HELD_OUT], every[HELD_OUT:])
+    )
+    result = fit(recipe, task, source, train, None, hardware=hardware, tracker=MemoryTracker(),
+                 checkpoints=None)  # fmt: skip
+    steps = [line["metrics"] for line in result.history if line["kind"] == "step"]
+    cost = result.cost()
+    summed = raw_outputs(result.model, held_out, result.task, hardware).sum(axis=0)
+    for weight in result.model.parameters():  # what is frozen as others hold it
+        if not weight.requires_grad:
+            weight.data = weight.data.to(torch.bfloat16)
+    return {
+        "frozen_mb": cost["frozen_weights_mb"],
+        "trained_mb": cost["trained_weights_mb"],
+        "bf16_mb": round(sum(weight_mb(result.model)), 1),
+        "peak_mb": cost["peak_memory_mb"],
+        "precision": hardware.precision,
+        "trainable": result.trainable_parameters,
+        "losses": [one["train/loss"] for one in steps],
+        "rates": [one["tokens_per_second"] for one in steps],
+        "held_out_loss": float(summed[0] / summed[1]),
+    }
+
+
+def recipe_values(spec: dict[str, Any]) -> dict[str, Any]:
+    """Return the recipe of one contestant."""
+    return {
+        "task": {"kind": "causal-lm", "max_input_length": 256, "max_output_length": 256},
+        "model": MODEL,
+        "data": {"from": "-"},
+        "method": {"kind": spec["method"], "rank": spec["rank"], "alpha": 2 * spec["rank"]},
+        "training": {
+            "epochs": 1,
+            "batch_size": spec["batch"],
+            "learning_rate": 1e-3,
+            "precision": spec["precision"],
+            "keep": "last",
+            "seed": spec["seed"],
+        },
+        "tracking": {"every_steps": 1},
+    }
+
+
+def run(spec: dict[str, Any]) -> dict[str, Any]:
+    """Run one contestant in a fresh process."""
+    environment = os.environ | {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+    done = subprocess.run(
+        [sys.executable, __file__, "--one", json.dumps(spec)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return dict(json.loads(done.stdout.strip().splitlines()[-1]))
+
+
+def told(one: dict[str, Any]) -> dict[str, Any]:
+    """Return the figures of a contestant without its curves."""
+    tail = one["losses"][-TAIL:]
+    return {name: one[name] for name in ("frozen_mb", "trained_mb", "peak_mb", "trainable")} | {
+        "loss_first": round(one["losses"][0], 4),
+        "loss_last": round(fmean(tail), 4),
+        "loss_held_out": round(one["held_out_loss"], 4),
+        "tokens_per_s": round(median(one["rates"]), 1),
+    }
+
+
+def race(given: argparse.Namespace) -> dict[str, Any]:
+    """Return both contestants' figures and the ratios between them."""
+    from burnish.pipeline.manifest import git_commit
+
+    spec = {
+        "data": given.data,
+        "steps": given.steps,
+        "batch": given.batch,
+        "rank": given.rank,
+        "precision": given.precision,
+        "seed": given.seed,
+    }
+    # In turn, so that whatever else the machine does falls on both.
+    rounds = [
+        [run(spec | {"method": method}) for method in ("lora", "qlora")]
+        for _ in range(given.rounds)
+    ]
+    times = [
+        whole / packed
+        for lora, qlora in rounds
+        for whole, packed in zip(lora["rates"][1:], qlora["rates"][1:], strict=True)
+    ]
+    lora, qlora = rounds[-1]
+    losses = told(lora), told(qlora)
+    return {
+        "benchmark": "qlora",
+        "commit": git_commit(),
+        "model": MODEL,
+        "steps": given.steps,
+        "batch": given.batch,
+        "rank": given.rank,
+        "rounds": given.rounds,
+        "processor": platform.processor() or platform.machine(),
+        "precision": qlora["precision"],
+        "lora": losses[0] | {"weights_mb_in_bf16": lora["bf16_mb"]},
+        "qlora": losses[1],
+        "ratio_weights": round((qlora["frozen_mb"] + qlora["trained_mb"]) / lora["bf16_mb"], 3),
+        "ratio_step_time": round(median(times), 3),
+        "ratio_loss": round(losses[1]["loss_last"] / losses[0]["loss_last"], 3),
+        "ratio_loss_held_out": round(qlora["held_out_loss"] / lora["held_out_loss"], 3),
+    }
+
+
+def main() -> None:
+    """Run both contestants and print one JSON line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", help="folder with train.json: question and reply a row")
+    parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--batch", type=int, default=8, help="rows a step")
+    parser.add_argument("--rank", type=int, default=8)
+    parser.add_argument("--precision", choices=["auto", "fp32", "bf16"], default="auto")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--rounds", type=int, default=1, help="how often each one trains")
+    parser.add_argument("--one", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    print(json.dumps(contestant(json.loads(given.one)) if given.one else race(given)))
+
+
+if __name__ == "__main__":
+    main()
