@@ -43,6 +43,9 @@ slow: setup  ## long runs of the suite
 
 bench: setup  ## speed beside the peers, one JSON line each
 	$(BIN)/python benchmarks/train_classifier.py
+	$(BIN)/python benchmarks/train_generator.py --task causal --rows 64 --rounds 1
+	$(BIN)/python benchmarks/train_generator.py --task seq2seq --rows 32 --rounds 1
+	$(BIN)/python benchmarks/generate.py --rows 40 --rounds 1
 
 torture: setup  ## kill and fuzz runs: SEED and COUNT can be set
 	BURNISH_TORTURE_SEED=$(SEED) BURNISH_TORTURE_COUNT=$(COUNT) $(BIN)/pytest -m torture

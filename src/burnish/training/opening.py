@@ -52,7 +52,7 @@ decoder = onnxruntime.InferenceSession("path/to/this/folder/decoder.onnx")
 asked = dict(tokenizer(INPUT, return_tensors="np", return_token_type_ids=False))
 cross, = encoder.run(["cross"], asked)
 past, token, written = cross[:, :, :, :0], config.decoder_start_token_id, []
-while token != tokenizer.eos_token_id and len(written) < LONGEST:
+while len(written) < LONGEST and (not written or token != tokenizer.eos_token_id):
     told = {"input_ids": np.array([[token]]), "attention_mask": asked["attention_mask"]}
     logits, fresh = decoder.run(["logits", "fresh"], told | {"cross": cross, "past": past})
     past, token = np.concatenate([past, fresh], axis=3), int(logits[0, -1].argmax())

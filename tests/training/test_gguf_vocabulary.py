@@ -1,0 +1,100 @@
+"""A vocabulary is written for llama.cpp only where llama.cpp makes the same tokens of a text."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from tokenizers.processors import TemplateProcessing
+from transformers import PreTrainedTokenizerFast
+
+from burnish.errors import ModelTaskError
+from burnish.training.exports.gguf_vocabulary import read_vocabulary
+
+PAD, START, END = "<pad>", "<s>", "</s>"
+
+
+def byte_level(pre: Any = None, **model: Any) -> PreTrainedTokenizerFast:
+    """Return a byte-level BPE of a few merges, as GPT-2's is."""
+    backend = Tokenizer(models.BPE(**model))
+    backend.pre_tokenizer = pre or pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=300,
+        special_tokens=[PAD, START, END],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    backend.train_from_iterator(["the cat sat on the mat"] * 3, trainer)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=backend, pad_token=PAD, bos_token=START, eos_token=END
+    )
+
+
+GPT2 = pre_tokenizers.ByteLevel(add_prefix_space=False)
+BARE = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+SPLIT = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}@| ?[^\s\p{L}\p{N}]+[\r\n]*"
+    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+
+
+def cut_by(numbers: str) -> Any:
+    pattern = Regex(SPLIT.replace("@", numbers))
+    return pre_tokenizers.Sequence([pre_tokenizers.Split(pattern, behavior="isolated"), BARE])
+
+
+@pytest.mark.parametrize(
+    ("pre", "whole_words", "name"),
+    [
+        (GPT2, False, "gpt-2"),
+        (pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=True), GPT2]), False,
+         "smollm"),
+        (cut_by(""), False, "qwen2"),
+        (cut_by("{1,3}"), True, "llama-bpe"),
+    ],
+)  # fmt: skip
+def test_llama_cpps_name_for_how_texts_are_cut_is_found(
+    pre: Any, whole_words: bool, name: str
+) -> None:
+    found = read_vocabulary(byte_level(pre, ignore_merges=whole_words), 300)
+
+    assert found.pre == name
+
+
+def test_marks_that_the_tokenizer_puts_around_a_text_are_told() -> None:
+    tokenizer = byte_level()
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+        single="<s> $A </s>", special_tokens=[("<s>", 1), ("</s>", 2)]
+    )
+
+    found = read_vocabulary(tokenizer, 300)
+
+    assert (found.add_bos, found.add_eos) == (True, True)
+
+
+def words() -> Any:
+    backend = Tokenizer(models.WordLevel({PAD: 0, END: 1}, unk_token=PAD))
+    return PreTrainedTokenizerFast(tokenizer_object=backend, unk_token=PAD, eos_token=END)
+
+
+def lowered() -> Any:
+    made = byte_level()
+    made.backend_tokenizer.normalizer = normalizers.Lowercase()
+    return made
+
+
+@pytest.mark.parametrize(
+    ("tokenizer", "told"),
+    [
+        (words, "not a byte-level BPE"),
+        (lowered, r"changes texts before it cuts them \(Lowercase\)"),
+        (lambda: byte_level(pre_tokenizers.ByteLevel(add_prefix_space=True)), "no name of llama"),
+        (lambda: byte_level(cut_by("{1,3}")), "no name of llama.cpp"),
+    ],
+)
+def test_a_tokenizer_of_which_llama_cpp_would_make_other_tokens_is_refused(
+    tokenizer: Callable[[], Any], told: str
+) -> None:
+    with pytest.raises(ModelTaskError, match=told):
+        read_vocabulary(tokenizer(), 300)
