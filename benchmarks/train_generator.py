@@ -65,7 +65,8 @@ def race(given: argparse.Namespace, folder: Path) -> Figures:
     """Return every contestant's figures and the ratios between them."""
     from burnish.training.hardware import cores, probe
 
-    threads = cores()
+    threads, usual_batch = cores(), min(USUAL_BATCH, given.batch)
+    assert given.batch % usual_batch == 0, f"--batch is not a multiple of {usual_batch}"
     spec: Spec = {
         "task": given.task,
         "model": model_folder(given.task, folder),
@@ -83,7 +84,7 @@ def race(given: argparse.Namespace, folder: Path) -> Figures:
     spec |= {"precision": hardware.precision}
     usual = spec | {
         "who": "peer",
-        "batch": min(USUAL_BATCH, given.batch),
+        "batch": usual_batch,
         "bf16": False,
         "matmul": "highest",
         "sampling": "random",
@@ -109,7 +110,7 @@ def best_settings(usual: Spec, hardware: Any, allocator: str) -> tuple[Spec, dic
     tried: dict[str, float] = {}
     settings: dict[str, Spec] = {}
     for sampling in ("group_by_length", "batch_rebalance"):
-        for batch in sorted({max(1, step // 4), max(1, step // 2), step}):
+        for batch in sorted({step // n for n in (4, 2, 1) if step % n == 0}):
             if sampling == "batch_rebalance" and batch == step:
                 continue  # with a single batch a step there is nothing to balance
             name = f"{sampling}-{batch}"

@@ -82,7 +82,9 @@ def test_a_starter_with_other_weights_is_refused(
     save_tiny_model(package / "model")
     (package / "__init__.py").touch()
     monkeypatch.syspath_prepend(str(tmp_path))
-    starter = hub.Starter("fake", "fake_starter", "model", weights_sha256="0" * 64)
+    starter = hub.Starter(
+        "fake", "fake_starter", "model/model.safetensors", weights_sha256="0" * 64
+    )
     monkeypatch.setitem(hub.STARTERS, "owner/fake", starter)
 
     with pytest.raises(ModelFormatError, match=r"BN303[\s\S]*force-reinstall"):

