@@ -67,7 +67,29 @@ def race(given: argparse.Namespace, folder: Path) -> Figures:
 
     threads, usual_batch = cores(), min(USUAL_BATCH, given.batch)
     assert given.batch % usual_batch == 0, f"--batch is not a multiple of {usual_batch}"
-    spec: Spec = {
+    spec = shared_spec(given, folder) | {"threads": threads}
+    hardware = probe(training_recipe(spec).training)
+    spec |= {"precision": hardware.precision}
+    plain = {"batch": usual_batch, "bf16": False, "matmul": "highest", "sampling": "random"}
+    usual = spec | {"who": "peer"} | plain
+    best, tried = best_settings(usual, hardware, given.allocator)
+    results = in_turn(
+        [usual, usual | best, spec | {"who": "burnish"}],
+        rounds=given.rounds,
+        allocator=given.allocator,
+        by=SPEED,
+    )
+    return verdict(given, spec, results) | {
+        "peer_usual_settings": plain,
+        "peer_best_settings": best,
+        "peer_tried": tried,
+        **machine(given, threads),
+    }
+
+
+def shared_spec(given: argparse.Namespace, folder: Path) -> Spec:
+    """Return what is the same for all: the rows, the model, and how it learns."""
+    return {
         "task": given.task,
         "model": model_folder(given.task, folder),
         "data": given.data,
@@ -77,29 +99,7 @@ def race(given: argparse.Namespace, folder: Path) -> Figures:
         "batch_size": given.batch,
         "learning_rate": given.learning_rate,
         "lora": {"rank": given.rank, "alpha": 2 * given.rank, "dropout": given.dropout},
-        "threads": threads,
         "precision": "auto",
-    }
-    hardware = probe(training_recipe(spec).training)
-    spec |= {"precision": hardware.precision}
-    usual = spec | {
-        "who": "peer",
-        "batch": usual_batch,
-        "bf16": False,
-        "matmul": "highest",
-        "sampling": "random",
-    }
-    best, tried = best_settings(usual, hardware, given.allocator)
-    results = in_turn(
-        [usual, usual | best, spec | {"who": "burnish"}],
-        rounds=given.rounds,
-        allocator=given.allocator,
-        by=SPEED,
-    )
-    return verdict(given, spec, results) | {
-        "peer_best_settings": best,
-        "peer_tried": tried,
-        **machine(given, threads),
     }
 
 
@@ -134,7 +134,7 @@ def verdict(given: argparse.Namespace, spec: Spec, results: list[Figures]) -> Fi
         **{name: spec[name] for name in ("rows", "held_out", "epochs", "batch_size", "lora")},
         "learning_rate": given.learning_rate,
         "precision": spec["precision"],
-        "peer_usual": usual | {"batch": min(USUAL_BATCH, given.batch)},
+        "peer_usual": usual,
         "peer_best": best,
         "burnish": own,
         "ratio_usual": ratio(own, usual, SPEED),

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from burnish.errors import ModelTaskError
 from burnish.recipe.training import AdapterMethod
+from burnish.training.dropout import Noise
 from burnish.training.methods import TrainingMethod
 from burnish.training.methods.low_rank import Held, adapted
 from burnish.training.packing import plain
@@ -108,7 +109,7 @@ def _fuse(model: Any) -> None:
                 self.lora_A[name].weight,
                 self.lora_B[name].weight,
                 scale=self.scaling[name],
-                mask=dropout(torch.ones_like(x)) if share else None,
+                mask=_mask(dropout, x) if share else None,
             )
 
     for part in model.modules():
@@ -129,6 +130,15 @@ def _kind(model: Any, kinds: Any) -> Any:
     if base.get_output_embeddings() is None:
         return kinds.SEQ_CLS
     return kinds.SEQ_2_SEQ_LM if base.config.is_encoder_decoder else kinds.CAUSAL_LM
+
+
+def _mask(dropout: Any, activations: Tensor) -> Tensor:
+    """Return the factors by which a dropout layer would multiply activations."""
+    noise: Noise | None = getattr(dropout, "noise", None)
+    if noise is None:  # PyTorch's own layer
+        factors: Tensor = dropout(torch.ones_like(activations))
+        return factors
+    return noise.mask(activations.shape, dropout.p, dtype=activations.dtype)
 
 
 def merge(model: Any) -> Any:
