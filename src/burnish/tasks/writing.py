@@ -23,8 +23,8 @@ from burnish.evaluation.metrics.table import METRICS, default_metric, metric_nam
 from burnish.recipe.training import Training
 from burnish.records import Prediction, TextSpace
 from burnish.tasks.base import Answer, Batch, Encoded, Ragged, Task, Unfit, Writing
+from burnish.tasks.lengths import Limit, cut_answers, cut_texts, known, percentile_of, plain_tokens
 
-Limit = int | str  # tokens, or a percentile such as "p99"
 LongAnswers = Literal["error", "drop", "cut"]
 _LOSS, _COUNT = 0, 1  # columns of the raw outputs
 _OF_OUTPUTS = ("loss", "perplexity")
@@ -79,7 +79,7 @@ class WritingTask(Task):
     def writing(self) -> Writing:
         """How answers are written."""
         return Writing(
-            max_new_tokens=self.max_new_tokens or _known(self.max_output),
+            max_new_tokens=self.max_new_tokens or known(self.max_output),
             beams=self.beams,
             no_repeat_ngram=self.no_repeat_ngram,
             length_penalty=self.length_penalty,
@@ -88,7 +88,7 @@ class WritingTask(Task):
     @property
     def longest(self) -> int:
         """The longest input kept whole, in tokens."""
-        return _known(self.max_input)
+        return known(self.max_input)
 
     @property
     def width(self) -> int:
@@ -125,16 +125,16 @@ class WritingTask(Task):
         """Return the task with percentiles of the training rows made numbers."""
         max_input, max_output = self.max_input, self.max_output
         if isinstance(max_input, str):
-            lengths = [len(one) for one in _tokens(self._inputs(rows), tokenizer)]
-            max_input = _percentile(lengths, max_input)
+            lengths = [len(one) for one in plain_tokens(self._inputs(rows), tokenizer)]
+            max_input = percentile_of(lengths, max_input)
         if isinstance(max_output, str):
             lengths = self._answers(rows, tokenizer).lengths.tolist()
-            max_output = _percentile(lengths, max_output)
+            max_output = percentile_of(lengths, max_output)
         return replace(self, max_input=max_input, max_output=max_output)
 
     def unfit(self, rows: pl.DataFrame, tokenizer: Any) -> list[Unfit]:
         """Return rows whose answer is too long, or has no token to learn."""
-        lengths, limit = self._answers(rows, tokenizer).lengths, _known(self.max_output)
+        lengths, limit = self._answers(rows, tokenizer).lengths, known(self.max_output)
         action: Literal["error", "drop", "warn"] = (
             "warn" if self.long_answers == "cut" else self.long_answers
         )
@@ -171,12 +171,12 @@ class WritingTask(Task):
 
     def encode(self, rows: pl.DataFrame, tokenizer: Any) -> Encoded:
         """Turn rows into inputs and answers; rows without `labels` have empty answers."""
-        limit = _known(self.max_input)
-        texts, lost = _cut(self._inputs(rows), tokenizer, limit)
+        limit = known(self.max_input)
+        texts, lost = cut_texts(self._inputs(rows), tokenizer, limit)
         answers = self._answers(rows, tokenizer)
-        over = np.maximum(answers.lengths - _known(self.max_output), 0)
+        over = np.maximum(answers.lengths - known(self.max_output), 0)
         if self.long_answers == "cut" and over.any():
-            answers = _cut_answers(answers, _known(self.max_output))
+            answers = cut_answers(answers, known(self.max_output))
             lost = lost + over
         return Encoded(
             ids=tuple(rows["id"].to_list()),
@@ -202,7 +202,9 @@ class WritingTask(Task):
     def _answers(self, rows: pl.DataFrame, tokenizer: Any) -> Ragged:
         """Return the tokens of each row's first answer with its end mark; none where unlabelled."""
         firsts = [one[0] if one else None for one in _labels(rows)]
-        tokens = iter(_tokens([self._written(one) for one in firsts if one is not None], tokenizer))
+        tokens = iter(
+            plain_tokens([self._written(one) for one in firsts if one is not None], tokenizer)
+        )
         end = [tokenizer.eos_token_id]
         return Ragged.of([[] if one is None else next(tokens) + end for one in firsts])
 
@@ -279,43 +281,3 @@ def _scores(row: list[float], *, complete: bool) -> dict[str, float]:
 
 def _labels(rows: pl.DataFrame) -> list[list[str] | None]:
     return rows["labels"].to_list() if "labels" in rows.columns else [None] * rows.height
-
-
-def _tokens(texts: list[str], tokenizer: Any) -> list[list[int]]:
-    """Return the tokens of texts, without special ones."""
-    if not texts:
-        return []
-    found: list[list[int]] = tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
-    return found
-
-
-def _known(limit: Limit) -> int:
-    if isinstance(limit, str):
-        raise ValueError(f"the length {limit} is a percentile of training rows; measure() first")
-    return limit
-
-
-def _percentile(lengths: Sequence[int], asked: str) -> int:
-    """Return a percentile of lengths as a whole number that a row really has; at least 1."""
-    share = float(asked.removeprefix("p"))
-    return max(1, int(np.percentile(lengths, share, method="higher"))) if lengths else 1
-
-
-def _cut(texts: list[str], tokenizer: Any, limit: int) -> tuple[list[str], NDArray[np.int64]]:
-    """Return texts of at most `limit` tokens, and the tokens cut from the end of each, (n,)."""
-    lost = np.zeros(len(texts), np.int64)
-    if not texts:
-        return texts, lost
-    found = tokenizer(texts, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
-    short = list(texts)
-    for at, spans in enumerate(found["offset_mapping"]):
-        if len(spans) > limit:
-            short[at] = texts[at][: spans[limit - 1][1]]
-            lost[at] = len(spans) - limit
-    return short, lost
-
-
-def _cut_answers(answers: Ragged, limit: int) -> Ragged:
-    """Return answers of at most `limit` tokens, each with its end mark."""
-    rows = [answers.row(at).tolist() for at in range(len(answers.lengths))]
-    return Ragged.of([row if len(row) <= limit else [*row[: limit - 1], row[-1]] for row in rows])
