@@ -12,15 +12,14 @@ the rows are sums, which show time and memory as well but say nothing of languag
 
 import argparse
 import json
-import os
-import platform
 import random
-import subprocess
-import sys
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
+from contest import Figures, Spec, command_line, contestant, machine, main
+
+METHODS = ("lora", "qlora")
 MODEL = "HuggingFaceTB/SmolLM2-135M-Instruct"
 TAIL = 20  # last steps whose mean loss is told
 HELD_OUT = 100  # rows
@@ -41,7 +40,7 @@ def rows(data: str | None, count: int) -> list[dict[str, Any]]:
             for at, (text, answer) in enumerate(found[:count])]  # fmt: skip
 
 
-def contestant(spec: dict[str, Any]) -> dict[str, Any]:
+def trained(spec: Spec) -> Figures:
     """Train with one method and return its figures."""
     import polars as pl
     import torch
@@ -86,7 +85,7 @@ def contestant(spec: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def recipe_values(spec: dict[str, Any]) -> dict[str, Any]:
+def recipe_values(spec: Spec) -> dict[str, Any]:
     """Return the recipe of one contestant."""
     return {
         "task": {"kind": "causal-lm", "max_input_length": 256, "max_output_length": 256},
@@ -105,21 +104,7 @@ def recipe_values(spec: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def run(spec: dict[str, Any]) -> dict[str, Any]:
-    """Run one contestant in a fresh process."""
-    environment = os.environ | {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
-    done = subprocess.run(
-        [sys.executable, __file__, "--one", json.dumps(spec)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return dict(json.loads(done.stdout.strip().splitlines()[-1]))
-
-
-def told(one: dict[str, Any]) -> dict[str, Any]:
+def told(one: Figures) -> Figures:
     """Return the figures of a contestant without its curves."""
     tail = one["losses"][-TAIL:]
     return {name: one[name] for name in ("frozen_mb", "trained_mb", "peak_mb", "trainable")} | {
@@ -130,21 +115,15 @@ def told(one: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def race(given: argparse.Namespace) -> dict[str, Any]:
+def race(given: argparse.Namespace, _: Path) -> Figures:
     """Return both contestants' figures and the ratios between them."""
-    from burnish.pipeline.manifest import git_commit
+    from burnish.training.hardware import cores
 
-    spec = {
-        "data": given.data,
-        "steps": given.steps,
-        "batch": given.batch,
-        "rank": given.rank,
-        "precision": given.precision,
-        "seed": given.seed,
-    }
+    names = ("data", "steps", "batch", "rank", "precision", "seed")
+    spec = {name: getattr(given, name) for name in names}
     # In turn, so that whatever else the machine does falls on both.
     rounds = [
-        [run(spec | {"method": method}) for method in ("lora", "qlora")]
+        [contestant(spec | {"method": method}, given.allocator) for method in METHODS]
         for _ in range(given.rounds)
     ]
     times = [
@@ -154,15 +133,9 @@ def race(given: argparse.Namespace) -> dict[str, Any]:
     ]
     lora, qlora = rounds[-1]
     losses = told(lora), told(qlora)
-    return {
+    return machine(given, cores()) | spec | {
         "benchmark": "qlora",
-        "commit": git_commit(),
         "model": MODEL,
-        "steps": given.steps,
-        "batch": given.batch,
-        "rank": given.rank,
-        "rounds": given.rounds,
-        "processor": platform.processor() or platform.machine(),
         "precision": qlora["precision"],
         "lora": losses[0] | {"weights_mb_in_bf16": lora["bf16_mb"]},
         "qlora": losses[1],
@@ -170,23 +143,16 @@ def race(given: argparse.Namespace) -> dict[str, Any]:
         "ratio_step_time": round(median(times), 3),
         "ratio_loss": round(losses[1]["loss_last"] / losses[0]["loss_last"], 3),
         "ratio_loss_held_out": round(qlora["held_out_loss"] / lora["held_out_loss"], 3),
-    }
+    }  # fmt: skip
 
 
-def main() -> None:
-    """Run both contestants and print one JSON line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+if __name__ == "__main__":
+    parser = command_line(__doc__)
     parser.add_argument("--data", help="folder with train.json: question and reply a row")
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--batch", type=int, default=8, help="rows a step")
     parser.add_argument("--rank", type=int, default=8)
     parser.add_argument("--precision", choices=["auto", "fp32", "bf16"], default="auto")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--rounds", type=int, default=1, help="how often each one trains")
-    parser.add_argument("--one", help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    print(json.dumps(contestant(json.loads(given.one)) if given.one else race(given)))
-
-
-if __name__ == "__main__":
-    main()
+    parser.set_defaults(rounds=1)
+    main(parser, one=trained, race=race)

@@ -4,9 +4,12 @@ An answer that would lose its end, or has nothing to learn, teaches a model to b
 say nothing. The task finds such rows; here they become findings and entries of the ledger.
 """
 
+import numpy as np
 import polars as pl
 
-from burnish.errors import CheckError, EmptyDataError
+from burnish.data.integrity.checks import refusal
+from burnish.data.integrity.hit import hit_rows
+from burnish.errors import EmptyDataError
 from burnish.pipeline.stage import Stage
 from burnish.records import Finding, LedgerEntry
 from burnish.tasks.base import Unfit
@@ -21,53 +24,44 @@ def without_unfit(stage: Stage, unfit: list[Unfit]) -> Stage:
         CheckError: BN207, the recipe says `error` about rows that were found; `.findings` has all.
         EmptyDataError: BN205, no training row is left.
     """
+    if not unfit:
+        return stage
     rows = stage.rows[TRAIN]
     findings = stage.findings + tuple(_finding(rows, one) for one in unfit)
-    refused = [(one, f) for one, f in zip(unfit, findings[len(stage.findings) :], strict=True)
-               if one.action == "error"]  # fmt: skip
-    if refused:
-        error = CheckError(
-            f"{len(refused)} data check(s) failed: "
-            + "; ".join(f"{found.code}: {found.message}" for _, found in refused),
-            where=f"{refused[0][1].file} row {refused[0][1].row}",
-            fix=refused[0][0].fix,
-        )
-        error.findings = findings
-        raise error
-    kept, dropped = rows, {}
+    if fixes := [one.fix for one in unfit if one.action == "error"]:
+        raise refusal(findings, fix=fixes[0])
+    gone, dropped = np.zeros(rows.height, dtype=np.bool_), {}
     for one in unfit:
         if one.action == "drop":
-            left = kept.filter(
-                ~pl.col("id").is_in(rows.filter(pl.Series(one.rows))["id"].implode())
-            )
-            dropped[one.code] = kept.height - left.height
-            kept = left
-    if kept.is_empty():
+            dropped[one.code] = int((one.rows & ~gone).sum())
+            gone |= one.rows
+    if gone.all():
         raise EmptyDataError(
             f"no training row is left; dropped: {dropped}",
             where="the training rows",
             fix="raise `task.max_output_length`",
         )
+    kept = rows.filter(pl.Series(~gone))
     entry = LedgerEntry(
         stage="length", split=TRAIN, rows_in=rows.height, kept=kept.height, dropped=dropped
     )
     return Stage(
         rows=stage.rows | {TRAIN: kept},
-        entries=(*stage.entries, entry) if unfit else stage.entries,
+        entries=(*stage.entries, entry),
         findings=findings,
     )
 
 
 def _finding(rows: pl.DataFrame, unfit: Unfit) -> Finding:
-    found = rows.filter(pl.Series(unfit.rows))
-    file, row = found["file"][0], int(found["row"][0])
+    message = f"{{n}} {{split}} row(s) {unfit.words} (first: {{first}})"
+    (hit,) = hit_rows(TRAIN, rows, pl.Series(unfit.rows), message)
     return Finding(
         code=unfit.code,
         severity="error" if unfit.action == "error" else "warning",
-        message=f"{found.height} {TRAIN} row(s) {unfit.words} (first: {file} row {row})",
-        count=found.height,
+        message=hit.message,
+        count=hit.count,
         action=unfit.action,
-        split=TRAIN,
-        file=file,
-        row=row,
+        split=hit.split,
+        file=hit.file,
+        row=hit.row,
     )

@@ -3,9 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
 from burnish.errors import BurnishError, RunFolderError
+from burnish.evaluation.report.runfiles import read_rows
 from burnish.pipeline.asked import Asked, is_of
 from burnish.pipeline.stage import Parts
 from burnish.recipe.load import load_recipe
@@ -62,7 +61,7 @@ def read_splits(folder: RunFolder) -> Parts:
     Raises:
         RunFolderError: BN601, the run kept none.
     """
-    found = {path.stem: pl.read_parquet(path) for path in folder.splits.glob("*.parquet")}
+    found = {path.stem: read_rows(path) for path in folder.splits.glob("*.parquet")}
     if not found:
         raise RunFolderError(
             "the run kept no rows",

@@ -7,8 +7,6 @@ fresh model of the same configuration and saved as bf16, which takes half a minu
 
 import io
 import os
-import shutil
-import tempfile
 from contextlib import redirect_stderr
 from pathlib import Path
 
@@ -16,9 +14,10 @@ from filelock import FileLock
 from safetensors import SafetensorError
 
 from burnish.errors import ModelFormatError
-from burnish.runfolder import apply_umask, storage_errors
+from burnish.runfolder import storage_errors
 from burnish.training.guard import damaged
 from burnish.training.quiet import quiet
+from burnish.training.whole import whole_folder
 
 
 def unpacked(file: Path, *, digest: str) -> Path:
@@ -78,13 +77,6 @@ def _unpack(file: Path, folder: Path) -> None:
         ) from err
     except (OSError, ValueError, RuntimeError, KeyError, AttributeError) as err:
         raise damaged(file, err) from err
-    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-    try:
-        with quiet():
-            model.to(torch.bfloat16).save_pretrained(temporary)
-            tokenizer.save_pretrained(temporary)
-        for made in (temporary, *temporary.iterdir()):
-            apply_umask(made)
-        temporary.rename(folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    with whole_folder(folder) as made, quiet():
+        model.to(torch.bfloat16).save_pretrained(made)
+        tokenizer.save_pretrained(made)

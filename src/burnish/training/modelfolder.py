@@ -4,8 +4,6 @@
 adds what neither knows: the thresholds, and what the model was made from.
 """
 
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +15,7 @@ from safetensors import SafetensorError
 from burnish.errors import ModelFormatError
 from burnish.recipe.training import Training
 from burnish.records import Prediction
-from burnish.runfolder import MODEL_FACTS, apply_umask, storage_errors, write_json, write_text
+from burnish.runfolder import MODEL_FACTS, storage_errors, write_json, write_text
 from burnish.tasks.base import TASKS, Task
 from burnish.training.averaging import MARK, averages
 from burnish.training.card import model_card
@@ -28,6 +26,7 @@ from burnish.training.models import load_model, open_adapter, open_tokenizer
 from burnish.training.predict import predictions
 from burnish.training.quiet import quiet
 from burnish.training.sources import ModelSource, resolve
+from burnish.training.whole import whole_folder
 
 _VERSION = 1
 
@@ -47,20 +46,10 @@ def save_model_folder(
     Raises:
         StorageError: BN402, no space or no permission.
     """
-    with storage_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
-    try:
+    with whole_folder(path) as folder:
         with storage_errors(path, SafetensorError), quiet():
-            form = _save_weights(model, temporary)
-        save_facts(temporary, model, tokenizer, task, meta=meta, form=form)
-        with storage_errors(path):
-            for made in (temporary, *temporary.iterdir()):
-                apply_umask(made)
-            shutil.rmtree(path, ignore_errors=True)
-            temporary.rename(path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+            form = _save_weights(model, folder)
+        save_facts(folder, model, tokenizer, task, meta=meta, form=form)
 
 
 def save_facts(

@@ -7,7 +7,7 @@ To add a check: a function `(parts, space) -> list[Hit]`, a row in CHECKS and on
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import or_
@@ -200,15 +200,21 @@ def _refuse(findings: list[Finding]) -> None:
     # Some checks cannot drop; the fix must name only what works.
     droppable = [k for k in kinds if "drop" in POLICIES[k].allowed]
     instead = [f"{{kind: {k}, action: {'drop' if k in droppable else 'warn'}}}" for k in kinds]
+    raise refusal(findings, fix=f"correct the rows, or set `data.checks: [{', '.join(instead)}]`")
+
+
+def refusal(findings: Sequence[Finding], *, fix: str) -> CheckError:
+    """Return the error for findings of which one at least has the action `error`."""
+    faults = [f for f in findings if f.action == "error"]
     first = next((f for f in faults if f.file), faults[0])
     error = CheckError(
         f"{len(faults)} data check(s) failed: "
         + "; ".join(f"{f.code}: {f.message}" for f in faults),
         where=f"{first.file} row {first.row}" if first.file else f"split {first.split}",
-        fix=f"correct the rows, or set `data.checks: [{', '.join(instead)}]`",
+        fix=fix,
     )
     error.findings = tuple(findings)
-    raise error
+    return error
 
 
 def _refuse_nothing_left(
