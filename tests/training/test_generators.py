@@ -1,5 +1,6 @@
 """Models that write: what is learned, and what is written, equals one row at a time."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -139,6 +140,33 @@ def test_a_decoder_learns_as_from_one_row_at_a_time(kind: str, packed: bool, row
     assert_as_one_by_one(decoder(kind), rows, CAUSAL, packed=packed)
 
 
+def with_instruction(rows: Encoded, tokens: int) -> Encoded:
+    """The same rows, all behind one instruction."""
+    told = [*range(5, 5 + tokens)]
+    inputs = Ragged.of([told + rows.inputs.row(at).tolist() for at in range(len(rows))])
+    return replace(rows, inputs=inputs)
+
+
+@pytest.mark.parametrize("kind", sorted(generators.PACKABLE))
+def test_what_all_rows_begin_with_is_computed_once(kind: str, rows: Encoded) -> None:
+    told = with_instruction(rows, 11)
+
+    batch = CAUSAL.collate(told, range(len(told)), packed=True, pad_id=0)
+
+    assert batch["prefix"] == 11
+    assert batch["lengths"].sum() == sum(PROMPTS) + sum(ANSWERS) - len(ANSWERS)
+    assert_as_one_by_one(decoder(kind), told, CAUSAL, packed=True)
+
+
+def test_the_same_prompt_in_every_row_keeps_its_last_token_in_each(rows: Encoded) -> None:
+    same = replace(rows, inputs=Ragged.of([[7, 8, 9, 10]] * len(rows)))
+
+    batch = CAUSAL.collate(same, range(len(same)), packed=True, pad_id=0)
+
+    assert batch["prefix"] == 3
+    assert_as_one_by_one(decoder("llama"), same, CAUSAL, packed=True)
+
+
 @pytest.mark.parametrize("kind", ["t5", "mt5", "bart", "bert-to-bert"])
 def test_an_encoder_decoder_learns_as_from_one_row_at_a_time(kind: str, rows: Encoded) -> None:
     assert_as_one_by_one(pair(kind), rows, PAIR, packed=False)
@@ -152,13 +180,14 @@ def test_a_scale_behind_the_output_layer_is_heeded(rows: Encoded) -> None:
     assert_as_one_by_one(model, rows, CAUSAL, packed=False)
 
 
-def test_adapters_learn_packed_as_from_one_row_at_a_time(rows: Encoded) -> None:
+@pytest.mark.parametrize("instruction", [0, 6])
+def test_adapters_learn_packed_as_from_one_row_at_a_time(instruction: int, rows: Encoded) -> None:
     model = METHODS.get("lora").prepare(decoder("llama"), LoraMethod(rank=2)).eval()
     for name, weight in model.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(weight, std=0.1)
 
-    assert_as_one_by_one(model, rows, CAUSAL, packed=True)
+    assert_as_one_by_one(model, with_instruction(rows, instruction), CAUSAL, packed=True)
 
 
 def test_only_what_is_learned_reaches_the_output_layer(rows: Encoded) -> None:
@@ -218,6 +247,37 @@ def test_batches_write_what_one_row_at_a_time_writes(
 
     assert together == alone
     assert len({one.text for one in together}) > 1
+
+
+@pytest.mark.parametrize("instruction", [0, 5])
+@pytest.mark.parametrize(
+    "kind", [*sorted(generators.PACKABLE), "t5", "mt5", "bart", "bert-to-bert"]
+)
+def test_greedy_answers_are_those_of_generate(
+    kind: str, instruction: int, rows: Encoded, hardware: Hardware
+) -> None:
+    causal = kind in DECODERS
+    model = decoder(kind) if causal else pair(kind)
+    task = (CausalTask if causal else Seq2SeqTask)(max_input=64, max_output=12)
+    for weight in model.parameters():
+        weight.data.mul_(1 if kind in {"t5", "mt5"} else 6)
+    model.generation_config.forced_eos_token_id = None  # of BART, which tests of beams have
+    asked = with_instruction(rows, instruction)
+
+    found = write(model, asked, task, hardware, Words())
+
+    config = transformers.GenerationConfig(
+        max_new_tokens=12, do_sample=False, eos_token_id=END, pad_token_id=0,
+        decoder_start_token_id=2,
+    )  # fmt: skip
+    for at, answer in enumerate(found):
+        prompt = torch.from_numpy(asked.inputs.row(at).astype(np.int64))[None]
+        made = model.generate(
+            prompt, attention_mask=torch.ones_like(prompt), generation_config=config
+        )
+        tokens = made[0, prompt.shape[1] if causal else 1 :].tolist()
+        assert answer.complete == (END in tokens)
+        assert answer.text == Words().decode(tokens, skip_special_tokens=True)
 
 
 def test_an_answer_that_hits_the_limit_is_not_complete(rows: Encoded, hardware: Hardware) -> None:

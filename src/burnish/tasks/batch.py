@@ -2,7 +2,8 @@
 
 Padded: every row is filled up to the longest. Packed: rows follow one another in one long
 row, so linear layers see no padding; positions start again at each row and attention is kept
-inside a row by `training.packing`.
+inside a row by `training.segments`. What all rows of a pack begin with, such as a system message
+or an instruction, can stand in front of them once.
 
 Both round sizes up (a multiple of 8, or 32 for a pack) because the matrix library prepares,
 and keeps, one program for every new shape.
@@ -39,21 +40,39 @@ def padded(pieces: Sequence[Tokens], *, pad_id: int, left: bool = False) -> dict
     return {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)}
 
 
-def packed(pieces: Sequence[Tokens], *, pad_id: int) -> dict[str, Tensor]:
-    """Return input_ids and position_ids, shape (1, total), and lengths, shape (rows,).
+def packed(pieces: Sequence[Tokens], *, pad_id: int, prefix: int = 0) -> dict[str, Tensor]:
+    """Return input_ids and position_ids, shape (1, total), lengths, shape (rows,), and prefix.
 
     `total` is a multiple of 32; what is left after the last row is padding that belongs to no
-    row. Positions start at 0 in each row.
+    row. Positions start at 0 in each row, or after the prefix where there is one.
+
+    Args:
+        pieces: the tokens of each row.
+        pad_id: fills up the pack.
+        prefix: tokens that all rows begin with; they come once, before the rows, and are not
+            counted in `lengths`.
     """
-    lengths = np.array([len(piece) for piece in pieces], np.int64)
-    filled = int(lengths.sum())
+    own = [piece[prefix:] for piece in pieces]
+    lengths = np.array([len(piece) for piece in own], np.int64)
+    filled = prefix + int(lengths.sum())
     rest = -filled % PACK_MULTIPLE
     ids = np.full(filled + rest, pad_id, np.int64)
-    np.concatenate(pieces, out=ids[:filled], casting="same_kind")
-    starts = np.repeat(np.cumsum(lengths) - lengths, lengths)
-    positions = np.concatenate([np.arange(filled) - starts, np.arange(rest)])
+    np.concatenate([pieces[0][:prefix], *own], out=ids[:filled], casting="same_kind")
+    within = np.arange(filled - prefix) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    positions = np.concatenate([np.arange(prefix), prefix + within, np.arange(rest)])
     return {
         "input_ids": torch.from_numpy(ids)[None],
         "position_ids": torch.from_numpy(positions)[None],
         "lengths": torch.from_numpy(lengths),
+        "prefix": torch.tensor(prefix),
     }
+
+
+def common_prefix(pieces: Sequence[Tokens]) -> int:
+    """Return how many tokens all pieces begin with; 0 for a single one, which shares nothing."""
+    if len(pieces) < 2:  # noqa: PLR2004  (two can share)
+        return 0
+    shortest = min(len(piece) for piece in pieces)
+    heads = np.stack([piece[:shortest] for piece in pieces])
+    differing = np.flatnonzero((heads != heads[0]).any(axis=0))
+    return int(differing[0]) if len(differing) else shortest

@@ -86,11 +86,14 @@ class CausalTask(WritingTask):
         answers = [encoded.answers.row(at) for at in rows]
         # Nothing is predicted from the last token, so it does not go in.
         whole = [np.concatenate([p, a[:-1]]) for p, a in zip(prompts, answers, strict=True)]
-        form = batch.packed if packed else batch.padded
-        tensors = form(whole, pad_id=pad_id)
-        width = tensors["input_ids"].shape[1]
-        ends = np.cumsum([0, *map(len, whole)])
-        firsts = ends[:-1] if packed else np.arange(len(rows)) * width
+        if packed:
+            # The last token of a prompt stays in its row: the first of the answer comes from it.
+            prefix = batch.common_prefix([prompt[:-1] for prompt in prompts])
+            tensors = batch.packed(whole, pad_id=pad_id, prefix=prefix)
+            firsts = np.cumsum([0, *(len(row) - prefix for row in whole[:-1])])
+        else:
+            tensors = batch.padded(whole, pad_id=pad_id)
+            firsts = np.arange(len(rows)) * tensors["input_ids"].shape[1]
         starts = [int(at) + len(p) - 1 for at, p in zip(firsts, prompts, strict=True)]
         return tensors | supervised(answers, starts)
 

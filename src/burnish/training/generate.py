@@ -1,7 +1,8 @@
 """Write answers: batches of prompts of like length, with a key-value cache, the same every time.
 
 Greedy or beam search only; a sampled answer could not be judged twice. Prompts are sorted by
-length, so that a batch holds little padding, and come back in the order they were given.
+length, so that a batch holds little padding, and come back in the order they were given. Beams,
+and models that `training.greedy` does not know, are left to `generate`.
 
 Called through `training.predict`. The tests compare with one row at a time, token for token.
 """
@@ -9,15 +10,33 @@ Called through `training.predict`. The tests compare with one row at a time, tok
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from burnish.tasks.base import Answer, Encoded, Writing
+from burnish.tasks.base import Answer, Batch, Encoded, Writing
+from burnish.tasks.batch import common_prefix
 from burnish.tasks.writing import WritingTask
 from burnish.training.batching import micro_batches
+from burnish.training.generators import packs_decoder
+from burnish.training.greedy import write_greedily
 from burnish.training.hardware import Hardware
 from burnish.training.packing import padding_id, plain
 from burnish.training.quiet import quiet
 
+# Settings of transformers by which another token than the likeliest is written.
+_ALTERS = (
+    "bad_words_ids",
+    "begin_suppress_tokens",
+    "encoder_no_repeat_ngram_size",
+    "encoder_repetition_penalty",
+    "exponential_decay_length_penalty",
+    "forced_bos_token_id",
+    "forced_eos_token_id",
+    "guidance_scale",
+    "min_length",
+    "min_new_tokens",
+    "repetition_penalty",
+    "sequence_bias",
+    "suppress_tokens",
+)
 _CACHED_TOKENS = 8192  # prompts and answers of one batch; bounds the key-value cache
 
 
@@ -41,12 +60,34 @@ def write(
     for rows in batches:
         asked = task.ask(encoded, rows, pad_id=padding_id(model))
         asked = {name: tensor.to(hardware.device) for name, tensor in asked.items()}
+        prefix = common_prefix([encoded.inputs.row(at)[:-1] for at in rows])
         with quiet(), torch.inference_mode(), hardware.autocast():
-            made = base.generate(**asked, generation_config=config)
-        fresh = made if base.config.is_encoder_decoder else made[:, asked["input_ids"].shape[1] :]
-        for row, tokens in zip(rows, fresh, strict=True):
+            made = _written(base, asked, config, prefix=prefix)
+        for row, tokens in zip(rows, made, strict=True):
             found[row] = _answer(tokens, config, tokenizer)
     return [one for one in found if one is not None]
+
+
+def _written(base: Any, asked: Batch, config: Any, *, prefix: int) -> list[list[int]]:
+    """Return the tokens of each row's answer; behind its end mark anything may follow."""
+    pair = base.config.is_encoder_decoder
+    if (pair or packs_decoder(base)) and _is_plain(config, base.generation_config):
+        limit, ends = config.max_new_tokens, config.eos_token_id
+        return write_greedily(base, asked, prefix=prefix, limit=limit, ends=ends)
+    # The first of an encoder-decoder's tokens is where it started from.
+    before = 1 if pair else asked["input_ids"].shape[1]
+    made: list[list[int]] = base.generate(**asked, generation_config=config)[:, before:].tolist()
+    return made
+
+
+def _is_plain(config: Any, own: Any) -> bool:
+    """Return whether the likeliest token is always the one that is written.
+
+    `generate` also heeds what a model's own configuration says, as BART's about its last token.
+    """
+    if config.num_beams > 1 or config.no_repeat_ngram_size:
+        return False
+    return all(getattr(own, name, None) in (None, 0, 1.0, []) for name in _ALTERS)
 
 
 def _config(base: Any, wanted: Writing, tokenizer: Any) -> Any:
@@ -69,12 +110,8 @@ def _config(base: Any, wanted: Writing, tokenizer: Any) -> Any:
     )
 
 
-def _answer(tokens: Tensor, config: Any, tokenizer: Any) -> Answer:
+def _answer(written: list[int], config: Any, tokenizer: Any) -> Answer:
     """Return the tokens up to the first end mark as text."""
-    written = tokens.tolist()
-    ends = [at for at, token in enumerate(written) if token in config.eos_token_id]
-    # A decoder may start from its end mark, as BART's does.
-    if ends and ends[0] == 0 and written[0] == config.decoder_start_token_id:
-        ends = ends[1:]
-    text = tokenizer.decode(written[: ends[0]] if ends else written, skip_special_tokens=True)
-    return Answer(text.strip(), complete=bool(ends))
+    end = next((at for at, token in enumerate(written) if token in config.eos_token_id), None)
+    text = tokenizer.decode(written[:end], skip_special_tokens=True)
+    return Answer(text.strip(), complete=end is not None)

@@ -1,7 +1,8 @@
 """Forward passes of models that write: the loss of each row's answer, packed or padded.
 
-A decoder runs on rows joined end to end, each attending to itself and backwards only; the
-architectures that can are in one tuple, all others are padded. An encoder-decoder is always
+A decoder runs on rows joined end to end, each attending to itself and backwards only; what all
+rows of a pass begin with is computed once. The architectures that can are in one tuple, all
+others are padded. An encoder-decoder is always
 padded. Either way only the positions that are learned reach the output layer.
 
 Called through `training.forward`. The tests compare losses and gradients with one unpadded row
@@ -46,7 +47,9 @@ def decoder_losses(model: Any, batch: Batch) -> Tensor:
     joined: dict[str, Any] = {
         "input_ids": batch["input_ids"],
         "position_ids": batch["position_ids"],
-        "segments": Segments.of(batch["lengths"], batch["input_ids"].shape[1]),
+        "segments": Segments.of(
+            batch["lengths"], batch["input_ids"].shape[1], prefix=int(batch["prefix"])
+        ),
     }
     with packed_calls(plain(model), CAUSAL):
         return _by_row(plain(model), joined, batch)

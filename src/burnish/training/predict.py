@@ -118,11 +118,12 @@ def _padded_means(model: Any, batch: Batch) -> torch.Tensor:
 
 
 def to_device(batch: Batch, device: str) -> Batch:
-    """Return the batch on the device; row lengths stay on the processor, which counts them."""
+    """Return the batch on the device; what tells its division stays on the processor."""
     if device == "cpu":
         return batch
+    kept = {"lengths", "prefix", "rows"}
     return {
-        name: value if name in {"lengths", "rows"} else value.to(device, non_blocking=True)
+        name: value if name in kept else value.to(device, non_blocking=True)
         for name, value in batch.items()
     }
 

@@ -1,0 +1,135 @@
+"""Greedy writing by a loop of our own: a batch gets smaller as its answers end.
+
+Answers of one batch differ in length, and `generate` goes on with every row until the longest
+has ended. Here a row leaves when its answer ends. What all prompts of a batch begin with is read
+once. The tokens are those that `generate` writes: the tests compare them.
+
+Called by `training.generate` for encoder-decoders and for the decoders that are known to place
+tokens by their positions alone.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache, EncoderDecoderCache
+from transformers.modeling_outputs import BaseModelOutput
+
+from burnish.tasks.base import Batch
+from burnish.training.generators import decoder_start
+
+_LEAVES = 8  # rows leave when one in so many has ended: each time copies the cache
+
+
+@dataclass(slots=True)
+class _Writing:
+    """A batch in the middle of its answers."""
+
+    logits: Tensor  # shape (rows, vocabulary), for the next token
+    mask: Tensor  # shape (rows, tokens), of the prompt, and of the answer in a decoder
+    cache: Any  # keys and values of what was read
+    encoded: Tensor | None = None  # shape (rows, tokens, size), of an encoder-decoder
+
+    def keep(self, rows: Tensor) -> None:
+        """Go on with these rows alone."""
+        self.logits, self.mask = self.logits[rows], self.mask[rows]
+        self.cache.batch_select_indices(rows)
+        if self.encoded is not None:
+            self.encoded = self.encoded[rows]
+
+
+def write_greedily(
+    base: Any, asked: Batch, *, prefix: int, limit: int, ends: Collection[int]
+) -> list[list[int]]:
+    """Return the tokens of each row's answer, its end mark included where it came.
+
+    Args:
+        base: a transformers model in eval mode.
+        asked: input_ids and attention_mask, shape (rows, tokens); filled up on the left for a
+            decoder.
+        prefix: tokens that all prompts begin with, fewer than the shortest has; for a decoder.
+        limit: tokens an answer may have.
+        ends: token ids that end an answer.
+    """
+    pair = base.config.is_encoder_decoder
+    state = _read_by_encoder(base, asked) if pair else _read_by_decoder(base, asked, prefix)
+    answers: list[list[int]] = [[] for _ in asked["input_ids"]]
+    live = list(range(len(answers)))  # which answer each row of the batch belongs to
+    for _ in range(limit):
+        chosen = state.logits.argmax(dim=-1)
+        open_rows = []
+        for at, (row, token) in enumerate(zip(live, chosen.tolist(), strict=True)):
+            if not answers[row] or answers[row][-1] not in ends:
+                answers[row].append(token)
+            if answers[row][-1] not in ends:
+                open_rows.append(at)
+        if not open_rows:
+            break
+        if len(live) - len(open_rows) >= max(1, len(live) // _LEAVES):
+            kept = torch.tensor(open_rows, device=chosen.device)
+            state.keep(kept)
+            chosen, live = chosen[kept], [live[at] for at in open_rows]
+        _go_on(base, state, chosen[:, None])
+    return answers
+
+
+def _read_by_decoder(base: Any, asked: Batch, prefix: int) -> _Writing:
+    ids, mask = asked["input_ids"], asked["attention_mask"]
+    cache = DynamicCache(config=base.config)
+    if prefix:
+        first = int(mask[0].argmax())
+        shared = ids[:1, first : first + prefix]
+        base(input_ids=shared, past_key_values=cache, use_cache=True, logits_to_keep=1)
+        cache.batch_repeat_interleave(len(ids))
+        # Rows stand at the right, so without their first tokens each mask is shifted to the left.
+        ids, mask = (
+            ids[:, prefix:],
+            torch.cat([mask.new_ones(len(ids), prefix), mask[:, : mask.shape[1] - prefix]], dim=1),
+        )
+    state = _Writing(logits=ids, mask=mask, cache=cache)
+    state.logits = _next_logits(base, state, ids)
+    return state
+
+
+def _read_by_encoder(base: Any, asked: Batch) -> _Writing:
+    ids, mask = asked["input_ids"], asked["attention_mask"]
+    encoded = base.get_encoder()(input_ids=ids, attention_mask=mask).last_hidden_state
+    own = DynamicCache(config=base.config.get_text_config(decoder=True))
+    cache = EncoderDecoderCache(own, DynamicCache())
+    state = _Writing(logits=ids, mask=mask, cache=cache, encoded=encoded)
+    start = ids.new_full((len(ids), 1), decoder_start(base))
+    state.logits = _next_logits(base, state, start)
+    return state
+
+
+def _go_on(base: Any, state: _Writing, tokens: Tensor) -> None:
+    """Read the tokens just written, shape (rows, 1)."""
+    if state.encoded is None:
+        state.mask = torch.cat([state.mask, torch.ones_like(tokens)], dim=1)
+    state.logits = _next_logits(base, state, tokens)
+
+
+def _next_logits(base: Any, state: _Writing, tokens: Tensor) -> Tensor:
+    """Return the logits after the last of `tokens`, shape (rows, vocabulary)."""
+    if state.encoded is not None:
+        out = base(
+            encoder_outputs=BaseModelOutput(last_hidden_state=state.encoded),
+            attention_mask=state.mask,
+            decoder_input_ids=tokens,
+            past_key_values=state.cache,
+            use_cache=True,
+        )
+    else:
+        positions = (state.mask.cumsum(dim=1) - 1).clamp(min=0)[:, -tokens.shape[1] :]
+        out = base(
+            input_ids=tokens,
+            attention_mask=state.mask,
+            position_ids=positions,
+            past_key_values=state.cache,
+            use_cache=True,
+            logits_to_keep=1,
+        )
+    logits: Tensor = out.logits[:, -1].float()
+    return logits
