@@ -2,8 +2,8 @@
 
 Padded: every row is filled up to the longest. Packed: rows follow one another in one long
 row, so linear layers see no padding; positions start again at each row and attention is kept
-inside a row by `training.segments`. What all rows of a pack begin with, such as a system message
-or an instruction, can stand in front of them once.
+inside a row by `training.segments` and `training.causal_blocks`. What all rows of a pack begin
+with, such as a system message or an instruction, can stand in front of them once.
 
 Both round sizes up (a multiple of 8, or 32 for a pack) because the matrix library prepares,
 and keeps, one program for every new shape.

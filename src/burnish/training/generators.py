@@ -17,8 +17,10 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
+from burnish.training import causal_blocks
+from burnish.training.causal_blocks import Blocks
 from burnish.training.packing import plain
-from burnish.training.segments import CAUSAL, Segments, packed_calls
+from burnish.training.segments import packed_calls
 from burnish.training.token_loss import token_losses
 
 Batch = dict[str, Tensor]
@@ -44,14 +46,15 @@ def decoder_losses(model: Any, batch: Batch) -> Tensor:
     if "lengths" not in batch:
         inputs = {name: batch[name] for name in ("input_ids", "attention_mask")}
         return _by_row(plain(model), inputs, batch)
+    ids = batch["input_ids"]
     joined: dict[str, Any] = {
-        "input_ids": batch["input_ids"],
+        "input_ids": ids,
         "position_ids": batch["position_ids"],
-        "segments": Segments.of(
-            batch["lengths"], batch["input_ids"].shape[1], prefix=int(batch["prefix"])
+        "blocks": Blocks.of(
+            batch["lengths"], ids.shape[1], prefix=int(batch["prefix"]), device=ids.device
         ),
     }
-    with packed_calls(plain(model), CAUSAL):
+    with packed_calls(plain(model), causal_blocks.NAME):
         return _by_row(plain(model), joined, batch)
 
 

@@ -14,13 +14,48 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache, EncoderDecoderCache
+from transformers import Cache, DynamicCache, DynamicLayer, EncoderDecoderCache
 from transformers.modeling_outputs import BaseModelOutput
 
 from burnish.tasks.base import Batch
 from burnish.training.generators import decoder_start
 
+_ROOM = 16  # tokens that are written before keys and values are copied once more
 _LEAVES = 8  # rows leave when one in so many has ended: each time copies the cache
+
+
+class _RoomyLayer(DynamicLayer):  # type: ignore[misc]  # transformers has no types
+    """Keys and values with room for the next tokens, so that most steps copy nothing."""
+
+    keys: Tensor
+    values: Tensor
+
+    def update(self, keys: Tensor, values: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
+        """Take in new keys and values, shape (rows, heads, tokens, size); return all of them."""
+        if not self.is_initialized:
+            self.lazy_initialization(keys, values)
+            self.held: list[Tensor] = []
+        seen = int(self.get_seq_length())
+        end = seen + keys.shape[-2]
+        if not self.held or len(self.held[0]) != len(keys) or self.held[0].shape[-2] < end:
+            room = end + _ROOM if seen else end  # what is read once and for all needs none
+            self.held = [
+                one.new_empty(*one.shape[:2], room, one.shape[-1]) for one in (keys, values)
+            ]
+            if seen:
+                for place, old in zip(self.held, (self.keys, self.values), strict=True):
+                    place[:, :, :seen] = old
+        for place, new in zip(self.held, (keys, values), strict=True):
+            place[:, :, seen:end] = new
+        self.keys, self.values = (place[:, :, :end] for place in self.held)
+        return self.keys, self.values
+
+
+class _RoomyCache(DynamicCache):  # type: ignore[misc]
+    """A cache of such layers, as many as the model asks for."""
+
+    def __init__(self) -> None:
+        Cache.__init__(self, layer_class_to_replicate=_RoomyLayer)
 
 
 @dataclass(slots=True)
@@ -77,7 +112,7 @@ def write_greedily(
 
 def _read_by_decoder(base: Any, asked: Batch, prefix: int) -> _Writing:
     ids, mask = asked["input_ids"], asked["attention_mask"]
-    cache = DynamicCache(config=base.config)
+    cache = _RoomyCache()
     if prefix:
         first = int(mask[0].argmax())
         shared = ids[:1, first : first + prefix]
@@ -96,8 +131,7 @@ def _read_by_decoder(base: Any, asked: Batch, prefix: int) -> _Writing:
 def _read_by_encoder(base: Any, asked: Batch) -> _Writing:
     ids, mask = asked["input_ids"], asked["attention_mask"]
     encoded = base.get_encoder()(input_ids=ids, attention_mask=mask).last_hidden_state
-    own = DynamicCache(config=base.config.get_text_config(decoder=True))
-    cache = EncoderDecoderCache(own, DynamicCache())
+    cache = EncoderDecoderCache(_RoomyCache(), DynamicCache())
     state = _Writing(logits=ids, mask=mask, cache=cache, encoded=encoded)
     start = ids.new_full((len(ids), 1), decoder_start(base))
     state.logits = _next_logits(base, state, start)
