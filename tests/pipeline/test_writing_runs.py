@@ -14,7 +14,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from burnish.errors import CheckError, ModelTaskError
-from burnish.pipeline.answer import answer_texts, evaluate_file, open_model
+from burnish.pipeline.answer import answer_file, answer_texts, evaluate_file, open_model
 from burnish.pipeline.check import check
 from burnish.pipeline.export import export
 from burnish.pipeline.run import Outcome, run
@@ -175,6 +175,38 @@ def test_the_merged_model_writes_the_same_and_others_open_it(
             for one in said
         ]
         assert [one[0]["generated_text"].strip() for one in made] == [p.answer[0] for p in said]
+
+
+CHAT = "{% for m in messages %}{{ m.content }} [START] {% endfor %}"
+
+
+def test_conversations_are_learned_and_answered_as_judged(tmp_path: Path, workplace: Path) -> None:
+    rng, talks = np.random.default_rng(1), []
+    for _ in range(40):
+        said = [" ".join(rng.choice(WORDS, size=3).tolist()) for _ in range(3)]
+        roles = ("user", "assistant", "user", "assistant")
+        pairs = zip(roles, (*said, said[0]), strict=True)
+        talks.append({"messages": [{"role": role, "content": text} for role, text in pairs]})
+    (tmp_path / "talks.json").write_text(json.dumps(talks), "utf-8")
+    asked = recipe(
+        tmp_path, KINDS[0], task={"prompt": None},
+        data={"from": str(tmp_path / "talks.json"), "input": "messages", "output": None},
+    )  # fmt: skip
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(tmp_path / "base")
+    tokenizer.chat_template = CHAT
+    tokenizer.save_pretrained(tmp_path / "base")
+
+    done = run(asked, out=tmp_path / "run")
+
+    judged = read_predictions(done.folder.predictions("tuned", "test"))
+    kept = {one["id"]: one["turns"] for one in _test_rows(done)}
+    new = tmp_path / "new.json"
+    new.write_text(json.dumps([{"messages": kept[one.example_id]} for one in judged]), "utf-8")
+    model = open_model(str(done.folder.root), tracking_uri=STORE)
+    answers, told = answer_file(model, new, text_column=None)
+    assert {len(turns) for turns in kept.values()} == {3}
+    assert [one.answer for one in answers] == [one.answer for one in judged]
+    assert told == f"{len(judged)} rows in = {len(judged)} answered + 0 without a text or a label"
 
 
 def _test_rows(outcome: Outcome) -> list[dict[str, Any]]:

@@ -1,8 +1,8 @@
 """Files → canonical rows: every row with an id, a file and a row number.
 
 The canonical frame is what passes from here to the rest of Burnish: `id`, `text`, `raw_label`
-(replaced by `labels` in `burnish.data.settle`), `group`, `file`, `row`, and `meta:<name>` for
-each column the recipe's slices and time key name.
+(replaced by `labels` in `burnish.data.settle`), `group`, `file`, `row`, `turns` where inputs are
+conversations, and `meta:<name>` for each column the recipe's slices and time key name.
 """
 
 from collections import Counter
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import polars as pl
 
+from burnish.data.conversation import is_messages, transcripts, without_answer
 from burnish.data.readers import format_of, read_file
 from burnish.data.sources import STARTER, find_sources
 from burnish.data.starter import read_starter
@@ -21,6 +22,7 @@ from burnish.recipe.recipe import Recipe
 from burnish.records import LedgerEntry
 
 META = "meta:"
+TURNS = "turns"
 
 
 def load_rows(recipe: Recipe) -> tuple[dict[str, pl.DataFrame], tuple[LedgerEntry, ...]]:
@@ -88,7 +90,8 @@ def _kinds(
     columns: Columns, data: Data, extra: Iterable[str], *, labelled: bool
 ) -> dict[str, Kind]:
     """Return column → what it is for."""
-    roles = [columns.text, data.group, data.id] + ([columns.answer] if labelled else [])
+    answers = [columns.answer] if labelled and columns.answer else []
+    roles = [columns.text, data.group, data.id, *answers]
     twice = [name for name, count in Counter(filter(None, roles)).items() if count > 1]
     if twice:
         raise ColumnError(
@@ -99,7 +102,7 @@ def _kinds(
         )
     text, answer = (Kind.INPUT, Kind.ANSWERS) if columns.writes else (Kind.TEXT, Kind.LABELS)
     kinds = {name: Kind.PLAIN for name in (data.id, data.group, *extra) if name}
-    return kinds | {columns.text: text} | ({columns.answer: answer} if labelled else {})
+    return kinds | {columns.text: text} | dict.fromkeys(answers, answer)
 
 
 def _read(file: str, part: str, encoding: str, kinds: dict[str, Kind]) -> Table:
@@ -124,17 +127,33 @@ def _canonical(
     frame: pl.DataFrame, name: str, columns: Columns, data: Data, extra: tuple[str, ...]
 ) -> pl.DataFrame:
     ids = pl.format("{}:{}", pl.lit(name), pl.col(ROW))
-    label = pl.col(columns.answer) if columns.answer in frame.columns else pl.lit(None, pl.Null)
+    text, label, turns = _said(frame, columns)
     group = pl.col(data.group) if data.group else pl.lit(None)
     return frame.select(
         id=_given_ids(frame, name, data.id) if data.id else ids,
-        text=pl.col(columns.text).cast(pl.String),
+        text=text.cast(pl.String),
         raw_label=label,
         group=group.cast(pl.String),
         file=pl.lit(name),
         row=pl.col(ROW),
+        **turns,
         **{f"{META}{column}": pl.col(column) for column in extra},
     )
+
+
+def _said(
+    frame: pl.DataFrame, columns: Columns
+) -> tuple[pl.Series, pl.Series | pl.Expr, dict[str, pl.Series]]:
+    """Return the text, the raw answer, and the messages where the input is a conversation."""
+    text = frame[columns.text]
+    given = columns.answer in frame.columns
+    label = pl.col(str(columns.answer)) if given else pl.lit(None, pl.Null)
+    if not is_messages(text):
+        return text, label, {}
+    if columns.answer is None:
+        text, answer = without_answer(text)
+        return transcripts(text), answer, {TURNS: text}
+    return transcripts(text), label, {TURNS: text}
 
 
 def _given_ids(frame: pl.DataFrame, name: str, column: str) -> pl.Expr:
@@ -161,7 +180,8 @@ def _joined(frames: list[pl.DataFrame], files: tuple[str, ...]) -> pl.DataFrame:
         types = {f[column].dtype for f in frames} - {pl.Null()}
         if len(types) > 1:
             frames = [f.with_columns(pl.col(column).cast(pl.String)) for f in frames]
-    return pl.concat(frames, how="vertical_relaxed")
+    # Not every file needs to hold conversations.
+    return pl.concat(frames, how="diagonal_relaxed")
 
 
 def _short_names(files: Iterable[str]) -> dict[str, str]:

@@ -21,13 +21,12 @@ def settle(recipe: Recipe, parts: Parts) -> tuple[Space, Parts]:
     Raises:
         LabelError: BN206. ColumnError: BN204. See `settle_labels` and `settle_answers`.
     """
-    column = recipe.columns.answer
     if isinstance(recipe.task, ClassificationTask):
-        return settle_labels(recipe.task, parts, label_column=column)
-    return settle_answers(parts, answer_column=column)
+        return settle_labels(recipe.task, parts, label_column=recipe.data.label)
+    return settle_answers(parts, answer_column=recipe.columns.answer)
 
 
-def settle_answers(parts: Parts, *, answer_column: str) -> tuple[TextSpace, Parts]:
+def settle_answers(parts: Parts, *, answer_column: str | None) -> tuple[TextSpace, Parts]:
     """Return the space of texts, and the parts with `labels` (List(String) | null).
 
     A row's texts are the accepted ones, in the order of the file. A row without any, such as an
@@ -35,15 +34,17 @@ def settle_answers(parts: Parts, *, answer_column: str) -> tuple[TextSpace, Part
 
     Args:
         parts: canonical rows with raw answers, as `burnish.data.load` makes them.
-        answer_column: the column's name in the files, for error messages.
+        answer_column: the column's name in the files, for error messages; None: answers are what
+            an assistant says last.
 
     Raises:
         LabelError: BN206, no row of any part has an answer.
     """
     settled = {name: _settled(frame) for name, frame in parts.items()}
     if not any(frame["labels"].count() for frame in settled.values()):
+        what = f"column {answer_column!r} is empty in every row"
         raise LabelError(
-            f"column {answer_column!r} is empty in every row",
+            what if answer_column else "no conversation ends with a message of an assistant",
             where=f"parts {', '.join(parts)}",
             fix="name the column with the answers in `data.output`",
         )

@@ -16,6 +16,7 @@ from typing import Any
 
 import polars as pl
 
+from burnish.data.conversation import MESSAGES, is_messages, messages
 from burnish.errors import ColumnError, DataFormatError
 
 _INT64 = 2**63
@@ -30,7 +31,7 @@ class Kind(Enum):
 
     TEXT = "text"  # String
     LABELS = "labels"  # String (one label a row) or List(String)
-    INPUT = "input"  # as TEXT, for a task that writes
+    INPUT = "input"  # String, or conversations as `data.conversation` has them; a task that writes
     ANSWERS = "answers"  # List(String): the accepted texts; a single text is a list of one
     PLAIN = "plain"  # one scalar a row, of any scalar type
 
@@ -129,6 +130,9 @@ class Columns:
         types = {part.dtype for part in parts} - {pl.Null()}
         if len(types) > 1 and self._kinds[name] is Kind.LABELS:
             raise self._changed_shape(name)
+        if self._kinds[name] is Kind.INPUT and MESSAGES in types:
+            parts = [as_messages(part) for part in parts]
+            types = {MESSAGES}
         number = types == {pl.Int64(), pl.Float64()}
         target = next(iter(types)) if len(types) == 1 else pl.Float64() if number else pl.String()
         return pl.concat([part.cast(target) for part in parts]) if parts else pl.Series(name, [])
@@ -157,7 +161,12 @@ class _Batch:
         Raises:
             DataFormatError: BN202, a value does not fit; names file, row, column and value.
         """
-        makers = {Kind.LABELS: self._labels, Kind.ANSWERS: self._answers, Kind.PLAIN: self._plain}
+        makers = {
+            Kind.INPUT: self._input,
+            Kind.LABELS: self._labels,
+            Kind.ANSWERS: self._answers,
+            Kind.PLAIN: self._plain,
+        }
         make = makers.get(self.kind, self._text)
         try:
             return make(set(map(type, self.values)) - {type(None)})
@@ -184,6 +193,22 @@ class _Batch:
             raise self._fault(lambda v: type(v) in strange, what, fix)
         series = self._series(self.values, pl.String)
         refuse_nul(self.path, series, self.rows)
+        return series
+
+    def _input(self, types: set[type]) -> pl.Series:
+        if list not in types:
+            return self._text(types)
+        made = []
+        for row, value in zip(self.rows, self.values, strict=True):
+            try:
+                made.append(None if value is None else messages(value))
+            except ValueError as err:
+                what = f"column {self.name!r} {err}"
+                fix = "write texts, or lists of messages with `role` and `content`"
+                raise bad_row(self.path, row, what, fix) from err
+        series = self._series(made, MESSAGES)
+        said = series.list.eval(pl.element().struct.field("content")).list.join("")
+        refuse_nul(self.path, said.rename(self.name), self.rows)
         return series
 
     def _answers(self, types: set[type]) -> pl.Series:
@@ -251,6 +276,23 @@ class _Batch:
             return self._series(numbers, pl.Float64)
         texts = [v if v is None or type(v) is str else str(v) for v in self.values]
         return self._series(texts, pl.String)
+
+
+def as_messages(series: pl.Series) -> pl.Series:
+    """Return a column of texts as conversations of one message; conversations as they are."""
+    if is_messages(series):
+        return series
+    made = [None if text is None else messages(text) for text in series]
+    return pl.Series(series.name, made, dtype=MESSAGES)
+
+
+def typed(path: Path, series: pl.Series, kind: Kind, rows: pl.Series) -> pl.Series:
+    """Return a column of a typed file by the rules for the values of an untyped one.
+
+    Raises:
+        DataFormatError: BN202, a value does not fit; names file, row, column and value.
+    """
+    return _Batch(path, series.name, kind, rows.to_list(), series.to_list()).typed()
 
 
 def as_lists(series: pl.Series) -> pl.Series:

@@ -105,7 +105,7 @@ def _answer(model: OpenModel, rows: pl.DataFrame) -> list[Prediction]:
         raise EmptyDataError(
             "no row has a text", where="the file given", fix="name its column with --text-column"
         )
-    known = [name for name in ("id", "text", "labels") if name in rows.columns]
+    known = [name for name in ("id", "text", "labels", "turns") if name in rows.columns]
     return model.answerer.answer_rows(rows.select(known))
 
 

@@ -41,7 +41,7 @@ class Columns:
     """The columns a task reads, and the recipe keys that name them."""
 
     text: str
-    answer: str
+    answer: str | None  # None: the last message of a conversation
     writes: bool  # answers are free texts rather than labels
 
     @property
@@ -70,13 +70,16 @@ class Data(Section):
     text: str = Field("text", min_length=1, description="Column with the text to classify.")
     label: str = Field("label", min_length=1, description="Column with the label or labels.")
     input: str = Field(
-        "input", min_length=1, description="Column with the text to answer, for tasks that write."
-    )
-    output: str = Field(
-        "output",
+        "input",
         min_length=1,
+        description="Column with the text to answer, for tasks that write, or with the messages "
+        "of a conversation: a list of objects with `role` and `content`.",
+    )
+    output: Annotated[str, Field(min_length=1)] | None = Field(
+        "output",
         description="Column with the answer, for tasks that write: a text, or a list of accepted "
-        "ones, of which the first is learned.",
+        "ones, of which the first is learned. Null: what an assistant says last in the "
+        "conversations of `input`.",
     )
     id: str | None = Field(None, description="Column that names each row; null: file and row.")
     group: str | None = Field(

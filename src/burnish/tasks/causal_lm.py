@@ -1,8 +1,9 @@
 """Causal language model: the answer follows its prompt, and only the answer is learned.
 
-The prompt is the model's own chat template, or a plain template with `{input}`. Prompt and
-answer become tokens apart from each other, so that training sees the very tokens from which
-generation starts.
+The prompt is the model's own chat template, or a plain template with `{input}`; an input may be
+a conversation of several turns, to which the answer is what is said next. Prompt and answer
+become tokens apart from each other, so that training sees the very tokens from which generation
+starts.
 """
 
 from collections.abc import Sequence
@@ -10,12 +11,22 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import polars as pl
+from jinja2 import TemplateError
 
 from burnish.errors import ModelTaskError
 from burnish.recipe.task import CausalTask as Section
 from burnish.records import TextSpace
 from burnish.tasks import batch
 from burnish.tasks.base import Batch, Encoded
+from burnish.tasks.lengths import (
+    Conversation,
+    Lost,
+    cut_conversations,
+    known,
+    message_tokens,
+    plain_tokens,
+)
 from burnish.tasks.writing import WritingTask, supervised
 
 _SLOT = "{input}"
@@ -52,25 +63,49 @@ class CausalTask(WritingTask):
         # A dataclass with slots is built anew, which super() without arguments does not survive.
         return WritingTask.prepare_tokenizer(self, tokenizer)
 
+    def _input_lengths(self, rows: pl.DataFrame, tokenizer: Any) -> list[int]:
+        if not self._converses(rows):
+            return WritingTask._input_lengths(self, rows, tokenizer)
+        return [sum(one) for one in message_tokens(_conversations(rows), tokenizer)]
+
+    def _asked(self, rows: pl.DataFrame, tokenizer: Any) -> tuple[list[list[int]], Lost]:
+        if not self._converses(rows):
+            return WritingTask._asked(self, rows, tokenizer)
+        turns, lost = cut_conversations(_conversations(rows), tokenizer, known(self.max_input))
+        return self._chats(turns, tokenizer), lost
+
+    def _converses(self, rows: pl.DataFrame) -> bool:
+        """Return whether rows are conversations, of which a plain template takes the transcript."""
+        return self.prompt is None and "turns" in rows.columns
+
     def _prompts(self, texts: list[str], tokenizer: Any) -> list[list[int]]:
-        if self.prompt is not None:
-            written = [self.prompt.replace(_SLOT, text) for text in texts]
-        else:
-            written = [self._chat(text, tokenizer) for text in texts]
-        if not written:
-            return []
-        found: list[list[int]] = tokenizer(
-            written, add_special_tokens=self.prompt is not None, verbose=False
-        )["input_ids"]
+        if self.prompt is None:
+            return self._chats([[{"role": "user", "content": text}] for text in texts], tokenizer)
+        written = [self.prompt.replace(_SLOT, text) for text in texts]
+        found: list[list[int]] = tokenizer(written, verbose=False)["input_ids"] if written else []
         return found
 
-    def _chat(self, text: str, tokenizer: Any) -> str:
-        system = [] if self.system is None else [{"role": "system", "content": self.system}]
-        rendered: str = tokenizer.apply_chat_template(
-            [*system, {"role": "user", "content": text}],
-            tokenize=False,
-            add_generation_prompt=True,
-        )
+    def _chats(self, conversations: Sequence[Conversation], tokenizer: Any) -> list[list[int]]:
+        return plain_tokens([self._chat(turns, tokenizer) for turns in conversations], tokenizer)
+
+    def _chat(self, turns: Conversation, tokenizer: Any) -> str:
+        """Return a conversation as the model's template has it; its own system message goes first.
+
+        Raises:
+            ModelTaskError: BN304, the template refuses it.
+        """
+        if self.system is not None and not (turns and turns[0]["role"] == "system"):
+            turns = [{"role": "system", "content": self.system}, *turns]
+        try:
+            rendered: str = tokenizer.apply_chat_template(
+                turns, tokenize=False, add_generation_prompt=True
+            )
+        except TemplateError as err:
+            raise ModelTaskError(
+                f"the model's chat template refuses a conversation: {err}",
+                where=f"the roles {', '.join(one['role'] for one in turns)}",
+                fix="bring the messages into the order the template wants, or set `task.prompt`",
+            ) from err
         return rendered
 
     def _written(self, answer: str) -> str:
@@ -100,3 +135,11 @@ class CausalTask(WritingTask):
     def ask(self, encoded: Encoded, rows: Sequence[int], *, pad_id: int) -> Batch:
         """Return prompts filled up on the left, so that answers go on from the end."""
         return batch.padded([encoded.inputs.row(at) for at in rows], pad_id=pad_id, left=True)
+
+
+def _conversations(rows: pl.DataFrame) -> list[Conversation]:
+    """Return the messages of each row; of a plain text, it as a user's."""
+    return [
+        [{"role": "user", "content": text or ""}] if turns is None else turns
+        for text, turns in rows.select("text", "turns").iter_rows()
+    ]

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from burnish.tasks.base import Ragged
 
 Limit = int | str  # tokens, or a percentile such as "p99"
+Lost = NDArray[np.int64]  # shape (n,), tokens cut from each row
+Conversation = list[dict[str, str]]  # messages with role and content, the oldest first
 
 
 def plain_tokens(texts: list[str], tokenizer: Any) -> list[list[int]]:
@@ -35,7 +37,7 @@ def percentile_of(lengths: Sequence[int], asked: str) -> int:
     return max(1, int(np.percentile(lengths, share, method="higher"))) if lengths else 1
 
 
-def cut_texts(texts: list[str], tokenizer: Any, limit: int) -> tuple[list[str], NDArray[np.int64]]:
+def cut_texts(texts: list[str], tokenizer: Any, limit: int) -> tuple[list[str], Lost]:
     """Return texts of at most `limit` tokens, and the tokens cut from the end of each, (n,)."""
     lost = np.zeros(len(texts), np.int64)
     if not texts:
@@ -46,6 +48,45 @@ def cut_texts(texts: list[str], tokenizer: Any, limit: int) -> tuple[list[str], 
         if len(spans) > limit:
             short[at] = texts[at][: spans[limit - 1][1]]
             lost[at] = len(spans) - limit
+    return short, lost
+
+
+def message_tokens(conversations: Sequence[Conversation], tokenizer: Any) -> list[list[int]]:
+    """Return how many tokens each message has, without the marks a template puts around it."""
+    said = [message["content"] for turns in conversations for message in turns]
+    lengths = iter([len(one) for one in plain_tokens(said, tokenizer)])
+    return [[next(lengths) for _ in turns] for turns in conversations]
+
+
+def cut_conversations(
+    conversations: Sequence[Conversation], tokenizer: Any, limit: int
+) -> tuple[list[Conversation], Lost]:
+    """Return conversations of at most `limit` tokens, and the tokens cut from each, (n,).
+
+    The oldest messages go, whole and up to one of a user; a system message stays, and so does
+    the last message, of which what is too much is cut from the end.
+    """
+    lost = np.zeros(len(conversations), np.int64)
+    short = []
+    for at, (turns, lengths) in enumerate(
+        zip(conversations, message_tokens(conversations, tokenizer), strict=True)
+    ):
+        told = 1 if turns and turns[0]["role"] == "system" else 0
+        start = told
+        while start < len(turns) - 1 and (
+            sum(lengths[:told]) + sum(lengths[start:]) > limit
+            or (start > told and turns[start]["role"] != "user")
+        ):
+            lost[at] += lengths[start]
+            start += 1
+        kept = [*turns[:told], *turns[start:]]
+        over = sum(lengths) - int(lost[at]) - limit
+        if over > 0 and kept:
+            room = max(1, lengths[-1] - over)
+            (content,), (gone,) = cut_texts([kept[-1]["content"]], tokenizer, room)
+            kept = [*kept[:-1], kept[-1] | {"content": content}]
+            lost[at] += gone
+        short.append(kept)
     return short, lost
 
 

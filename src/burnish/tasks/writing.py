@@ -23,7 +23,15 @@ from burnish.evaluation.metrics.table import METRICS, default_metric, metric_nam
 from burnish.recipe.training import Training
 from burnish.records import Prediction, TextSpace
 from burnish.tasks.base import Answer, Batch, Encoded, Ragged, Task, Unfit, Writing
-from burnish.tasks.lengths import Limit, cut_answers, cut_texts, known, percentile_of, plain_tokens
+from burnish.tasks.lengths import (
+    Limit,
+    Lost,
+    cut_answers,
+    cut_texts,
+    known,
+    percentile_of,
+    plain_tokens,
+)
 
 LongAnswers = Literal["error", "drop", "cut"]
 _LOSS, _COUNT = 0, 1  # columns of the raw outputs
@@ -125,8 +133,7 @@ class WritingTask(Task):
         """Return the task with percentiles of the training rows made numbers."""
         max_input, max_output = self.max_input, self.max_output
         if isinstance(max_input, str):
-            lengths = [len(one) for one in plain_tokens(self._inputs(rows), tokenizer)]
-            max_input = percentile_of(lengths, max_input)
+            max_input = percentile_of(self._input_lengths(rows, tokenizer), max_input)
         if isinstance(max_output, str):
             lengths = self._answers(rows, tokenizer).lengths.tolist()
             max_output = percentile_of(lengths, max_output)
@@ -171,8 +178,7 @@ class WritingTask(Task):
 
     def encode(self, rows: pl.DataFrame, tokenizer: Any) -> Encoded:
         """Turn rows into inputs and answers; rows without `labels` have empty answers."""
-        limit = known(self.max_input)
-        texts, lost = cut_texts(self._inputs(rows), tokenizer, limit)
+        prompts, lost = self._asked(rows, tokenizer)
         answers = self._answers(rows, tokenizer)
         over = np.maximum(answers.lengths - known(self.max_output), 0)
         if self.long_answers == "cut" and over.any():
@@ -180,13 +186,22 @@ class WritingTask(Task):
             lost = lost + over
         return Encoded(
             ids=tuple(rows["id"].to_list()),
-            inputs=Ragged.of(self._prompts(texts, tokenizer)),
+            inputs=Ragged.of(prompts),
             answers=answers,
             targets=np.zeros((rows.height, 0), np.float32),
             references=tuple(None if one is None else tuple(one) for one in _labels(rows)),
             rows_cut=int((lost > 0).sum()),
             tokens_lost=int(lost.sum()),
         )
+
+    def _input_lengths(self, rows: pl.DataFrame, tokenizer: Any) -> list[int]:
+        """Return the tokens of each row's input, without those of the prompt around it."""
+        return [len(one) for one in plain_tokens(self._inputs(rows), tokenizer)]
+
+    def _asked(self, rows: pl.DataFrame, tokenizer: Any) -> tuple[list[list[int]], Lost]:
+        """Return the tokens that ask for each row's answer, and how many were cut from each."""
+        texts, lost = cut_texts(self._inputs(rows), tokenizer, known(self.max_input))
+        return self._prompts(texts, tokenizer), lost
 
     @abstractmethod
     def _prompts(self, texts: list[str], tokenizer: Any) -> list[list[int]]:

@@ -92,22 +92,24 @@ def write_greedily(
     state = _read_by_encoder(base, asked) if pair else _read_by_decoder(base, asked, prefix)
     answers: list[list[int]] = [[] for _ in asked["input_ids"]]
     live = list(range(len(answers)))  # which answer each row of the batch belongs to
-    for _ in range(limit):
+    for written in range(1, limit + 1):
         chosen = state.logits.argmax(dim=-1)
-        open_rows = []
-        for at, (row, token) in enumerate(zip(live, chosen.tolist(), strict=True)):
-            if not answers[row] or answers[row][-1] not in ends:
+        for row, token in zip(live, chosen.tolist(), strict=True):
+            if not _ended(answers[row], ends):
                 answers[row].append(token)
-            if answers[row][-1] not in ends:
-                open_rows.append(at)
-        if not open_rows:
+        going = [at for at, row in enumerate(live) if not _ended(answers[row], ends)]
+        if not going or written == limit:
             break
-        if len(live) - len(open_rows) >= max(1, len(live) // _LEAVES):
-            kept = torch.tensor(open_rows, device=chosen.device)
+        if len(live) - len(going) >= max(1, len(live) // _LEAVES):
+            kept = torch.tensor(going, device=chosen.device)
             state.keep(kept)
-            chosen, live = chosen[kept], [live[at] for at in open_rows]
+            chosen, live = chosen[kept], [live[at] for at in going]
         _go_on(base, state, chosen[:, None])
     return answers
+
+
+def _ended(answer: list[int], ends: Collection[int]) -> bool:
+    return bool(answer) and answer[-1] in ends
 
 
 def _read_by_decoder(base: Any, asked: Batch, prefix: int) -> _Writing:

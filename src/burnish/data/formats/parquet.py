@@ -16,6 +16,7 @@ from burnish.data.table import (
     bad_row,
     refuse_nul,
     require_columns,
+    typed,
 )
 from burnish.errors import ColumnError
 
@@ -56,6 +57,8 @@ def _column(path: Path, series: pl.Series, kind: Kind, rows: pl.Series) -> pl.Se
         raise _wrong_type(path, series, "a label or a list of labels")
     if kind is Kind.ANSWERS:
         return _answers(path, series, rows)
+    if kind is Kind.INPUT and isinstance(dtype, pl.List):
+        return typed(path, series, kind, rows)
     if kind in TEXTS:
         if not _is_text(dtype):
             raise _wrong_type(path, series, "a text")
