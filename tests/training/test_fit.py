@@ -322,6 +322,12 @@ def test_keeping_the_last_epoch_tells_the_last_though_another_scored_best(
     assert result.cost()["kept_epoch"] == 12
 
 
+def test_a_part_of_an_epoch_is_told_as_a_part(run: Fit, make_recipe: Callable[..., Recipe]) -> None:
+    result = run(make_recipe(keep="best", epochs=0.5))
+
+    assert result.cost()["epochs"] == result.cost()["kept_epoch"] == 0.5
+
+
 def test_the_asymmetric_loss_is_refused_for_one_label_a_row(
     run: Fit, make_recipe: Callable[..., Recipe]
 ) -> None:

@@ -235,11 +235,13 @@ def _finish(
 ) -> FitResult:
     """Put the chosen weights in place and choose the thresholds for them."""
     keeps_best = parts.training.keep == "best" and choose is not None
-    kept_epoch, outputs = _epochs(parts.state, parts.plan), judge.latest
+    done, outputs = _epochs(parts.state, parts.plan), judge.latest
+    kept_epoch = done
     if keeps_best and checkpoints and has_checkpoint(checkpoints, BEST):
         best = load_checkpoint(checkpoints, BEST)
         restore_weights(parts.model, best.weights, where=checkpoints)
-        kept_epoch, outputs = parts.state.best_epoch or kept_epoch, judge.best
+        # The last epoch may be a part of one.
+        kept_epoch, outputs = min(parts.state.best_epoch or done, done), judge.best
     elif parts.average:
         parts.average.swap()
     parts.model.eval()
