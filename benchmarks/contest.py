@@ -107,6 +107,27 @@ def machine(given: argparse.Namespace, threads: int) -> Figures:
     }
 
 
+def trainer_arguments(kind: str = "", **own: Any) -> Any:
+    """Return arguments for Trainer on the processor that write and tell nothing, with own ones.
+
+    Args:
+        kind: what the name of the class begins with: "Seq2Seq", or nothing.
+        own: what a contestant sets by itself.
+    """
+    import transformers
+
+    return getattr(transformers, f"{kind}TrainingArguments")(
+        output_dir=tempfile.mkdtemp(),
+        use_cpu=True,
+        save_strategy="no",
+        report_to="none",
+        logging_strategy="no",
+        disable_tqdm=True,
+        seed=0,
+        **own,
+    )
+
+
 def trainer_clock() -> Any:
     """Return a callback for Trainer whose `seconds` are of training alone, as Burnish counts."""
     from transformers import TrainerCallback

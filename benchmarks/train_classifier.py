@@ -12,7 +12,6 @@ tcmalloc, where installed, is preloaded under every contestant with `--allocator
 
 import argparse
 import json
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from contest import (
     main,
     peak_mb,
     ratio,
+    trainer_arguments,
     trainer_clock,
 )
 
@@ -79,7 +79,6 @@ def peer(spec: dict[str, Any]) -> dict[str, Any]:
         AutoTokenizer,
         DataCollatorWithPadding,
         Trainer,
-        TrainingArguments,
     )
 
     from burnish.training.sources import resolve
@@ -99,20 +98,13 @@ def peer(spec: dict[str, Any]) -> dict[str, Any]:
 
     torch.manual_seed(0)
     model = AutoModelForSequenceClassification.from_pretrained(source, num_labels=2)
-    arguments = TrainingArguments(
-        output_dir=tempfile.mkdtemp(),
+    arguments = trainer_arguments(
         num_train_epochs=spec["epochs"],
         per_device_train_batch_size=spec["batch"],
         learning_rate=RATE,
         warmup_steps=0.1,
         bf16=spec["bf16"],
         train_sampling_strategy="group_by_length" if spec["group"] else "random",
-        use_cpu=True,
-        save_strategy="no",
-        report_to="none",
-        logging_strategy="no",
-        disable_tqdm=True,
-        seed=0,
     )
     training_rows, clock = encoded(train), trainer_clock()
     trainer = Trainer(

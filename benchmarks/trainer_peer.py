@@ -3,10 +3,9 @@
 It takes rate, schedule, clipping and decay from the very recipe that Burnish trains by.
 """
 
-import tempfile
 from typing import Any
 
-from contest import Figures, Spec, peak_mb, trainer_clock
+from contest import Figures, Spec, peak_mb, trainer_arguments, trainer_clock
 from pairs import LABELS_LEFT_OUT, Tokens, peer_parts, peer_tokens, recipe, rows
 
 SPEED = "samples_per_s"
@@ -91,20 +90,14 @@ def peer_trainer(spec: Spec, model: Any, train: list[Tokens], collate: Any) -> t
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: rate_factor(step, steps, training)
     )
-    arguments = getattr(transformers, f"{kind}TrainingArguments")(
-        output_dir=tempfile.mkdtemp(),
+    arguments = trainer_arguments(
+        kind,
         num_train_epochs=spec["epochs"],
         per_device_train_batch_size=spec["batch"],
         gradient_accumulation_steps=spec["batch_size"] // spec["batch"],
         max_grad_norm=training.gradient_clip,
         bf16=spec["bf16"],
         train_sampling_strategy=spec["sampling"],
-        use_cpu=True,
-        save_strategy="no",
-        report_to="none",
-        logging_strategy="no",
-        disable_tqdm=True,
-        seed=0,
     )
     clock = trainer_clock()
     trainer = getattr(transformers, f"{kind}Trainer")(

@@ -1,7 +1,10 @@
 """What all tests share."""
 
 import os
+from collections.abc import Callable
+from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # No test leaves tokens of its texts in the home of who runs it; those about the cache turn it on.
@@ -13,3 +16,29 @@ settings.register_profile(
     "burnish", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
 )
 settings.load_profile("burnish")
+
+
+@pytest.fixture(scope="session")
+def byte_level() -> Callable[..., Any]:
+    """The maker of tokenizers like GPT-2's: bytes, and a few merges learned from texts."""
+
+    def make(*texts: str, size: int = 300, pre: Any = None, **model: Any) -> Any:
+        from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+        from transformers import PreTrainedTokenizerFast
+
+        pad, start, end = "<pad>", "<s>", "</s>"
+        backend = Tokenizer(models.BPE(**model))
+        backend.pre_tokenizer = pre or pre_tokenizers.ByteLevel(add_prefix_space=False)
+        backend.decoder = decoders.ByteLevel()
+        trainer = trainers.BpeTrainer(
+            vocab_size=size,
+            special_tokens=[pad, start, end],
+            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+            show_progress=False,
+        )
+        backend.train_from_iterator(list(texts) * 3, trainer)
+        return PreTrainedTokenizerFast(
+            tokenizer_object=backend, pad_token=pad, bos_token=start, eos_token=end
+        )
+
+    return make

@@ -9,8 +9,6 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import PreTrainedTokenizerFast
 
 from burnish.cli.main import main
 from burnish.errors import ModelTaskError, ParityError
@@ -22,31 +20,12 @@ from burnish.runfolder import read_json, read_predictions
 from burnish.training.exports import gguf
 
 WORDS = tuple(f"word{at}" for at in range(40))
-PAD, START, END = "<pad>", "<s>", "</s>"
 TOKENS = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
 
 
-def byte_level() -> PreTrainedTokenizerFast:
-    """Return a byte-level BPE that knows the words."""
-    backend = Tokenizer(models.BPE())
-    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    backend.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=400,
-        special_tokens=[PAD, START, END],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    backend.train_from_iterator([" ".join(WORDS)] * 3, trainer)
-    return PreTrainedTokenizerFast(
-        tokenizer_object=backend, pad_token=PAD, bos_token=START, eos_token=END
-    )
-
-
-def save_model(folder: Path, task: str) -> None:
+def save_model(folder: Path, task: str, tokenizer: Any) -> None:
     """Write a random model with its tokenizer."""
     torch.manual_seed(3)
-    tokenizer = byte_level()
     tokens = TOKENS | {"vocab_size": len(tokenizer)}
     if task == "causal-lm":
         config: Any = transformers.LlamaConfig(
@@ -67,7 +46,6 @@ def save_model(folder: Path, task: str) -> None:
 
 
 def recipe(folder: Path, task: str, method: str) -> Recipe:
-    save_model(folder / "base", task)
     rng = np.random.default_rng(0)
     said = [" ".join(rng.choice(WORDS, size=int(rng.integers(3, 9)))) for _ in range(60)]
     rows = [{"question": one, "reply": " ".join(one.split()[-2:])} for one in said]
@@ -93,13 +71,14 @@ Runs = Callable[[str], Outcome]
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory, workplace: Path) -> Runs:
+def runs(tmp_path_factory: pytest.TempPathFactory, workplace: Path, byte_level: Any) -> Runs:
     """Finished runs, made when first asked for."""
     made: dict[str, Outcome] = {}
 
     def get(task: str) -> Outcome:
         if task not in made:
             folder = tmp_path_factory.mktemp(task)
+            save_model(folder / "base", task, byte_level(" ".join(WORDS), size=400))
             method = "lora" if task == "causal-lm" else "full"
             made[task] = run(recipe(folder, task, method), out=folder / "run")
         return made[task]

@@ -1,5 +1,6 @@
 """A tiny random model with its tokenizer, and made rows a model can learn from."""
 
+import dataclasses
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,12 +17,15 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
 from burnish.recipe.recipe import Recipe
-from burnish.records import LabelSpace
+from burnish.recipe.training import LoraMethod
+from burnish.records import LabelSpace, Prediction
 from burnish.tasks.base import Encoded
 from burnish.tasks.classification import ClassificationTask
 from burnish.tracking.base import MemoryTracker
 from burnish.training.fit import FitResult, fit
 from burnish.training.hardware import Hardware
+from burnish.training.methods import METHODS
+from burnish.training.modelfolder import Answerer
 from burnish.training.models import load_tokenizer
 from burnish.training.sources import ModelSource, resolve
 
@@ -151,6 +155,52 @@ def _save_tiny_model() -> Callable[..., Path]:
 def _made_rows() -> Callable[..., pl.DataFrame]:
     """The maker of rows."""
     return made_rows
+
+
+ECHOED = (
+    "the cat sat on the mat", "don't sit there, cat!", "10 cats and 3 mats", "sat", "a mat?\n\nno",
+    "the the the cat", "on the mat sat 25 cats", "Ünïcødé 🦙 and tabs\tin it", "cat, mat; sat.",
+    "where is the mat of the cat",
+)  # fmt: skip
+
+
+@pytest.fixture
+def echoed() -> pl.DataFrame:
+    """Ten rows of a task that writes: texts of all sorts, each its own answer."""
+    ids = [str(at) for at in range(len(ECHOED))]
+    return pl.DataFrame({"id": ids, "text": ECHOED, "labels": [[one] for one in ECHOED]})
+
+
+@pytest.fixture
+def assert_alike() -> Callable[..., None]:
+    """Ask that an export finds answers as likely as its model, and writes the same ones."""
+
+    def likelihoods(predictions: list[Prediction]) -> list[float]:
+        return [one.scores["log_likelihood"] / one.scores["tokens"] for one in predictions]
+
+    def check(
+        before: list[Prediction], after: list[Prediction], *, atol: float, same: bool = True
+    ) -> None:
+        if same:
+            assert len({one.answer for one in before}) > 5
+            assert [one.answer for one in after] == [one.answer for one in before]
+        np.testing.assert_allclose(likelihoods(after), likelihoods(before), atol=atol)
+
+    return check
+
+
+@pytest.fixture
+def adapted() -> Callable[[Answerer], Answerer]:
+    """Give a model adapters that change what it writes."""
+
+    def make(plain: Answerer) -> Answerer:
+        model = METHODS.get("lora").prepare(plain.model, LoraMethod(rank=2)).eval()
+        for name, weight in model.named_parameters():
+            if "lora_B" in name:
+                torch.nn.init.normal_(weight, std=0.1)
+        return dataclasses.replace(plain, model=model)
+
+    return make
 
 
 RecipeMaker = Callable[..., Recipe]

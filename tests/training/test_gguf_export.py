@@ -6,33 +6,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 import pytest
 import torch
 import transformers
 from gguf import GGMLQuantizationType, GGUFReader
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import PreTrainedTokenizerFast
 
 from burnish.errors import MissingPackageError, ModelTaskError, StorageError
-from burnish.recipe.training import LoraMethod
 from burnish.records import Prediction
 from burnish.runfolder import read_json
 from burnish.tasks.causal_lm import CausalTask
 from burnish.training.exports import EXPORTS
 from burnish.training.hardware import Hardware
-from burnish.training.methods import METHODS
 from burnish.training.modelfolder import Answerer
 
-PAD, START, END = "<pad>", "<s>", "</s>"
 FORMS = ("gguf", "gguf-q8_0")
 META = {"name": "echo", "base_model": "owner/tiny", "method": "lora", "scores": []}
-TEXTS = (
-    "the cat sat on the mat", "don't sit there, cat!", "10 cats and 3 mats", "sat", "a mat?\n\nno",
-    "the the the cat", "on the mat sat 25 cats", "Ünïcødé 🦙 and tabs\tin it", "cat, mat; sat.",
-    "where is the mat of the cat",
-)  # fmt: skip
 CHAT = (
     "{% for one in messages %}<s>{{ one['role'] }}: {{ one['content'] }}</s>{% endfor %}"
     "{% if add_generation_prompt %}<s>{% endif %}"
@@ -54,25 +43,6 @@ DECODERS: dict[str, tuple[Any, dict[str, Any]]] = {
 WHOLE = CausalTask(max_input=64, max_output=8, prompt="{input}")
 
 
-def byte_level() -> PreTrainedTokenizerFast:
-    """Return a byte-level BPE of a few merges, as GPT-2's is."""
-    backend = Tokenizer(models.BPE())
-    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    backend.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=300,
-        special_tokens=[PAD, START, END],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    backend.train_from_iterator(TEXTS * 3, trainer)
-    made = PreTrainedTokenizerFast(
-        tokenizer_object=backend, pad_token=PAD, bos_token=START, eos_token=END
-    )
-    made.chat_template = CHAT
-    return made
-
-
 def decoder(kind: str, rows: int, **changes: Any) -> Any:
     """Return a random decoder whose weights f16 tells exactly."""
     torch.manual_seed(0)
@@ -90,24 +60,14 @@ def loud(model: Any) -> Any:
 
 
 @pytest.fixture
-def answerer(hardware: Hardware) -> Callable[..., Answerer]:
+def answerer(hardware: Hardware, byte_level: Any, echoed: pl.DataFrame) -> Callable[..., Answerer]:
     def make(kind: str = "llama", *, task: Any = WHOLE, spare: int = 0, **changes: Any) -> Answerer:
-        tokenizer = byte_level()
+        tokenizer = byte_level(*echoed["text"])
+        tokenizer.chat_template = CHAT
         model = decoder(kind, len(tokenizer) + spare, **changes)
         return Answerer(model=model, tokenizer=tokenizer, task=task, hardware=hardware)
 
     return make
-
-
-@pytest.fixture
-def rows() -> pl.DataFrame:
-    return pl.DataFrame(
-        {
-            "id": [str(at) for at in range(len(TEXTS))],
-            "text": TEXTS,
-            "labels": [[one] for one in TEXTS],
-        }
-    )
 
 
 def written(
@@ -121,21 +81,15 @@ def written(
     return answerer.answer_rows(rows), export.open(folder)(encoded)
 
 
-def assert_alike(before: list[Prediction], after: list[Prediction], *, atol: float) -> None:
-    assert len({one.answer for one in before}) > 5
-    assert [one.answer for one in after] == [one.answer for one in before]
-    np.testing.assert_allclose(likelihoods(after), likelihoods(before), atol=atol)
-
-
-def likelihoods(predictions: list[Prediction]) -> list[float]:
-    return [one.scores["log_likelihood"] / one.scores["tokens"] for one in predictions]
-
-
 @pytest.mark.parametrize("kind", sorted(DECODERS))
 def test_a_gguf_file_alone_writes_what_the_model_wrote(
-    kind: str, answerer: Callable[..., Answerer], rows: pl.DataFrame, tmp_path: Path
+    kind: str,
+    answerer: Callable[..., Answerer],
+    echoed: pl.DataFrame,
+    assert_alike: Callable[..., None],
+    tmp_path: Path,
 ) -> None:
-    before, after = written(answerer(kind), "gguf", tmp_path / "out", rows)
+    before, after = written(answerer(kind), "gguf", tmp_path / "out", echoed)
 
     assert_alike(before, after, atol=1e-4)
 
@@ -143,19 +97,19 @@ def test_a_gguf_file_alone_writes_what_the_model_wrote(
 @pytest.mark.parametrize("kind", ["llama, slow turns", "mistral", "qwen2"])
 @pytest.mark.parametrize("form", FORMS)
 def test_llama_cpp_reads_the_same_tokens_and_writes_the_same_words(
-    form: str, kind: str, answerer: Callable[..., Answerer], rows: pl.DataFrame, tmp_path: Path
+    form: str, kind: str, answerer: Callable[..., Answerer], echoed: pl.DataFrame, tmp_path: Path
 ) -> None:
     llama_cpp = pytest.importorskip("llama_cpp", reason="comes with the extra starter-lm")
     made = answerer(kind)
-    _, after = written(made, form, tmp_path / "out", rows)
+    _, after = written(made, form, tmp_path / "out", echoed)
 
     model = llama_cpp.Llama(
         str(tmp_path / "out" / "model.gguf"), n_ctx=128, n_threads=1, verbose=False
     )
-    tokens = [model.tokenize(text.encode(), add_bos=True, special=True) for text in TEXTS]
+    tokens = [model.tokenize(text.encode(), add_bos=True, special=True) for text in echoed["text"]]
     told = [made.tokenizer.decode(greedy(model, one), skip_special_tokens=True) for one in tokens]
 
-    assert tokens == made.tokenizer(list(TEXTS))["input_ids"]
+    assert tokens == made.tokenizer(echoed["text"].to_list())["input_ids"]
     same = sum(mine.strip() == one.answer[0] for mine, one in zip(told, after, strict=True))
     assert same >= (9 if form == "gguf" else 6)  # llama.cpp rounds what it computes with, too
 
@@ -215,35 +169,35 @@ def test_every_fact_and_tensor_is_in_the_file(
 
 
 def test_eight_bits_are_half_the_file_and_nearly_the_same_likelihood(
-    answerer: Callable[..., Answerer], rows: pl.DataFrame, tmp_path: Path
+    answerer: Callable[..., Answerer],
+    echoed: pl.DataFrame,
+    assert_alike: Callable[..., None],
+    tmp_path: Path,
 ) -> None:
     made = answerer("llama", intermediate_size=80)
     EXPORTS.get("gguf").write(made, META, tmp_path)
-    before, after = written(made, "gguf-q8_0", tmp_path / "q8", rows)
+    before, after = written(made, "gguf-q8_0", tmp_path / "q8", echoed)
 
     kinds = {one.name: one.tensor_type for one in GGUFReader(tmp_path / "q8/model.gguf").tensors}
     assert kinds["token_embd.weight"] == kinds["blk.1.attn_q.weight"] == GGMLQuantizationType.Q8_0
     assert kinds["blk.0.ffn_down.weight"] == GGMLQuantizationType.F16  # 80 is no multiple of 32
     assert kinds["output_norm.weight"] == GGMLQuantizationType.F32
-    np.testing.assert_allclose(likelihoods(after), likelihoods(before), atol=0.2)
+    assert_alike(before, after, atol=0.2, same=False)
 
 
 def test_adapters_are_added_in_and_the_model_given_keeps_them(
-    answerer: Callable[..., Answerer], rows: pl.DataFrame, tmp_path: Path
+    answerer: Callable[..., Answerer],
+    adapted: Callable[[Answerer], Answerer],
+    echoed: pl.DataFrame,
+    assert_alike: Callable[..., None],
+    tmp_path: Path,
 ) -> None:
-    plain = answerer()
-    model = METHODS.get("lora").prepare(plain.model, LoraMethod(rank=2)).eval()
-    for name, weight in model.named_parameters():
-        if "lora_B" in name:
-            torch.nn.init.normal_(weight, std=0.1)
-    adapted = Answerer(
-        model=model, tokenizer=plain.tokenizer, task=plain.task, hardware=plain.hardware
-    )
+    made = adapted(answerer())
 
-    before, after = written(adapted, "gguf", tmp_path / "out", rows)
+    before, after = written(made, "gguf", tmp_path / "out", echoed)
 
-    np.testing.assert_allclose(likelihoods(after), likelihoods(before), atol=2e-2)
-    assert hasattr(adapted.model, "get_base_model")
+    assert_alike(before, after, atol=2e-2, same=False)
+    assert hasattr(made.model, "get_base_model")
 
 
 def test_the_file_is_open_to_others_and_its_card_says_how_to_ask(

@@ -4,31 +4,15 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
 from tokenizers.processors import TemplateProcessing
 from transformers import PreTrainedTokenizerFast
 
 from burnish.errors import ModelTaskError
 from burnish.training.exports.gguf_vocabulary import read_vocabulary
 
-PAD, START, END = "<pad>", "<s>", "</s>"
-
-
-def byte_level(pre: Any = None, **model: Any) -> PreTrainedTokenizerFast:
-    """Return a byte-level BPE of a few merges, as GPT-2's is."""
-    backend = Tokenizer(models.BPE(**model))
-    backend.pre_tokenizer = pre or pre_tokenizers.ByteLevel(add_prefix_space=False)
-    backend.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=300,
-        special_tokens=[PAD, START, END],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    backend.train_from_iterator(["the cat sat on the mat"] * 3, trainer)
-    return PreTrainedTokenizerFast(
-        tokenizer_object=backend, pad_token=PAD, bos_token=START, eos_token=END
-    )
+TEXT = "the cat sat on the mat"
+Maker = Callable[..., Any]
 
 
 GPT2 = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -55,15 +39,15 @@ def cut_by(numbers: str) -> Any:
     ],
 )  # fmt: skip
 def test_llama_cpps_name_for_how_texts_are_cut_is_found(
-    pre: Any, whole_words: bool, name: str
+    pre: Any, whole_words: bool, name: str, byte_level: Maker
 ) -> None:
-    found = read_vocabulary(byte_level(pre, ignore_merges=whole_words), 300)
+    found = read_vocabulary(byte_level(TEXT, pre=pre, ignore_merges=whole_words), 300)
 
     assert found.pre == name
 
 
-def test_marks_that_the_tokenizer_puts_around_a_text_are_told() -> None:
-    tokenizer = byte_level()
+def test_marks_that_the_tokenizer_puts_around_a_text_are_told(byte_level: Maker) -> None:
+    tokenizer = byte_level(TEXT)
     tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
         single="<s> $A </s>", special_tokens=[("<s>", 1), ("</s>", 2)]
     )
@@ -73,13 +57,14 @@ def test_marks_that_the_tokenizer_puts_around_a_text_are_told() -> None:
     assert (found.add_bos, found.add_eos) == (True, True)
 
 
-def words() -> Any:
-    backend = Tokenizer(models.WordLevel({PAD: 0, END: 1}, unk_token=PAD))
-    return PreTrainedTokenizerFast(tokenizer_object=backend, unk_token=PAD, eos_token=END)
+def words(_: Maker) -> Any:
+    unknown, end = "<unk>", "</s>"
+    backend = Tokenizer(models.WordLevel({unknown: 0, end: 1}, unk_token=unknown))
+    return PreTrainedTokenizerFast(tokenizer_object=backend, unk_token=unknown, eos_token=end)
 
 
-def lowered() -> Any:
-    made = byte_level()
+def lowered(byte_level: Maker) -> Any:
+    made = byte_level(TEXT)
     made.backend_tokenizer.normalizer = normalizers.Lowercase()
     return made
 
@@ -89,12 +74,13 @@ def lowered() -> Any:
     [
         (words, "not a byte-level BPE"),
         (lowered, r"changes texts before it cuts them \(Lowercase\)"),
-        (lambda: byte_level(pre_tokenizers.ByteLevel(add_prefix_space=True)), "no name of llama"),
-        (lambda: byte_level(cut_by("{1,3}")), "no name of llama.cpp"),
+        (lambda make: make(TEXT, pre=pre_tokenizers.ByteLevel(add_prefix_space=True)),
+         "no name of llama"),
+        (lambda make: make(TEXT, pre=cut_by("{1,3}")), "no name of llama.cpp"),
     ],
-)
+)  # fmt: skip
 def test_a_tokenizer_of_which_llama_cpp_would_make_other_tokens_is_refused(
-    tokenizer: Callable[[], Any], told: str
+    tokenizer: Callable[[Maker], Any], told: str, byte_level: Maker
 ) -> None:
     with pytest.raises(ModelTaskError, match=told):
-        read_vocabulary(tokenizer(), 300)
+        read_vocabulary(tokenizer(byte_level), 300)

@@ -1,50 +1,23 @@
 """The two graphs of an encoder-decoder write what the model they came from writes."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 import pytest
 import torch
 import transformers
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import PreTrainedTokenizerFast
 
 from burnish.errors import MissingPackageError
-from burnish.recipe.training import LoraMethod
 from burnish.records import Prediction
 from burnish.tasks.seq2seq import Seq2SeqTask
 from burnish.training.exports.onnx import EXPORT
 from burnish.training.hardware import Hardware
-from burnish.training.methods import METHODS
 from burnish.training.modelfolder import Answerer
 
-PAD, START, END = "<pad>", "<s>", "</s>"
 META = {"name": "echo", "base_model": "owner/tiny", "method": "lora", "scores": []}
-TEXTS = (
-    "the cat sat on the mat", "don't sit there, cat!", "10 cats and 3 mats", "sat", "a mat?\n\nno",
-    "the the the cat", "on the mat sat 25 cats", "Ünïcødé 🦙 and tabs\tin it", "cat, mat; sat.",
-    "where is the mat of the cat",
-)  # fmt: skip
-
-
-def byte_level() -> PreTrainedTokenizerFast:
-    """Return a byte-level BPE of a few merges, as GPT-2's is."""
-    backend = Tokenizer(models.BPE())
-    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    backend.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=300,
-        special_tokens=[PAD, START, END],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    backend.train_from_iterator(TEXTS * 3, trainer)
-    return PreTrainedTokenizerFast(
-        tokenizer_object=backend, pad_token=PAD, bos_token=START, eos_token=END
-    )
 
 
 def loud(model: Any, factor: float) -> Any:
@@ -52,17 +25,6 @@ def loud(model: Any, factor: float) -> Any:
     for weight in model.parameters():
         weight.data = (weight.data * (factor if weight.ndim > 1 else 1)).half().float()
     return model.eval()
-
-
-@pytest.fixture
-def rows() -> pl.DataFrame:
-    return pl.DataFrame(
-        {
-            "id": [str(at) for at in range(len(TEXTS))],
-            "text": TEXTS,
-            "labels": [[one] for one in TEXTS],
-        }
-    )
 
 
 def written(
@@ -73,16 +35,6 @@ def written(
     folder.mkdir()
     EXPORT.write(answerer, META, folder)
     return answerer.answer_rows(rows), EXPORT.open(folder)(encoded)
-
-
-def assert_alike(before: list[Prediction], after: list[Prediction], *, atol: float) -> None:
-    assert len({one.answer for one in before}) > 5
-    assert [one.answer for one in after] == [one.answer for one in before]
-    np.testing.assert_allclose(likelihoods(after), likelihoods(before), atol=atol)
-
-
-def likelihoods(predictions: list[Prediction]) -> list[float]:
-    return [one.scores["log_likelihood"] / one.scores["tokens"] for one in predictions]
 
 
 def pair(kind: str, rows: int) -> Any:
@@ -109,13 +61,15 @@ def pair(kind: str, rows: int) -> Any:
     return loud(transformers.AutoModelForSeq2SeqLM.from_config(config), 4 if kind == "t5" else 9)
 
 
-def pair_answerer(kind: str, hardware: Hardware, **task: Any) -> Answerer:
-    tokenizer = byte_level()
-    asked = {"max_input": 60, "max_output": 8, "prefix": "turn: "} | task
-    return Answerer(
-        model=pair(kind, len(tokenizer)), tokenizer=tokenizer, task=Seq2SeqTask(**asked),
-        hardware=hardware,
-    )  # fmt: skip
+@pytest.fixture
+def answerer(hardware: Hardware, byte_level: Any, echoed: pl.DataFrame) -> Callable[..., Answerer]:
+    def make(kind: str, **task: Any) -> Answerer:
+        tokenizer = byte_level(*echoed["text"])
+        asked = {"max_input": 60, "max_output": 8, "prefix": "turn: "} | task
+        model, whole = pair(kind, len(tokenizer)), Seq2SeqTask(**asked)
+        return Answerer(model=model, tokenizer=tokenizer, task=whole, hardware=hardware)
+
+    return make
 
 
 @pytest.mark.parametrize(
@@ -127,26 +81,29 @@ def pair_answerer(kind: str, hardware: Hardware, **task: Any) -> Answerer:
     ],
 )
 def test_two_graphs_write_what_the_encoder_decoder_wrote(
-    kind: str, search: dict[str, Any], hardware: Hardware, rows: pl.DataFrame, tmp_path: Path
+    kind: str,
+    search: dict[str, Any],
+    answerer: Callable[..., Answerer],
+    echoed: pl.DataFrame,
+    assert_alike: Callable[..., None],
+    tmp_path: Path,
 ) -> None:
-    made = pair_answerer(kind, hardware, **search)
-
-    before, after = written(made, tmp_path / "out", rows)
+    before, after = written(answerer(kind, **search), tmp_path / "out", echoed)
 
     assert_alike(before, after, atol=1e-4)
     assert not list((tmp_path / "out").glob("*.safetensors"))
 
 
 def test_onnx_runtime_alone_writes_the_same_as_the_card_shows(
-    hardware: Hardware, rows: pl.DataFrame, tmp_path: Path
+    answerer: Callable[..., Answerer], echoed: pl.DataFrame, tmp_path: Path
 ) -> None:
-    before, _ = written(pair_answerer("t5", hardware), tmp_path / "out", rows)
+    before, _ = written(answerer("t5"), tmp_path / "out", echoed)
 
     card = (tmp_path / "out" / "README.md").read_text()
     code = card.split("```python\n")[1].split("\n```")[0]
     assert 'tokenizer("turn: some text"' in code.replace("'", '"')
     *lines, last = code.replace("path/to/this/folder", str(tmp_path / "out")).split("\n")
-    for text, told in zip(TEXTS[:3], before, strict=False):
+    for text, told in zip(echoed["text"][:3], before, strict=False):
         program = "\n".join([*lines, f"answer = {last}"])
         names: dict[str, Any] = {}
         exec(program.replace("'turn: some text'", repr(f"turn: {text}")), names)  # noqa: S102
@@ -154,29 +111,26 @@ def test_onnx_runtime_alone_writes_the_same_as_the_card_shows(
 
 
 def test_adapters_are_added_in_and_the_model_given_keeps_them(
-    hardware: Hardware, rows: pl.DataFrame, tmp_path: Path
+    answerer: Callable[..., Answerer],
+    adapted: Callable[[Answerer], Answerer],
+    echoed: pl.DataFrame,
+    assert_alike: Callable[..., None],
+    tmp_path: Path,
 ) -> None:
-    plain = pair_answerer("t5", hardware)
-    model = METHODS.get("lora").prepare(plain.model, LoraMethod(rank=2)).eval()
-    for name, weight in model.named_parameters():
-        if "lora_B" in name:
-            torch.nn.init.normal_(weight, std=0.1)
-    adapted = Answerer(
-        model=model, tokenizer=plain.tokenizer, task=plain.task, hardware=plain.hardware
-    )
+    made = adapted(answerer("t5"))
 
-    before, after = written(adapted, tmp_path / "out", rows)
+    before, after = written(made, tmp_path / "out", echoed)
 
-    np.testing.assert_allclose(likelihoods(after), likelihoods(before), atol=1e-4)
-    assert hasattr(adapted.model, "get_base_model")
+    assert_alike(before, after, atol=1e-4, same=False)
+    assert hasattr(made.model, "get_base_model")
 
 
 def test_a_package_that_is_missing_is_named_with_what_brings_it(
-    hardware: Hardware, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    answerer: Callable[..., Answerer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
 
     with pytest.raises(MissingPackageError, match="onnxruntime") as raised:
-        EXPORT.write(pair_answerer("t5", hardware), META, tmp_path)
+        EXPORT.write(answerer("t5"), META, tmp_path)
 
     assert raised.value.fix == "pip install 'burnish[export]'"

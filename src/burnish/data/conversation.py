@@ -4,13 +4,15 @@
 "value": "…"}, …]` that of ShareGPT. Both become the first, as a column of lists of structs; the
 transcript is the text by which rows are compared, searched and shown.
 
-Called by `data.table` for values, and by `data.load` for columns.
+Called by `data.columns` for values, by `data.load` for columns, and by `tasks.causal_lm`.
 """
 
 from typing import Any
 
 import polars as pl
 
+Conversation = list[dict[str, str]]  # messages with role and content, the oldest first
+TURNS = "turns"  # column of the canonical rows
 MESSAGES = pl.List(pl.Struct({"role": pl.String, "content": pl.String}))
 _ROLES = {
     "system": "system",
@@ -23,7 +25,7 @@ _ROLES = {
 _FORMS = (("role", "content"), ("from", "value"))
 
 
-def messages(value: Any) -> list[dict[str, str]]:
+def messages(value: Any) -> Conversation:
     """Return a cell as messages; a plain text is what a user says.
 
     Raises:
@@ -51,6 +53,14 @@ def _message(value: Any) -> dict[str, str]:
 def is_messages(series: pl.Series) -> bool:
     """Whether a column holds conversations."""
     return isinstance(series.dtype, pl.List)
+
+
+def as_messages(series: pl.Series) -> pl.Series:
+    """Return a column of texts as conversations of one message; conversations as they are."""
+    if is_messages(series):
+        return series
+    made = [None if text is None else messages(text) for text in series]
+    return pl.Series(series.name, made, dtype=MESSAGES)
 
 
 def transcripts(series: pl.Series) -> pl.Series:

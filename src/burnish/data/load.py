@@ -11,7 +11,7 @@ from pathlib import Path
 
 import polars as pl
 
-from burnish.data.conversation import is_messages, transcripts, without_answer
+from burnish.data.conversation import TURNS, is_messages, transcripts, without_answer
 from burnish.data.readers import format_of, read_file
 from burnish.data.sources import STARTER, find_sources
 from burnish.data.starter import read_starter
@@ -22,7 +22,6 @@ from burnish.recipe.recipe import Recipe
 from burnish.records import LedgerEntry
 
 META = "meta:"
-TURNS = "turns"
 
 
 def load_rows(recipe: Recipe) -> tuple[dict[str, pl.DataFrame], tuple[LedgerEntry, ...]]:
@@ -145,15 +144,13 @@ def _said(
     frame: pl.DataFrame, columns: Columns
 ) -> tuple[pl.Series, pl.Series | pl.Expr, dict[str, pl.Series]]:
     """Return the text, the raw answer, and the messages where the input is a conversation."""
-    text = frame[columns.text]
-    given = columns.answer in frame.columns
-    label = pl.col(str(columns.answer)) if given else pl.lit(None, pl.Null)
+    text, name = frame[columns.text], columns.answer
+    answer = frame[name] if name and name in frame.columns else pl.lit(None, pl.Null)
     if not is_messages(text):
-        return text, label, {}
-    if columns.answer is None:
+        return text, answer, {}
+    if name is None:
         text, answer = without_answer(text)
-        return transcripts(text), answer, {TURNS: text}
-    return transcripts(text), label, {TURNS: text}
+    return transcripts(text), answer, {TURNS: text}
 
 
 def _given_ids(frame: pl.DataFrame, name: str, column: str) -> pl.Expr:

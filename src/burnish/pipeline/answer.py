@@ -6,6 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
+from burnish.data.conversation import TURNS
 from burnish.data.load import load_part
 from burnish.data.settle import settle
 from burnish.errors import EmptyDataError, LabelError, RunFolderError
@@ -105,7 +106,7 @@ def _answer(model: OpenModel, rows: pl.DataFrame) -> list[Prediction]:
         raise EmptyDataError(
             "no row has a text", where="the file given", fix="name its column with --text-column"
         )
-    known = [name for name in ("id", "text", "labels", "turns") if name in rows.columns]
+    known = [name for name in ("id", "text", "labels", TURNS) if name in rows.columns]
     return model.answerer.answer_rows(rows.select(known))
 
 

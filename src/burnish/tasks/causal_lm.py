@@ -14,19 +14,13 @@ import numpy as np
 import polars as pl
 from jinja2 import TemplateError
 
+from burnish.data.conversation import TURNS, Conversation, messages
 from burnish.errors import ModelTaskError
 from burnish.recipe.task import CausalTask as Section
 from burnish.records import TextSpace
 from burnish.tasks import batch
 from burnish.tasks.base import Batch, Encoded
-from burnish.tasks.lengths import (
-    Conversation,
-    Lost,
-    cut_conversations,
-    known,
-    message_tokens,
-    plain_tokens,
-)
+from burnish.tasks.lengths import Lost, cut_conversations, known, message_tokens, plain_tokens
 from burnish.tasks.writing import WritingTask, supervised
 
 _SLOT = "{input}"
@@ -76,11 +70,11 @@ class CausalTask(WritingTask):
 
     def _converses(self, rows: pl.DataFrame) -> bool:
         """Return whether rows are conversations, of which a plain template takes the transcript."""
-        return self.prompt is None and "turns" in rows.columns
+        return self.prompt is None and TURNS in rows.columns
 
     def _prompts(self, texts: list[str], tokenizer: Any) -> list[list[int]]:
         if self.prompt is None:
-            return self._chats([[{"role": "user", "content": text}] for text in texts], tokenizer)
+            return self._chats([messages(text) for text in texts], tokenizer)
         written = [self.prompt.replace(_SLOT, text) for text in texts]
         found: list[list[int]] = tokenizer(written, verbose=False)["input_ids"] if written else []
         return found
@@ -140,6 +134,6 @@ class CausalTask(WritingTask):
 def _conversations(rows: pl.DataFrame) -> list[Conversation]:
     """Return the messages of each row; of a plain text, it as a user's."""
     return [
-        [{"role": "user", "content": text or ""}] if turns is None else turns
-        for text, turns in rows.select("text", "turns").iter_rows()
+        messages(text or "") if turns is None else turns
+        for text, turns in rows.select("text", TURNS).iter_rows()
     ]

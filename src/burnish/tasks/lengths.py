@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from burnish.data.conversation import Conversation
 from burnish.tasks.base import Ragged
 
 Limit = int | str  # tokens, or a percentile such as "p99"
 Lost = NDArray[np.int64]  # shape (n,), tokens cut from each row
-Conversation = list[dict[str, str]]  # messages with role and content, the oldest first
 
 
 def plain_tokens(texts: list[str], tokenizer: Any) -> list[list[int]]:

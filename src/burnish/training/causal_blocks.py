@@ -11,6 +11,7 @@ compare with one row at a time.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -32,9 +33,7 @@ class Block:
     tokens: int  # of all rows together
     take: Tensor | None  # shape (rows * longest,), token of the block at each place; None: in order
     back: Tensor | None  # shape (tokens,), place of each token; None: in order
-    mask: (
-        Tensor | None
-    )  # shape (longest, prefix + longest), True where a token looks; no prefix: None
+    mask: Tensor | None  # shape (longest, prefix + longest), where tokens look; None: no prefix
 
     @classmethod
     def of(cls, lengths: Sequence[int], *, prefix: int, device: torch.device) -> "Block":
@@ -121,36 +120,42 @@ def attention(
     Returns:
         Shape (1, total, heads, head size), zeros at padding; and no weights.
     """
-
-    def attend(q: Tensor, k: Tensor, v: Tensor, *, mask: Tensor | None) -> Tensor:
-        return F.scaled_dot_product_attention(
-            q,
-            k,
-            v,
-            attn_mask=mask,
-            dropout_p=dropout,
-            scale=scaling,
-            is_causal=mask is None,
-            enable_gqa=q.shape[1] != k.shape[1],
-        )
-
+    attend = partial(_attend, dropout=dropout, scaling=scaling)
     # One split, not many slices: its backward pass is one concatenation, where each slice
     # would allocate and add a tensor of the whole pack.
     states = [torch.split(each[0].transpose(0, 1), blocks.sizes) for each in (query, key, value)]
-    outputs = []
-    if blocks.prefix:
-        first, *shared = (parts[0].transpose(0, 1)[None] for parts in states)
-        outputs.append(attend(first, *shared, mask=None)[0].transpose(0, 1))
+    prefix = [parts[0].transpose(0, 1)[None] for parts in states]  # each (1, heads, prefix, size)
+    outputs = [attend(*prefix, mask=None)[0].transpose(0, 1)] if blocks.prefix else []
     for at, block in enumerate(blocks.blocks, start=1):
-        q, k, v = (block.filled(parts[at]) for parts in states)
+        q, *before = (block.filled(parts[at]) for parts in states)
         if blocks.prefix:
-            k, v = (
-                torch.cat([before.expand(block.rows, -1, -1, -1), own], dim=2)
-                for before, own in zip(shared, (k, v), strict=True)
-            )
-        outputs.append(block.emptied(attend(q, k, v, mask=block.mask)))
+            pairs = zip(prefix[1:], before, strict=True)
+            before = [torch.cat([p.expand(block.rows, -1, -1, -1), own], dim=2) for p, own in pairs]
+        outputs.append(block.emptied(attend(q, *before, mask=block.mask)))
     outputs.append(torch.zeros_like(states[0][-1]))
     return torch.cat(outputs)[None], None
+
+
+def _attend(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    *,
+    mask: Tensor | None,
+    dropout: float,
+    scaling: float | None,
+) -> Tensor:
+    """Attend by PyTorch's own kernel, backwards only where there is no mask."""
+    return F.scaled_dot_product_attention(
+        query,
+        key,
+        value,
+        attn_mask=mask,
+        dropout_p=dropout,
+        scale=scaling,
+        is_causal=mask is None,
+        enable_gqa=query.shape[1] != key.shape[1],
+    )
 
 
 ALL_ATTENTION_FUNCTIONS.register(NAME, attention)

@@ -12,7 +12,6 @@ from typing import Any
 import torch
 
 from burnish.tasks.base import Answer, Batch, Encoded, Writing
-from burnish.tasks.batch import common_prefix
 from burnish.tasks.writing import WritingTask
 from burnish.training.batching import micro_batches
 from burnish.training.generators import packs_decoder
@@ -60,20 +59,19 @@ def write(
     for rows in batches:
         asked = task.ask(encoded, rows, pad_id=padding_id(model))
         asked = {name: tensor.to(hardware.device) for name, tensor in asked.items()}
-        prefix = common_prefix([encoded.inputs.row(at)[:-1] for at in rows])
         with quiet(), torch.inference_mode(), hardware.autocast():
-            made = _written(base, asked, config, prefix=prefix)
+            made = _written(base, asked, config)
         for row, tokens in zip(rows, made, strict=True):
             found[row] = _answer(tokens, config, tokenizer)
     return [one for one in found if one is not None]
 
 
-def _written(base: Any, asked: Batch, config: Any, *, prefix: int) -> list[list[int]]:
+def _written(base: Any, asked: Batch, config: Any) -> list[list[int]]:
     """Return the tokens of each row's answer; behind its end mark anything may follow."""
     pair = base.config.is_encoder_decoder
     if (pair or packs_decoder(base)) and _is_plain(config, base.generation_config):
         limit, ends = config.max_new_tokens, config.eos_token_id
-        return write_greedily(base, asked, prefix=prefix, limit=limit, ends=ends)
+        return write_greedily(base, asked, limit=limit, ends=ends)
     # The first of an encoder-decoder's tokens is where it started from.
     before = 1 if pair else asked["input_ids"].shape[1]
     made: list[list[int]] = base.generate(**asked, generation_config=config)[:, before:].tolist()

@@ -18,6 +18,7 @@ from transformers import Cache, DynamicCache, DynamicLayer, EncoderDecoderCache
 from transformers.modeling_outputs import BaseModelOutput
 
 from burnish.tasks.base import Batch
+from burnish.tasks.batch import common_prefix
 from burnish.training.generators import decoder_start
 
 _ROOM = 16  # tokens that are written before keys and values are copied once more
@@ -59,24 +60,42 @@ class _RoomyCache(DynamicCache):  # type: ignore[misc]
 
 
 @dataclass(slots=True)
-class _Writing:
-    """A batch in the middle of its answers."""
+class _Reader:
+    """A model in the middle of a batch: what it has read of each row."""
 
-    logits: Tensor  # shape (rows, vocabulary), for the next token
+    base: Any
     mask: Tensor  # shape (rows, tokens), of the prompt, and of the answer in a decoder
     cache: Any  # keys and values of what was read
     encoded: Tensor | None = None  # shape (rows, tokens, size), of an encoder-decoder
 
+    def read(self, tokens: Tensor) -> Tensor:
+        """Read tokens, shape (rows, n), that the mask has; return logits (rows, vocabulary)."""
+        told = {"attention_mask": self.mask, "past_key_values": self.cache, "use_cache": True}
+        if self.encoded is not None:
+            encoded = BaseModelOutput(last_hidden_state=self.encoded)
+            out = self.base(decoder_input_ids=tokens, encoder_outputs=encoded, **told)
+        else:
+            positions = (self.mask.cumsum(dim=1) - 1).clamp(min=0)[:, -tokens.shape[1] :]
+            out = self.base(input_ids=tokens, position_ids=positions, logits_to_keep=1, **told)
+        logits: Tensor = out.logits[:, -1].float()
+        return logits
+
+    def go_on(self, tokens: Tensor) -> Tensor:
+        """Read the tokens just written, shape (rows,); return logits (rows, vocabulary)."""
+        if self.encoded is None:
+            self.mask = torch.cat([self.mask, torch.ones_like(tokens)[:, None]], dim=1)
+        return self.read(tokens[:, None])
+
     def keep(self, rows: Tensor) -> None:
         """Go on with these rows alone."""
-        self.logits, self.mask = self.logits[rows], self.mask[rows]
+        self.mask = self.mask[rows]
         self.cache.batch_select_indices(rows)
         if self.encoded is not None:
             self.encoded = self.encoded[rows]
 
 
 def write_greedily(
-    base: Any, asked: Batch, *, prefix: int, limit: int, ends: Collection[int]
+    base: Any, asked: Batch, *, limit: int, ends: Collection[int]
 ) -> list[list[int]]:
     """Return the tokens of each row's answer, its end mark included where it came.
 
@@ -84,16 +103,15 @@ def write_greedily(
         base: a transformers model in eval mode.
         asked: input_ids and attention_mask, shape (rows, tokens); filled up on the left for a
             decoder.
-        prefix: tokens that all prompts begin with, fewer than the shortest has; for a decoder.
         limit: tokens an answer may have.
         ends: token ids that end an answer.
     """
-    pair = base.config.is_encoder_decoder
-    state = _read_by_encoder(base, asked) if pair else _read_by_decoder(base, asked, prefix)
+    start = _read_by_encoder if base.config.is_encoder_decoder else _read_by_decoder
+    reader, logits = start(base, asked)
     answers: list[list[int]] = [[] for _ in asked["input_ids"]]
     live = list(range(len(answers)))  # which answer each row of the batch belongs to
     for written in range(1, limit + 1):
-        chosen = state.logits.argmax(dim=-1)
+        chosen = logits.argmax(dim=-1)
         for row, token in zip(live, chosen.tolist(), strict=True):
             if not _ended(answers[row], ends):
                 answers[row].append(token)
@@ -102,9 +120,9 @@ def write_greedily(
             break
         if len(live) - len(going) >= max(1, len(live) // _LEAVES):
             kept = torch.tensor(going, device=chosen.device)
-            state.keep(kept)
+            reader.keep(kept)
             chosen, live = chosen[kept], [live[at] for at in going]
-        _go_on(base, state, chosen[:, None])
+        logits = reader.go_on(chosen)
     return answers
 
 
@@ -112,60 +130,25 @@ def _ended(answer: list[int], ends: Collection[int]) -> bool:
     return bool(answer) and answer[-1] in ends
 
 
-def _read_by_decoder(base: Any, asked: Batch, prefix: int) -> _Writing:
+def _read_by_decoder(base: Any, asked: Batch) -> tuple[_Reader, Tensor]:
     ids, mask = asked["input_ids"], asked["attention_mask"]
     cache = _RoomyCache()
-    if prefix:
-        first = int(mask[0].argmax())
-        shared = ids[:1, first : first + prefix]
+    prompts = [row[told.bool()].cpu().numpy() for row, told in zip(ids, mask, strict=True)]
+    # The last token of a prompt is read by its row: the first of the answer comes from it.
+    if prefix := common_prefix([prompt[:-1] for prompt in prompts]):
+        shared = torch.from_numpy(prompts[0][None, :prefix]).to(ids.device)
         base(input_ids=shared, past_key_values=cache, use_cache=True, logits_to_keep=1)
         cache.batch_repeat_interleave(len(ids))
+        ids = ids[:, prefix:]
         # Rows stand at the right, so without their first tokens each mask is shifted to the left.
-        ids, mask = (
-            ids[:, prefix:],
-            torch.cat([mask.new_ones(len(ids), prefix), mask[:, : mask.shape[1] - prefix]], dim=1),
-        )
-    state = _Writing(logits=ids, mask=mask, cache=cache)
-    state.logits = _next_logits(base, state, ids)
-    return state
+        before = mask.new_ones(len(mask), prefix)
+        mask = torch.cat([before, mask[:, : mask.shape[1] - prefix]], dim=1)
+    reader = _Reader(base, mask, cache)
+    return reader, reader.read(ids)
 
 
-def _read_by_encoder(base: Any, asked: Batch) -> _Writing:
+def _read_by_encoder(base: Any, asked: Batch) -> tuple[_Reader, Tensor]:
     ids, mask = asked["input_ids"], asked["attention_mask"]
     encoded = base.get_encoder()(input_ids=ids, attention_mask=mask).last_hidden_state
-    cache = EncoderDecoderCache(_RoomyCache(), DynamicCache())
-    state = _Writing(logits=ids, mask=mask, cache=cache, encoded=encoded)
-    start = ids.new_full((len(ids), 1), decoder_start(base))
-    state.logits = _next_logits(base, state, start)
-    return state
-
-
-def _go_on(base: Any, state: _Writing, tokens: Tensor) -> None:
-    """Read the tokens just written, shape (rows, 1)."""
-    if state.encoded is None:
-        state.mask = torch.cat([state.mask, torch.ones_like(tokens)], dim=1)
-    state.logits = _next_logits(base, state, tokens)
-
-
-def _next_logits(base: Any, state: _Writing, tokens: Tensor) -> Tensor:
-    """Return the logits after the last of `tokens`, shape (rows, vocabulary)."""
-    if state.encoded is not None:
-        out = base(
-            encoder_outputs=BaseModelOutput(last_hidden_state=state.encoded),
-            attention_mask=state.mask,
-            decoder_input_ids=tokens,
-            past_key_values=state.cache,
-            use_cache=True,
-        )
-    else:
-        positions = (state.mask.cumsum(dim=1) - 1).clamp(min=0)[:, -tokens.shape[1] :]
-        out = base(
-            input_ids=tokens,
-            attention_mask=state.mask,
-            position_ids=positions,
-            past_key_values=state.cache,
-            use_cache=True,
-            logits_to_keep=1,
-        )
-    logits: Tensor = out.logits[:, -1].float()
-    return logits
+    reader = _Reader(base, mask, EncoderDecoderCache(_RoomyCache(), DynamicCache()), encoded)
+    return reader, reader.read(ids.new_full((len(ids), 1), decoder_start(base)))

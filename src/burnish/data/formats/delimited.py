@@ -10,8 +10,9 @@ from itertools import islice
 from pathlib import Path
 from threading import Lock
 
+from burnish.data.columns import Columns
 from burnish.data.streams import text_stream
-from burnish.data.table import NUL, TEXTS, Columns, Kind, Table, bad_row, require_columns
+from burnish.data.table import NUL, TEXTS, Kind, Table, bad_row, require_columns
 
 _BATCH_ROWS = 20_000
 _LARGEST_FIELD = 1 << 28  # characters; the module's own limit of 131,072 is one long document

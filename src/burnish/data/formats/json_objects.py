@@ -9,8 +9,9 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
+from burnish.data.columns import Columns
 from burnish.data.streams import text_stream
-from burnish.data.table import NUL, Columns, Kind, Table, bad_row, require_columns
+from burnish.data.table import NUL, Kind, Table, bad_row, require_columns
 from burnish.errors import DataFormatError
 
 # Big enough to make columns cheaply, small enough to hold few parsed objects at a time.

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from burnish.data.columns import Columns
 from burnish.data.streams import text_stream
-from burnish.data.table import TEXTS, Columns, Kind, Table, require_columns
+from burnish.data.table import TEXTS, Kind, Table, require_columns
 
 
 def read(path: Path, *, encoding: str, columns: Mapping[str, Kind]) -> Table:

@@ -6,6 +6,7 @@ from typing import cast
 
 import polars as pl
 
+from burnish.data.columns import typed
 from burnish.data.streams import binary_stream
 from burnish.data.table import (
     ROW,
@@ -16,7 +17,6 @@ from burnish.data.table import (
     bad_row,
     refuse_nul,
     require_columns,
-    typed,
 )
 from burnish.errors import ColumnError
 

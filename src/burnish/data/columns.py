@@ -1,0 +1,222 @@
+"""The rules by which values become columns, for files that do not type them.
+
+JSON and Parquet can hold anything in a column. Here every requested column becomes one of a
+few plain kinds, and a value that does not fit is refused with its file and row: a value
+turned silently into null or text would be a row lost without anybody knowing.
+
+Used by `burnish.data.formats`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from burnish.data.conversation import MESSAGES, as_messages, messages
+from burnish.data.table import ROW, Kind, as_lists, bad_row, refuse_nul
+from burnish.errors import DataFormatError
+
+_INT64 = 2**63
+_MIXED = "mixes single labels with lists of labels"
+_MIXED_FIX = "write a list in every row (an empty one for no label), or a single label in every row"
+
+
+class Columns:
+    """Collects values of the requested columns batch by batch and makes them one frame."""
+
+    def __init__(self, path: Path, kinds: Mapping[str, Kind]) -> None:
+        self._path = path
+        self._kinds = kinds
+        self._parts: dict[str, list[pl.Series]] = {name: [] for name in kinds}
+        self._rows: list[pl.Series] = []
+
+    def add(self, rows: Sequence[int], values: Mapping[str, Sequence[Any]]) -> None:
+        """Append one batch: `rows` are record numbers, `values` one sequence a column.
+
+        Raises:
+            DataFormatError: BN202, a value does not fit its column's kind; names file and row.
+        """
+        for name, kind in self._kinds.items():
+            batch = _Batch(self._path, name, kind, rows, values[name])
+            self._parts[name].append(batch.typed())
+        self._rows.append(pl.Series(ROW, rows, dtype=pl.Int64))
+
+    def frame(self) -> pl.DataFrame:
+        """Return all batches as one frame, `ROW` last."""
+        rows = pl.concat(self._rows) if self._rows else pl.Series(ROW, [], dtype=pl.Int64)
+        return pl.DataFrame([*map(self._joined, self._kinds), rows])
+
+    def _joined(self, name: str) -> pl.Series:
+        parts = self._parts[name]
+        types = {part.dtype for part in parts} - {pl.Null()}
+        if len(types) > 1 and self._kinds[name] is Kind.LABELS:
+            raise self._changed_shape(name)
+        if self._kinds[name] is Kind.INPUT and MESSAGES in types:
+            parts = [as_messages(part) for part in parts]
+            types = {MESSAGES}
+        number = types == {pl.Int64(), pl.Float64()}
+        target = next(iter(types)) if len(types) == 1 else pl.Float64() if number else pl.String()
+        return pl.concat([part.cast(target) for part in parts]) if parts else pl.Series(name, [])
+
+    def _changed_shape(self, name: str) -> DataFormatError:
+        first = next(p.dtype for p in self._parts[name] if p.dtype != pl.Null())
+        pairs = zip(self._parts[name], self._rows, strict=True)
+        part, rows = next((p, r) for p, r in pairs if p.dtype not in (first, pl.Null()))
+        row = int(rows.filter(part.is_not_null())[0])
+        return bad_row(self._path, row, f"column {name!r} {_MIXED}", _MIXED_FIX)
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Values of one column as JSON or CSV gives them, and the rows of the file they stand in."""
+
+    path: Path
+    name: str
+    kind: Kind
+    rows: Sequence[int]
+    values: Sequence[Any]
+
+    def typed(self) -> pl.Series:
+        """Return the values as a column of the batch's kind.
+
+        Raises:
+            DataFormatError: BN202, a value does not fit; names file, row, column and value.
+        """
+        makers = {
+            Kind.INPUT: self._input,
+            Kind.LABELS: self._labels,
+            Kind.ANSWERS: self._answers,
+            Kind.PLAIN: self._plain,
+        }
+        make = makers.get(self.kind, self._text)
+        try:
+            return make(set(map(type, self.values)) - {type(None)})
+        except UnicodeEncodeError:
+            what = "holds half of a surrogate pair, which is no character"
+            fix = "write the text again with a correct UTF-8 or JSON encoder"
+            raise self._fault(_has_surrogate, what, fix) from None
+
+    def _series(self, values: Sequence[Any], dtype: Any) -> pl.Series:
+        return pl.Series(self.name, values, dtype=dtype)
+
+    def _fault(self, is_wrong: Callable[[Any], bool], what: str, fix: str) -> DataFormatError:
+        """Return the error for the row of the first wrong value."""
+        row = next(r for r, v in zip(self.rows, self.values, strict=True) if is_wrong(v))
+        return bad_row(self.path, row, f"column {self.name!r} {what}", fix)
+
+    def _first(self, types: set[type]) -> Any:
+        return next(value for value in self.values if type(value) in types)
+
+    def _text(self, types: set[type]) -> pl.Series:
+        if strange := types - {str}:
+            what = f"holds {_shown(self._first(strange))} where a text is expected"
+            fix = f"write it as a quoted text, or name another column in `{self.kind.key}`"
+            raise self._fault(lambda v: type(v) in strange, what, fix)
+        series = self._series(self.values, pl.String)
+        refuse_nul(self.path, series, self.rows)
+        return series
+
+    def _input(self, types: set[type]) -> pl.Series:
+        if list not in types:
+            return self._text(types)
+        made = []
+        for row, value in zip(self.rows, self.values, strict=True):
+            try:
+                made.append(None if value is None else messages(value))
+            except ValueError as err:
+                what = f"column {self.name!r} {err}"
+                fix = "write texts, or lists of messages with `role` and `content`"
+                raise bad_row(self.path, row, what, fix) from err
+        series = self._series(made, MESSAGES)
+        said = series.list.eval(pl.element().struct.field("content")).list.join("")
+        refuse_nul(self.path, said.rename(self.name), self.rows)
+        return series
+
+    def _answers(self, types: set[type]) -> pl.Series:
+        fix = f"write each as a quoted text, or name another column in `{self.kind.key}`"
+        if strange := types - {str, list}:
+            what = (
+                f"holds {_shown(self._first(strange))} where a text or a list of texts is expected"
+            )
+            raise self._fault(lambda v: type(v) in strange, what, fix)
+        if list not in types:
+            return as_lists(self._text(types))
+        lists = [[v] if type(v) is str else v for v in self.values]
+        strange_texts = [t for texts in lists for t in texts or () if type(t) is not str]
+        if strange_texts:
+            wrong = strange_texts[0]
+            what = f"holds {'null' if wrong is None else _shown(wrong)} in a list of texts"
+            raise self._fault(lambda v: type(v) is list and wrong in v, what, fix)
+        series = self._series(lists, pl.List(pl.String))
+        refuse_nul(self.path, series.list.join(""), self.rows)
+        return series
+
+    def _labels(self, types: set[type]) -> pl.Series:
+        if not types or types == {str}:
+            return self._series(self.values, pl.String if types else pl.Null)
+        if list not in types:
+            made = [None if v is None else self._label(v, v) for v in self.values]
+            return self._series(made, pl.String)
+        if len(types) > 1:
+            first = next(type(v) for v in self.values if v is not None)
+            raise self._fault(
+                lambda v: v is not None and (type(v) is list) != (first is list), _MIXED, _MIXED_FIX
+            )
+        names = [None if v is None else tuple(self._label(x, v) for x in v) for v in self.values]
+        # Polars takes long to make lists of Python's; distinct ones are few, so those are made.
+        places: dict[tuple[str, ...] | None, int] = {}
+        at = [places.setdefault(one, len(places)) for one in names]
+        lists = [one if one is None else list(one) for one in places]
+        return self._series(lists, pl.List(pl.String)).gather(at)
+
+    def _label(self, value: Any, cell: Any) -> str:
+        """Return a label as text; `cell` is the value itself, or the list that it is in."""
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        if isinstance(value, str | int):
+            return str(value)
+        if isinstance(value, float) and value.is_integer():
+            return str(int(value))  # a column of whole numbers with gaps is often saved as floats
+        what = f"holds {_shown(value)}, which is neither a label nor a list of labels"
+        fix = "write each label as a name or a whole number, and several labels as one flat list"
+        raise self._fault(lambda v: v is cell, what, fix)
+
+    def _plain(self, types: set[type]) -> pl.Series:
+        if nested := types & {list, dict}:
+            what = f"holds {_shown(self._first(nested))} where one value is expected"
+            fix = "flatten it, or name another column"
+            raise self._fault(lambda v: type(v) in nested, what, fix)
+        if not types:
+            return self._series(self.values, pl.Null)
+        if types == {bool}:
+            return self._series(self.values, pl.Boolean)
+        if types == {int} and all(v is None or -_INT64 <= v < _INT64 for v in self.values):
+            return self._series(self.values, pl.Int64)
+        if types <= {int, float} and float in types:
+            numbers = [None if v is None else float(v) for v in self.values]
+            return self._series(numbers, pl.Float64)
+        texts = [v if v is None or type(v) is str else str(v) for v in self.values]
+        return self._series(texts, pl.String)
+
+
+def typed(path: Path, series: pl.Series, kind: Kind, rows: pl.Series) -> pl.Series:
+    """Return a column of a typed file by the rules for the values of an untyped one.
+
+    Raises:
+        DataFormatError: BN202, a value does not fit; names file, row, column and value.
+    """
+    return _Batch(path, series.name, kind, rows.to_list(), series.to_list()).typed()
+
+
+def _has_surrogate(value: Any) -> bool:
+    texts = value if isinstance(value, list) else [value]
+    return any(isinstance(t, str) and any("\ud800" <= c <= "\udfff" for c in t) for t in texts)
+
+
+def _shown(value: Any) -> str:
+    kinds = {dict: "an object", list: "a list", bool: "a truth value", type(None): "null"}
+    kind = kinds.get(type(value), "the text" if type(value) is str else "the number")
+    text = str(value)
+    return f"{kind} {text if len(text) <= 40 else text[:39] + '…'}"  # noqa: PLR2004
