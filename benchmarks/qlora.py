@@ -6,43 +6,35 @@ frozen weights in bf16; the median over the steps of the ratio of their times; t
 of the last steps and on held-out rows. The ratios of time compare runs of one precision, the
 one that is fast on this machine unless `--precision` says otherwise.
 
-Run: `python benchmarks/qlora.py --data ../shared/data/dialogue --steps 200`. Without `--data`
-the rows are sums, which show time and memory as well but say nothing of language.
+Run: `python benchmarks/qlora.py --data FILE --steps 200`, of a JSON list of question and reply.
+Without `--data` the rows are made up: they show time and memory as well, but nothing of language.
 """
 
 import argparse
-import json
-import random
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
 from contest import Figures, Spec, command_line, contestant, machine, main
+from pairs import SMOLLM, Pair, rows
 
 METHODS = ("lora", "qlora")
-MODEL = "HuggingFaceTB/SmolLM2-135M-Instruct"
 TAIL = 20  # last steps whose mean loss is told
 HELD_OUT = 100  # rows
 
 
-def rows(data: str | None, count: int) -> list[dict[str, Any]]:
-    """Return `count` rows, each an input and its answer, in an order that never changes."""
-    drawn = random.Random(0)
-    if data is None:
-        pairs = [(drawn.randrange(1000), drawn.randrange(1000)) for _ in range(count)]
-        found = [(f"What is {a} + {b}?", f"It is {a + b}.") for a, b in pairs]
-    else:
-        told = json.loads((Path(data) / "train.json").read_text("utf-8"))
-        found = [(one["question"], one["reply"]) for one in told if one["reply"].strip()]
-        drawn.shuffle(found)
-    assert len(found) >= count, f"{len(found)} rows, {count} wanted: fewer steps or rows a step"
-    return [{"id": str(at), "text": text, "labels": [answer]}
-            for at, (text, answer) in enumerate(found[:count])]  # fmt: skip
+def frame(pairs: list[Pair]) -> Any:
+    """Return rows as a task reads them."""
+    import polars as pl
+
+    every = enumerate(pairs)
+    return pl.DataFrame(
+        [{"id": str(at), "text": text, "labels": [answer]} for at, (text, answer) in every]
+    )
 
 
 def trained(spec: Spec) -> Figures:
     """Train with one method and return its figures."""
-    import polars as pl
     import torch
 
     from burnish.recipe.recipe import Recipe
@@ -58,12 +50,11 @@ def trained(spec: Spec) -> Figures:
 
     recipe = Recipe.model_validate(recipe_values(spec))
     task = TASKS.get("causal-lm").from_recipe(recipe.task, TextSpace())
-    source, hardware = resolve(MODEL), probe(recipe.training)
+    source, hardware = resolve(SMOLLM), probe(recipe.training)
     tokenizer = load_tokenizer(source, task)
-    every = rows(spec["data"], spec["steps"] * spec["batch"] + HELD_OUT)
-    held_out, train = (
-        task.encode(pl.DataFrame(part), tokenizer) for part in (every[:HELD_OUT], every[HELD_OUT:])
-    )
+    wanted = {"task": "causal", "data": spec["data"], "held_out": HELD_OUT}
+    parts = rows(wanted | {"rows": spec["steps"] * spec["batch"]})
+    train, held_out = (task.encode(frame(part), tokenizer) for part in parts)
     result = fit(recipe, task, source, train, None, hardware=hardware, tracker=MemoryTracker(),
                  checkpoints=None)  # fmt: skip
     steps = [line["metrics"] for line in result.history if line["kind"] == "step"]
@@ -89,7 +80,7 @@ def recipe_values(spec: Spec) -> dict[str, Any]:
     """Return the recipe of one contestant."""
     return {
         "task": {"kind": "causal-lm", "max_input_length": 256, "max_output_length": 256},
-        "model": MODEL,
+        "model": SMOLLM,
         "data": {"from": "-"},
         "method": {"kind": spec["method"], "rank": spec["rank"], "alpha": 2 * spec["rank"]},
         "training": {
@@ -135,7 +126,7 @@ def race(given: argparse.Namespace, _: Path) -> Figures:
     losses = told(lora), told(qlora)
     return machine(given, cores()) | spec | {
         "benchmark": "qlora",
-        "model": MODEL,
+        "model": SMOLLM,
         "precision": qlora["precision"],
         "lora": losses[0] | {"weights_mb_in_bf16": lora["bf16_mb"]},
         "qlora": losses[1],
@@ -148,7 +139,7 @@ def race(given: argparse.Namespace, _: Path) -> Figures:
 
 if __name__ == "__main__":
     parser = command_line(__doc__)
-    parser.add_argument("--data", help="folder with train.json: question and reply a row")
+    parser.add_argument("--data", help="JSON list or JSON Lines of question and reply")
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--batch", type=int, default=8, help="rows a step")
     parser.add_argument("--rank", type=int, default=8)
