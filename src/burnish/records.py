@@ -6,10 +6,11 @@ never needs the model, nor the data set it was made from.
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 Severity = Literal["info", "warning", "error"]
 Verdict = Literal["ship", "keep-baseline", "need-more-data"]
+Asked = Literal["labels", "texts", "nothing"]  # what a task wants answered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,11 +19,13 @@ class Prediction:
 
     `answer` and `reference` are label names for classification (one for binary and
     multi-class, any number for multi-label) and one text (reference: one or more accepted
-    texts, of which training learns the first) for generation.
+    texts, of which training learns the first) for generation. Both are empty for plain texts,
+    of which nothing is asked.
 
     `scores` holds a probability for each label; for generation, where the system has them:
     `log_likelihood` of the first reference in nats, the `tokens` that is over, and `complete`,
-    1 where the answer ended by itself and 0 where it hit the limit of length.
+    1 where the answer ended by itself and 0 where it hit the limit of length. For plain texts:
+    `log_likelihood` and `tokens` of the text itself.
     """
 
     example_id: str
@@ -54,6 +57,8 @@ class Prediction:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelSpace:
     """The classes of a classification task, in the order of the model's outputs."""
+
+    asked: ClassVar[Asked] = "labels"
 
     names: tuple[str, ...]
     multi_label: bool  # any number of labels a row; else exactly one
@@ -91,6 +96,8 @@ class LabelSpace:
 class TextSpace:
     """The answers of a task that writes: any text, of which a row may accept several."""
 
+    asked: ClassVar[Asked] = "texts"
+
     @property
     def noun(self) -> str:
         """What an answer is called in words for people."""
@@ -101,7 +108,23 @@ class TextSpace:
         return {"texts": True}
 
 
-Space = LabelSpace | TextSpace
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlainSpace:
+    """Of a task that learns texts as they are: nothing is answered, only found likely or not."""
+
+    asked: ClassVar[Asked] = "nothing"
+
+    @property
+    def noun(self) -> str:
+        """What a row is called in words for people."""
+        return "text"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values for the manifest."""
+        return {"plain": True}
+
+
+Space = LabelSpace | TextSpace | PlainSpace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -130,9 +130,11 @@ def test_a_stopped_run_says_how_to_go_on(
     assert f"burnish resume {tmp_path / 'run'}" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("task", ["causal-lm", "seq2seq"])
-def test_a_new_project_that_writes_has_rows_that_pass_every_check(
-    task: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("task", "rows"), [("causal-lm", 240), ("seq2seq", 240), ("causal-lm-text", 1_500)]
+)
+def test_a_new_project_for_a_language_model_has_rows_that_pass_every_check(
+    task: str, rows: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(SystemExit):
         main(["init", str(tmp_path / "new"), "--task", task])
@@ -144,9 +146,10 @@ def test_a_new_project_that_writes_has_rows_that_pass_every_check(
     ]
 
     assert recipe.task.kind == task
+    held_out = 60 if rows == 240 else 400
     assert {name: frame.height for name, frame in found.rows.items()} == {
-        "train": 240,
-        "validation": 60,
-        "test": 60,
+        "train": rows,
+        "validation": held_out,
+        "test": held_out,
     }
     assert {one.code for one in found.findings} <= {"near-duplicates", "near-leak"}

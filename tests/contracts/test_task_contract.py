@@ -11,9 +11,15 @@ import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from burnish.recipe.task import CausalTask, ClassificationTask, Seq2SeqTask
+from burnish.recipe.task import (
+    PLAIN_TEXT,
+    CausalTask,
+    ClassificationTask,
+    PlainTextTask,
+    Seq2SeqTask,
+)
 from burnish.recipe.training import Training
-from burnish.records import LabelSpace, Space, TextSpace
+from burnish.records import LabelSpace, PlainSpace, Space, TextSpace
 from burnish.tasks.base import TASKS, Answer, Encoded, Task
 
 LABELS = LabelSpace(names=("good", "bad"), multi_label=False, positive="bad")
@@ -25,6 +31,7 @@ CASES: dict[str, tuple[Any, Space, list[list[str]]]] = {
     "text-classification": (ClassificationTask(max_length=16), LABELS, NAMED),
     "causal-lm": (CausalTask(prompt="{input}", **SHORT), TextSpace(), WRITTEN),
     "seq2seq": (Seq2SeqTask(**SHORT), TextSpace(), WRITTEN),
+    PLAIN_TEXT: (PlainTextTask(max_length=16), PlainSpace(), [[], [], []]),
 }
 
 
@@ -48,7 +55,13 @@ class Case:
 
     @property
     def outputs(self) -> np.ndarray[Any, np.dtype[np.float32]]:
-        return np.random.default_rng(0).random((3, self.task.width), np.float32) + 1
+        shape = (len(self.encoded), self.task.width)
+        return np.random.default_rng(0).random(shape, np.float32) + 1
+
+    @property
+    def reads_whole(self) -> bool:
+        """Whether long texts are read in pieces, so that nothing is cut."""
+        return self.task.space.asked == "nothing"
 
 
 @pytest.fixture(params=TASKS.names())
@@ -64,10 +77,22 @@ def case(request: pytest.FixtureRequest) -> Case:
 def test_every_row_is_encoded_with_its_target_and_reference(case: Case) -> None:
     found = case.encoded
 
-    assert len(found) == len(found.targets) == len(found.references) == len(TEXTS)
-    assert found.inputs.lengths.tolist() == [3, 1, 16]
-    assert (found.rows_cut, found.tokens_lost) == (1, 14)
+    assert len(found) == len(found.targets) == len(found.references)
+    assert found.examples == len(TEXTS)
+    assert found.ids[:3] == ("a", "b", "c")
     assert found.references[2] == tuple(CASES[case.kind][2][2])
+
+
+def test_what_is_too_long_is_cut_and_counted_or_read_in_pieces(case: Case) -> None:
+    found = case.encoded
+
+    if case.reads_whole:
+        assert found.ids == ("a", "b", "c", "c")
+        assert found.lengths.tolist() == [4, 2, 16, 16]
+        assert (found.rows_cut, found.tokens_lost) == (0, 0)
+    else:
+        assert found.inputs.lengths.tolist() == [3, 1, 16]
+        assert (found.rows_cut, found.tokens_lost) == (1, 14)
 
 
 @pytest.mark.parametrize("packed", [True, False])
@@ -76,9 +101,10 @@ def test_a_batch_holds_every_token_of_its_rows(case: Case, packed: bool) -> None
 
     of_rows = case.encoded.take([2, 0])
     tokens = batch["input_ids"][batch["input_ids"] > 0]
-    joined = of_rows.answers.tokens if case.task.joins and of_rows.answers else np.zeros(0)
-    # The end marks, of id 2, do not go in: nothing follows them.
-    assert tokens.sum() == of_rows.inputs.tokens.sum() + joined[joined != 2].sum()
+    joined = of_rows.answers if case.task.joins else None
+    # The last token of each row does not go in: nothing is foretold from it.
+    behind = [joined.row(at)[:-1].sum() for at in (0, 1)] if joined else [0]
+    assert tokens.sum() == of_rows.inputs.tokens.sum() + sum(behind)
 
 
 def test_the_loss_is_a_sum_over_rows_and_so_is_its_weight(case: Case) -> None:

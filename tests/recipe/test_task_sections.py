@@ -14,9 +14,11 @@ from burnish.recipe.recipe import Recipe
 from burnish.recipe.task import CausalTask, ClassificationTask, Seq2SeqTask, percentile
 
 REST = "model: m\ndata: {from: rows.jsonl}\n"
-RIVALS = {
+ASKED = {"text-classification": "labels", "causal-lm-text": "nothing"}  # all others: texts
+RIVALS: dict[str, tuple[str, ...]] = {
     "text-classification": ("majority", "tfidf-svm"),
     "causal-lm": ("majority", "retrieval"),
+    "causal-lm-text": (),
     "seq2seq": ("majority", "lead", "retrieval"),
 }
 
@@ -54,7 +56,10 @@ def test_a_bare_kind_is_a_task_with_all_its_defaults_written_out(kind: str, tmp_
     assert recipe.task.kind == kind
     assert recipe.rivals == recipe.evaluation.baselines == RIVALS[kind]
     assert all(f"- {name}" in text for name in RIVALS[kind])
-    assert recipe.task.writes is (kind != "text-classification")
+    assert recipe.task.asked == ASKED.get(kind, "texts")
+    assert [gate.over for gate in recipe.evaluation.gates] == [
+        "best-baseline" if RIVALS[kind] else "base"
+    ]
 
 
 @pytest.mark.parametrize("kind", RIVALS)
@@ -83,11 +88,14 @@ def test_columns_are_those_of_the_kind_of_task_with_the_keys_that_name_them(tmp_
     data = "model: m\ndata: {from: x, text: t, label: l, input: i, output: o}\n"
     labels = load_recipe(write(tmp_path, "task: text-classification\n" + data)).columns
     texts = load_recipe(write(tmp_path, "task: seq2seq\n" + data)).columns
+    plain = load_recipe(write(tmp_path, "task: causal-lm-text\n" + data)).columns
 
-    assert labels == Columns(text="t", answer="l", writes=False)
-    assert (labels.text_key, labels.answer_key) == ("data.text", "data.label")
-    assert texts == Columns(text="i", answer="o", writes=True)
-    assert (texts.text_key, texts.answer_key) == ("data.input", "data.output")
+    assert labels == Columns(asked="labels", text="t", answer="l")
+    assert labels.keys == "`data.text` and `data.label`"
+    assert texts == Columns(asked="texts", text="i", answer="o")
+    assert texts.keys == "`data.input` and `data.output`"
+    assert plain == Columns(asked="nothing", text="t", answer=None)
+    assert plain.keys == "`data.text`"
 
 
 @pytest.mark.parametrize(
@@ -124,8 +132,8 @@ def test_a_length_out_of_range_is_told_once(value: int, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("fragment", "expected"),
     [
-        ("{kind: causal-llm}", "task.kind: input should be 'text-classification', 'causal-lm' or "
-         "'seq2seq'; it is \"causal-llm\"; did you mean `causal-lm`?"),
+        ("{kind: causal-llm}", "task.kind: input should be 'text-classification', 'causal-lm', "
+         "'causal-lm-text' or 'seq2seq'; it is \"causal-llm\"; did you mean `causal-lm`?"),
         ("[causal-lm]", "task: input should be an object"),
         ("{kind: causal-lm, promt: x}", "task.promt: unknown key; did you mean `prompt`?"),
         ("{kind: causal-lm, max_length: 64}", "did you mean `max_input_length`?"),
@@ -197,7 +205,7 @@ def test_the_published_schema_knows_every_kind_of_task_and_what_a_percentile_is(
     sections = [one["$ref"].rsplit("/", 1)[-1] for one in schema["properties"]["task"]["oneOf"]]
     number, text = schema["$defs"]["CausalTask"]["properties"]["max_input_length"]["anyOf"]
 
-    assert sections == ["ClassificationTask", "CausalTask", "Seq2SeqTask"]
+    assert sections == ["ClassificationTask", "CausalTask", "PlainTextTask", "Seq2SeqTask"]
     assert (number["minimum"], number["maximum"]) == (8, 131_072)
     assert re.search(text["pattern"], "p99.5")
     assert not re.search(text["pattern"], "p5")

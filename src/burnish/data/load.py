@@ -69,7 +69,7 @@ def load_part(
     """
     files, extra = tuple(files), tuple(dict.fromkeys(extra))
     names = names or _short_names(files)
-    columns = columns or data.columns(writes=False)
+    columns = columns or data.columns("labels")
     kinds = _kinds(columns, data, extra, labelled=labelled)
     frames, rows_in, dropped = [], 0, Counter[str]()
     for file in files:
@@ -95,11 +95,11 @@ def _kinds(
     if twice:
         raise ColumnError(
             f"column {twice[0]!r} is asked to be two things",
-            where=f"recipe keys `{columns.text_key}`, `{columns.answer_key}`, `data.group`, "
-            "`data.id`",
+            where=f"recipe keys {columns.keys}, or `data.group`, `data.id`",
             fix="name a different column in each",
         )
-    text, answer = (Kind.INPUT, Kind.ANSWERS) if columns.writes else (Kind.TEXT, Kind.LABELS)
+    writes = columns.asked == "texts"
+    text, answer = (Kind.INPUT, Kind.ANSWERS) if writes else (Kind.TEXT, Kind.LABELS)
     kinds = {name: Kind.PLAIN for name in (data.id, data.group, *extra) if name}
     return kinds | {columns.text: text} | dict.fromkeys(answers, answer)
 

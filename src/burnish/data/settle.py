@@ -12,7 +12,7 @@ from burnish.data.labels import Parts, settle_labels
 from burnish.errors import LabelError
 from burnish.recipe.recipe import Recipe
 from burnish.recipe.task import ClassificationTask
-from burnish.records import Space, TextSpace
+from burnish.records import PlainSpace, Space, TextSpace
 
 
 def settle(recipe: Recipe, parts: Parts) -> tuple[Space, Parts]:
@@ -23,6 +23,8 @@ def settle(recipe: Recipe, parts: Parts) -> tuple[Space, Parts]:
     """
     if isinstance(recipe.task, ClassificationTask):
         return settle_labels(recipe.task, parts, label_column=recipe.data.label)
+    if recipe.task.asked == "nothing":
+        return PlainSpace(), {name: _unasked(frame) for name, frame in parts.items()}
     return settle_answers(parts, answer_column=recipe.columns.answer)
 
 
@@ -49,6 +51,12 @@ def settle_answers(parts: Parts, *, answer_column: str | None) -> tuple[TextSpac
             fix="name the column with the answers in `data.output`",
         )
     return TextSpace(), settled
+
+
+def _unasked(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows with an empty list of answers each: nothing is asked, so all are given."""
+    nothing = pl.Series("labels", [[]], dtype=pl.List(pl.String)).new_from_index(0, frame.height)
+    return frame.drop("raw_label").insert_column(2, nothing)
 
 
 def _settled(frame: pl.DataFrame) -> pl.DataFrame:

@@ -42,7 +42,6 @@ _KEYS = {
     Kind.ANSWERS: "data.output",
 }
 TEXTS = (Kind.TEXT, Kind.INPUT)
-WRITTEN = (Kind.INPUT, Kind.ANSWERS)  # of tasks that write
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,8 +69,7 @@ def require_columns(path: Path | str, wanted: Mapping[str, Kind], present: Seque
 
     The near name is offered, because most missing columns are a matter of spelling.
     """
-    own = WRITTEN if set(wanted.values()) & {*WRITTEN} else (Kind.TEXT, Kind.LABELS)
-    keys = ", ".join(f"`{kind.key}`" for kind in own)
+    keys = ", ".join(f"`{kind.key}`" for kind in Kind if kind in wanted.values() and kind.key)
     for name in wanted:
         if name not in present:
             near = get_close_matches(name, present, n=1, cutoff=0.5)

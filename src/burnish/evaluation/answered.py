@@ -1,7 +1,8 @@
 """What all answers have in common, whatever their kind: rows, ids, references.
 
 Metrics know the kind they are of. Intervals, comparisons, gates and the test of skill do not:
-they work on this protocol, so labels (`answers`) and texts (`texts`) are judged by one code.
+they work on this protocol, so labels (`answers`), texts (`texts`) and plain texts
+(`likelihoods`) are judged by one code.
 """
 
 from collections import Counter

@@ -1,8 +1,9 @@
-"""Label predictions as arrays, and predictions of either kind made ready to be judged.
+"""Label predictions as arrays, and predictions of any kind made ready to be judged.
 
 A prediction file is checked once, here: every row has a reference, every label is known,
 no row comes twice, scores are probabilities. After that nothing needs to check again. Texts
-have a module of their own, `texts`; `from_predictions` returns what fits the task.
+have a module of their own, `texts`, and so have `likelihoods`; `from_predictions` returns what
+fits the task.
 
 Called by `score`, `compare`, `verdict` and the tables; works on files or on lists.
 """
@@ -17,11 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from burnish.errors import PredictionError
-from burnish.evaluation import texts
+from burnish.evaluation import likelihoods, texts
 from burnish.evaluation.answered import Answered, check_rows
-from burnish.evaluation.spaces import is_labels
+from burnish.evaluation.spaces import is_labels, is_plain
 from burnish.evaluation.texts import Texts
-from burnish.records import LabelSpace, Prediction, Space, TextSpace
+from burnish.records import LabelSpace, PlainSpace, Prediction, Space, TextSpace
 from burnish.runfolder import read_predictions
 
 _ROUNDING = 1e-6  # scores are kept to 8 digits; a probability of 1 may come back a hair above
@@ -134,11 +135,14 @@ def from_predictions(
     Raises:
         PredictionError: BN602: no rows, a row twice, a row without reference; for labels, one
             that is not in `space`, not exactly one where the task is single-label, or a score
-            outside [0, 1]; for texts, see `texts.of_predictions`.
+            outside [0, 1]; for texts, see `texts.of_predictions`, and for plain ones
+            `likelihoods.of_predictions`.
     """
     check_rows(predictions, where)
     if is_labels(space):
         return _of_labels(predictions, space, where)
+    if is_plain(space):
+        return likelihoods.of_predictions(predictions, where)
     return texts.of_predictions(predictions, where)
 
 
@@ -191,9 +195,12 @@ def mask_of(labels: Sequence[Collection[str]], space: LabelSpace) -> NDArray[np.
 def infer_space(*files: Sequence[Prediction]) -> Space:
     """Return what prediction files speak of, for files that come without a model.
 
-    Texts where `texts.are_texts` says so. Else labels, names sorted: multi-label when any row
+    Plain texts where nothing but likelihoods is there, and texts where `texts.are_texts` says so.
+    Else labels, names sorted: multi-label when any row
     has other than one label; binary (positive: the last name) when single-label with two names.
     """
+    if likelihoods.are_plain(*files):
+        return PlainSpace()
     if texts.are_texts(*files):
         return TextSpace()
     rows = [p for predictions in files for p in predictions]

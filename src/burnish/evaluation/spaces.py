@@ -7,7 +7,7 @@ tasks they apply; nothing else of evaluation asks what kind a task is.
 from collections.abc import Mapping
 from typing import Any, TypeGuard
 
-from burnish.records import LabelSpace, Space, TextSpace
+from burnish.records import LabelSpace, PlainSpace, Space, TextSpace
 
 
 def is_labels(space: Space) -> TypeGuard[LabelSpace]:
@@ -20,8 +20,23 @@ def is_texts(space: Space) -> TypeGuard[TextSpace]:
     return isinstance(space, TextSpace)
 
 
+def is_plain(space: Space) -> TypeGuard[PlainSpace]:
+    """Whether nothing is answered: texts are found likely or not."""
+    return isinstance(space, PlainSpace)
+
+
+def has_likelihoods(space: Space) -> bool:
+    """Whether a system may tell how likely it finds a text: a reference, or the row itself."""
+    return not is_labels(space)
+
+
+def has_answers(space: Space) -> bool:
+    """Whether something is answered, labels or texts."""
+    return not is_plain(space)
+
+
 def is_any(space: Space) -> bool:  # noqa: ARG001 - one of the family
-    """Whether there are answers at all, as in every task."""
+    """Whatever the task is."""
     return True
 
 
@@ -37,19 +52,28 @@ def is_multi_label(space: Space) -> bool:
 
 def task_words(space: Space) -> str:
     """Return the kind of task in a word, as in "does not fit a binary task"."""
-    kinds = {"text": is_texts, "multi-label": is_multi_label, "binary": is_binary}
+    kinds = {
+        "text": is_texts,
+        "plain-text": is_plain,
+        "multi-label": is_multi_label,
+        "binary": is_binary,
+    }
     return next((word for word, holds in kinds.items() if holds(space)), "multi-class")
 
 
 def space_words(space: Space) -> str:
-    """Return the answers there may be: the labels' names, or "free texts"."""
-    return ", ".join(space.names) if is_labels(space) else "free texts"
+    """Return the answers there may be: the labels' names, "free texts", or "no answers"."""
+    if is_labels(space):
+        return ", ".join(space.names)
+    return "free texts" if is_texts(space) else "no answers"
 
 
 def space_from_json(value: Any) -> Space | None:
-    """Return the space that `to_json` wrote, of either kind; None where there is none."""
+    """Return the space that `to_json` wrote, of any kind; None where there is none."""
     if not isinstance(value, Mapping):
         return None
     if value.get("texts"):
         return TextSpace()
+    if value.get("plain"):
+        return PlainSpace()
     return LabelSpace.from_json(value) if value.get("labels") else None

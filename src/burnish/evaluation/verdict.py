@@ -1,7 +1,7 @@
 """The verdict on a run: ship, keep-baseline, or need-more-data, in words a manager can use.
 
-- **ship**: the tuned model passes every gate against every rival, and its answers are better
-  than the same answers given at random (`skill`).
+- **ship**: the tuned model passes every gate against every rival, and its answers, where there
+  are any, are better than the same answers given at random (`skill`).
 - **keep-baseline**: some gate has failed: the rows show that there is no gain, or none worth
   having.
 - **need-more-data**: neither; the reasons say what is missing.
@@ -57,12 +57,21 @@ def decide(
     comparisons = _comparisons({name: metrics[name] for name in judged}, systems, **draws)
     rulings = [judge(*pair, systems, comparisons) for pair in zip(gates, judged, strict=True)]
     metric = metrics[main_metric] if metrics[main_metric].pairs else _own_metric(space)
-    shown = skill(systems[TUNED], metric, rechoose=rechoose, seed=draws.get("seed", 0))
+    # A likelihood is of its own text: what the answers of other rows would be cannot be asked.
+    shown = (
+        skill(systems[TUNED], metric, rechoose=rechoose, seed=draws.get("seed", 0))
+        if metric.pairs
+        else None
+    )
+    lacking = shown if shown and not shown.is_shown else None
     return {
-        "verdict": _verdict(rulings, shown),
+        "verdict": _verdict(rulings, skilled=lacking is None),
         "metric": judged[0],
         "split": split,
-        "reasons": _reasons(rulings, shown, metric, systems[TUNED]),
+        "reasons": [
+            *([_no_skill(lacking, metric, systems[TUNED])] if lacking else []),
+            *_reasons(rulings),
+        ],
         "comparisons": [found.to_json() for found in comparisons.values()],
     }
 
@@ -99,26 +108,24 @@ def _comparisons(
     }
 
 
-def _verdict(rulings: Sequence[Ruling], shown: Skill) -> Verdict:
+def _verdict(rulings: Sequence[Ruling], *, skilled: bool) -> Verdict:
     states = {ruling.state for ruling in rulings}
     if "failed" in states:
         return "keep-baseline"
-    return "ship" if states == {"passed"} and shown.is_shown else "need-more-data"
+    return "ship" if states == {"passed"} and skilled else "need-more-data"
 
 
-def _reasons(
-    rulings: Sequence[Ruling], shown: Skill, metric: Metric[A], tuned: Answered
-) -> list[str]:
-    """Return the sentences of the verdict, what decides first."""
+def _reasons(rulings: Sequence[Ruling]) -> list[str]:
+    """Return the sentences on the gates, what decides first."""
     ordered = sorted(rulings, key=lambda ruling: WORST_FIRST.index(ruling.state))
-    reasons = [ruling.reason for ruling in ordered]
-    if shown.is_shown:
-        return reasons
+    return [ruling.reason for ruling in ordered]
+
+
+def _no_skill(shown: Skill, metric: Metric[A], tuned: Answered) -> str:
     write = metric.unit.write
     drawn = f" on {shown.n:,} rows drawn from the {len(tuned):,}" if shown.n < len(tuned) else ""
-    no_skill = (
+    return (
         f"tuned has shown no skill: its {metric.words} is {write(shown.value)}{drawn}, and the "
         f"same answers given to the rows at random reach {write(shown.by_chance)} on average "
         f"(p = {shown.p:.3f}). {tuned.no_skill}"
     )
-    return [no_skill, *reasons]

@@ -14,8 +14,8 @@ from burnish.evaluation.score import score
 from burnish.pipeline.context import fetchers
 from burnish.recipe.load import load_recipe
 from burnish.recipe.recipe import Recipe
-from burnish.recipe.task import TextTask
-from burnish.records import Prediction, Score, Space, TextSpace
+from burnish.recipe.task import ClassificationTask
+from burnish.records import LabelSpace, LedgerEntry, Prediction, Score, Space
 from burnish.runfolder import RunFolder, write_json, write_predictions
 from burnish.training.modelfolder import Answerer
 from burnish.training.sources import resolve
@@ -68,9 +68,11 @@ def answer_file(
     Rows without text get no answer and are counted in the words.
     """
     recipe = _recipe(model, path, text_column=text_column, label_column=None)
-    rows, _ = load_part(path.stem, [str(path)], recipe.data, columns=recipe.columns, labelled=False)
+    rows, read = load_part(
+        path.stem, [str(path)], recipe.data, columns=recipe.columns, labelled=False
+    )
     usable = _with_text(rows)
-    return _answer(model, usable), _told(rows, usable)
+    return _answer(model, usable), _told(read, usable)
 
 
 def evaluate_file(
@@ -88,7 +90,7 @@ def evaluate_file(
         LabelError: BN206, a label the model does not know.
     """
     recipe = _recipe(model, path, text_column=text_column, label_column=label_column)
-    rows, _ = load_part(path.stem, [str(path)], recipe.data, columns=recipe.columns)
+    rows, read = load_part(path.stem, [str(path)], recipe.data, columns=recipe.columns)
     space = model.space
     rows = settle(_as_answered(recipe, space), {"data": rows})[1]["data"]
     usable = _with_text(rows).filter(pl.col("labels").is_not_null())
@@ -98,7 +100,7 @@ def evaluate_file(
     if out:
         write_predictions(out / "predictions" / f"tuned.{path.stem}.jsonl", answers)
         write_json(out / "scores.json", [one.to_json() for one in scores])
-    return scores, _told(rows, usable)
+    return scores, _told(read, usable)
 
 
 def _answer(model: OpenModel, rows: pl.DataFrame) -> list[Prediction]:
@@ -132,7 +134,7 @@ def _recipe(
 def _as_answered(recipe: Recipe, space: Space) -> Recipe:
     """Return the recipe with the model's labels, before `collapse` where the run used it."""
     task = recipe.task
-    if isinstance(space, TextSpace) or isinstance(task, TextTask):
+    if not (isinstance(space, LabelSpace) and isinstance(task, ClassificationTask)):
         return recipe
     labels = task.labels if task.collapse else space.names
     section = task.model_copy(update={"labels": labels, "multi_label": space.multi_label})
@@ -143,13 +145,13 @@ def _with_text(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.filter(pl.col("text").str.strip_chars().str.len_chars() > 0)
 
 
-def _told(rows: pl.DataFrame, usable: pl.DataFrame) -> str:
-    left = rows.height - usable.height
-    return f"{rows.height} rows in = {usable.height} answered + {left} without a text or a label"
+def _told(read: LedgerEntry, usable: pl.DataFrame) -> str:
+    left = read.rows_in - usable.height
+    return f"{read.rows_in} rows in = {usable.height} answered + {left} without a text or a label"
 
 
 def _check_known(rows: pl.DataFrame, space: Space) -> None:
-    if isinstance(space, TextSpace):
+    if not isinstance(space, LabelSpace):
         return
     found = set(rows["labels"].explode(empty_as_null=False).to_list()) if rows.height else set()
     unknown = sorted(found - set(space.names))

@@ -107,7 +107,7 @@ def _trainable(recipe: Recipe, context: Context, found: dict[str, Any]) -> Check
     return Checked(
         # A sample says nothing of the rows outside it, so it has no place in the ledger.
         entries=entries
-        + encode_entries({n: part for n, part in encoded.items() if len(part) == rows[n]}),
+        + encode_entries({n: part for n, part in encoded.items() if part.examples == rows[n]}),
         findings=findings,
         splits=rows,
         estimate=cost,
@@ -123,10 +123,16 @@ def _sample(rows: pl.DataFrame, recipe: Recipe) -> pl.DataFrame:
 def _truncation(rows: dict[str, int], encoded: dict[str, Encoded], max_length: int) -> list[str]:
     lines = []
     for name, part in encoded.items():
+        told = f"{name}: {rows[name]:,} rows"
+        basis = "" if part.examples == rows[name] else f" (of a sample of {part.examples:,})"
+        if len(part) > part.examples:
+            lines.append(
+                f"{told}; read in {len(part):,} pieces{basis} of up to {max_length} tokens"
+            )
+            continue
         share = part.rows_cut / max(1, len(part))
-        basis = "" if len(part) == rows[name] else f" (of a sample of {len(part):,})"
         lines.append(
-            f"{name}: {rows[name]:,} rows; {share:.1%}{basis} are longer than {max_length} "
+            f"{told}; {share:.1%}{basis} are longer than {max_length} "
             f"tokens and would be cut, {part.tokens_lost:,} tokens lost"
         )
     return lines

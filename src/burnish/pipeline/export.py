@@ -87,7 +87,8 @@ def export(run: Path, form: str, out: Path | None) -> tuple[Path, Parity]:
     chosen.write(answerer, meta | {"scores": _scores(folder, split)}, place)
     encoded = answerer.task.encode(rows, answerer.tokenizer)
     answers = chosen.open(place)(encoded)
-    allowed = _bounds(folder, writes=answerer.task.writing is not None).widened(chosen.bounds)
+    measure = "labels" if answerer.task.space.asked == "labels" else "texts"
+    allowed = _bounds(folder, measure).widened(chosen.bounds)
     parity = _compare(form, split, judged, answers, allowed)
     write_json(place / "parity.json", parity.to_json())
     if not parity.holds:
@@ -115,10 +116,10 @@ def _scores(folder: RunFolder, split: str) -> list[dict[str, Any]]:
     return [one for one in kept if one["system"] == TUNED and one["split"] == split]
 
 
-def _bounds(folder: RunFolder, *, writes: bool) -> Bounds:
+def _bounds(folder: RunFolder, measure: str) -> Bounds:
     used = read_json(folder.manifest)["hardware"]
     found = _FP32 if (used["device"], used["precision"]) == ("cpu", "fp32") else _ROUNDED
-    return found["texts" if writes else "labels"]
+    return found[measure]
 
 
 def _compare(

@@ -7,12 +7,16 @@ from burnish.evaluation.baselines.table import baselines_for
 from burnish.evaluation.gates import BASE, BEST_BASELINE
 from burnish.evaluation.metrics.table import METRICS, metrics_for
 from burnish.recipe.recipe import Recipe
-from burnish.records import LabelSpace, TextSpace
+from burnish.records import Asked, LabelSpace, PlainSpace, Space, TextSpace
 from burnish.tasks.base import TASKS
 from burnish.tracking.table import TRACKERS
 from burnish.training.methods import METHODS
 
-_SOME_LABELS = LabelSpace(names=("one", "other"), multi_label=False)
+_ANSWERS: dict[Asked, Space] = {
+    "labels": LabelSpace(names=("one", "other"), multi_label=False),
+    "texts": TextSpace(),
+    "nothing": PlainSpace(),
+}
 
 
 def check_plugins(recipe: Recipe) -> None:
@@ -27,11 +31,11 @@ def check_plugins(recipe: Recipe) -> None:
     TASKS.get(recipe.task.kind)
     METHODS.get(recipe.method.kind)
     # The labels are not known yet, but whether there will be any is.
-    answers = TextSpace() if recipe.task.writes else _SOME_LABELS
+    answers = _ANSWERS[recipe.task.asked]
     baselines_for(recipe.rivals, answers)
     for name in recipe.evaluation.metrics:
         METRICS.get(name)
-    if recipe.task.writes:
+    if recipe.task.asked != "labels":
         metrics_for(recipe.evaluation.metrics, answers)
     for name in recipe.tracking.trackers:
         TRACKERS.get(name)

@@ -26,8 +26,8 @@ def encode_entries(encoded: Mapping[str, Encoded]) -> tuple[LedgerEntry, ...]:
         LedgerEntry(
             stage="encode",
             split=name,
-            rows_in=len(part),
-            kept=len(part),
+            rows_in=part.examples,
+            kept=part.examples,
             rows_cut=part.rows_cut,
             tokens_lost=part.tokens_lost,
         )

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from burnish.records import Prediction
+from burnish.records import Asked, Prediction
 from burnish.tasks.base import Encoded
 from burnish.training.fit import FitResult
 from burnish.training.hardware import Hardware
@@ -73,24 +73,25 @@ class Validated:
 
 
 def answer_table(
-    predictions: list[Prediction], rows: pl.DataFrame, *, writes: bool
+    predictions: list[Prediction], rows: pl.DataFrame, *, asked: Asked
 ) -> pl.DataFrame:
     """Return answers beside what was asked: columns id, input, references, answer.
 
-    `references` is a list of texts, or of labels; so is `answer`, but for one text where the
-    task writes. References are null where a row has none.
+    `references` is a list of texts, or of labels; so is `answer`, but for one text where texts
+    are asked for. References are null where a row has none.
 
     Args:
         predictions: of the rows, in any order.
         rows: of the split, with columns id and text.
-        writes: whether the answers are texts.
+        asked: what the task wants answered.
     """
-    asked = dict(rows.select("id", "text").iter_rows())
+    writes = asked == "texts"
+    inputs = dict(rows.select("id", "text").iter_rows())
     texts = pl.List(pl.String)
     return pl.DataFrame(
         {
             "id": [one.example_id for one in predictions],
-            "input": [asked[one.example_id] for one in predictions],
+            "input": [inputs[one.example_id] for one in predictions],
             "references": [
                 None if one.reference is None else list(one.reference) for one in predictions
             ],

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from burnish.recipe.section import Section, Seed
+from burnish.records import Asked
 
 _Part = Annotated[float, Field(ge=0, lt=0.9)]
 Action = Literal["ignore", "warn", "drop", "error"]
@@ -40,19 +41,16 @@ class Check(Section):
 class Columns:
     """The columns a task reads, and the recipe keys that name them."""
 
+    asked: Asked
     text: str
-    answer: str | None  # None: the last message of a conversation
-    writes: bool  # answers are free texts rather than labels
+    answer: str | None  # None: nothing is asked, or the last message of a conversation
 
     @property
-    def text_key(self) -> str:
-        """The recipe key of the column with the text."""
-        return "data.input" if self.writes else "data.text"
-
-    @property
-    def answer_key(self) -> str:
-        """The recipe key of the column with the answer."""
-        return "data.output" if self.writes else "data.label"
+    def keys(self) -> str:
+        """The recipe keys that name them, in words."""
+        if self.asked == "texts":
+            return "`data.input` and `data.output`"
+        return "`data.text` and `data.label`" if self.asked == "labels" else "`data.text`"
 
 
 class Data(Section):
@@ -67,7 +65,9 @@ class Data(Section):
     train: Source | None = Field(None, description="Training rows: file, list, glob or hub id.")
     validation: Source | None = Field(None, description="Validation rows; else split from train.")
     test: Source | None = Field(None, description="Test rows; else split from train.")
-    text: str = Field("text", min_length=1, description="Column with the text to classify.")
+    text: str = Field(
+        "text", min_length=1, description="Column with the text to classify, or to learn."
+    )
     label: str = Field("label", min_length=1, description="Column with the label or labels.")
     input: str = Field(
         "input",
@@ -105,11 +105,13 @@ class Data(Section):
             raise ValueError(f"check(s) listed twice: {', '.join(twice)}; list each once")
         return self
 
-    def columns(self, *, writes: bool) -> Columns:
-        """Return the columns of a task that writes, or of one that classifies."""
-        if writes:
-            return Columns(text=self.input, answer=self.output, writes=True)
-        return Columns(text=self.text, answer=self.label, writes=False)
+    def columns(self, asked: Asked) -> Columns:
+        """Return the columns of a task, by what it wants answered."""
+        if asked == "texts":
+            return Columns(asked=asked, text=self.input, answer=self.output)
+        return Columns(
+            asked=asked, text=self.text, answer=self.label if asked == "labels" else None
+        )
 
 
 class Split(Section):

@@ -34,11 +34,15 @@ class Evaluation(Section):
             f"{kind.model_fields['kind'].default}: {', '.join(kind.default_rivals)}"
             for kind in (ClassificationTask, CausalTask, Seq2SeqTask)
         )
-        + ".",
+        + "; none where plain texts are learned.",
     )
     base: bool = Field(True, description="Score the untouched model too, where it can answer.")
     slices: tuple[str, ...] = Field((), description="Columns by whose values the metrics are told.")
-    gates: tuple[Gate, ...] = Field((Gate(),), description="All must hold for the verdict `ship`.")
+    gates: tuple[Gate, ...] = Field(
+        (Gate(),),
+        description="All must hold for the verdict `ship`. If not written: better than every "
+        "baseline, and than `base` where plain texts are learned.",
+    )
     resamples: int = Field(
         2000, ge=100, le=100_000, description="Bootstrap resamples behind each interval, a count."
     )

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from burnish.recipe.data import Columns, Data, Split
-from burnish.recipe.evaluation import Evaluation, Tracking
+from burnish.recipe.evaluation import Evaluation, Gate, Tracking
 from burnish.recipe.section import Section
 from burnish.recipe.task import TaskSection
 from burnish.recipe.training import FullMethod, Method, Training
@@ -38,9 +38,15 @@ class Recipe(Section):
     @classmethod
     def _rivals_fit_the_task(cls, evaluation: Evaluation, info: ValidationInfo) -> Evaluation:
         """Write the task's own rivals into a section that names none."""
-        if "baselines" in evaluation.model_fields_set or "task" not in info.data:
+        if "task" not in info.data:
             return evaluation
-        return evaluation.model_copy(update={"baselines": info.data["task"].default_rivals})
+        rivals, given = info.data["task"].default_rivals, evaluation.model_fields_set
+        usual = {"baselines": rivals}
+        if not rivals:  # a task without a cheap rival has only the model it started from
+            usual["gates"] = (Gate(over="base"),)
+        return evaluation.model_copy(
+            update={key: value for key, value in usual.items() if key not in given}
+        )
 
     @property
     def rivals(self) -> tuple[str, ...]:
@@ -50,4 +56,4 @@ class Recipe(Section):
     @property
     def columns(self) -> Columns:
         """The columns that hold what is asked and what should be answered."""
-        return self.data.columns(writes=self.task.writes)
+        return self.data.columns(self.task.asked)

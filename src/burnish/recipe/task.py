@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from burnish.recipe.section import Section
+from burnish.records import Asked
 
+PLAIN_TEXT: Final = "causal-lm-text"
 INPUT = "{input}"  # where a prompt template takes the row's input
 _PERCENTILE = r"p(?:[5-9][0-9](?:\.[0-9]+)?|100)"
 
@@ -41,9 +43,22 @@ class Collapse(Section):
     negative: str = Field("negative", min_length=1, description="Name for rows without a label.")
 
 
-class ClassificationTask(Section):
+class AnyTask(Section):
+    """What all tasks tell of themselves."""
+
+    asked: ClassVar[Asked]
+    default_rivals: ClassVar[tuple[str, ...]]
+
+    @property
+    def tunes_thresholds(self) -> bool:
+        """Whether thresholds are chosen on rows held out for it."""
+        return False
+
+
+class ClassificationTask(AnyTask):
     """One label (binary, multi-class) or any number of labels (multi-label) for a text."""
 
+    asked: ClassVar[Asked] = "labels"
     default_rivals: ClassVar[tuple[str, ...]] = ("majority", "tfidf-svm")
 
     kind: Literal["text-classification"] = Field(
@@ -108,11 +123,6 @@ class ClassificationTask(Section):
         """Whether thresholds are chosen on rows held out for it."""
         return self.threshold == "tuned"
 
-    @property
-    def writes(self) -> bool:
-        """Whether the answers are free texts rather than labels."""
-        return False
-
 
 class Generation(Section):
     """How answers are written; always the likeliest words, never drawn by chance."""
@@ -138,8 +148,10 @@ class Generation(Section):
     )
 
 
-class TextTask(Section):
+class TextTask(AnyTask):
     """What tasks that answer with a text have in common."""
+
+    asked: ClassVar[Asked] = "texts"
 
     kind: str = Field(description="The registered task.")
     max_input_length: Length = Field(
@@ -158,16 +170,6 @@ class TextTask(Section):
         "`max_output_length`. error: stop before training; drop and cut: counted in the ledger.",
     )
     generation: Generation = Field(Generation(), description="How answers are written.")
-
-    @property
-    def tunes_thresholds(self) -> bool:
-        """Whether thresholds are chosen on rows held out for it."""
-        return False
-
-    @property
-    def writes(self) -> bool:
-        """Whether the answers are free texts rather than labels."""
-        return True
 
 
 class CausalTask(TextTask):
@@ -202,6 +204,20 @@ class CausalTask(TextTask):
         return self
 
 
+class PlainTextTask(AnyTask):
+    """Continued pre-training of a decoder: every token of plain texts is learned."""
+
+    asked: ClassVar[Asked] = "nothing"
+    default_rivals: ClassVar[tuple[str, ...]] = ()
+
+    kind: Literal["causal-lm-text"] = Field(PLAIN_TEXT, description="The registered task.")
+    max_length: Length = Field(
+        "p99",
+        description="Longest piece that is read at once, in tokens, or a percentile of the "
+        "training texts' lengths; longer texts are read in several pieces, and nothing is cut.",
+    )
+
+
 class Seq2SeqTask(TextTask):
     """Turn one text into another (encoder-decoder models)."""
 
@@ -225,6 +241,7 @@ def _kind(value: Any) -> str | None:
 TaskSection = Annotated[
     Annotated[ClassificationTask, Tag("text-classification")]
     | Annotated[CausalTask, Tag("causal-lm")]
+    | Annotated[PlainTextTask, Tag(PLAIN_TEXT)]
     | Annotated[Seq2SeqTask, Tag("seq2seq")],
     Discriminator(_kind),
 ]

@@ -15,6 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 from torch import Tensor
 
+from burnish.recipe.task import PLAIN_TEXT
 from burnish.recipe.training import Training
 from burnish.records import Prediction, Space
 from burnish.registry import Registry
@@ -53,11 +54,14 @@ class Ragged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Encoded:
-    """One split as token ids: what goes into the model and what should come out."""
+    """One split as token ids: what goes into the model and what should come out.
+
+    A row is an example, or a piece of one: those of a long plain text share its id.
+    """
 
     ids: tuple[str, ...]  # example ids, n of them
     inputs: Ragged  # n rows, special tokens included
-    answers: Ragged | None = None  # n rows to be written, end mark included; generation only
+    answers: Ragged | None = None  # n rows that follow the inputs and are learned
     targets: NDArray[np.float32]  # shape (n, classes); zeros where unlabelled, (n, 0) for texts
     references: tuple[tuple[str, ...] | None, ...]  # what predictions carry as `reference`
     rows_cut: int  # rows with something cut off
@@ -68,6 +72,11 @@ class Encoded:
         """Tokens that go through the model when a row is learned, shape (n,)."""
         own = self.inputs.lengths
         return own if self.answers is None else own + self.answers.lengths
+
+    @property
+    def examples(self) -> int:
+        """How many examples the rows come from."""
+        return len(set(self.ids))
 
     def take(self, rows: Sequence[int]) -> "Encoded":
         """Return some rows, in that order; what was cut is not counted again."""
@@ -119,7 +128,7 @@ class Task(ABC):
     """One kind of work. Built from the recipe's `task` section by a factory in the table.
 
     Raw outputs are what one forward pass gives for each row, k numbers of it: logits for a
-    classifier, and for a task that writes the summed loss of the answer and its tokens.
+    classifier, and where tokens are learned their summed loss and how many they are.
     """
 
     family: ClassVar[str]  # model head, as in training.models: "sequence-classification"
@@ -233,6 +242,7 @@ TASKS: Registry[type[Task]] = Registry(
     {
         "text-classification": "burnish.tasks.classification:ClassificationTask",
         "causal-lm": "burnish.tasks.causal_lm:CausalTask",
+        PLAIN_TEXT: "burnish.tasks.plain_text:PlainTextTask",
         "seq2seq": "burnish.tasks.seq2seq:Seq2SeqTask",
     },
 )

@@ -21,7 +21,8 @@ from burnish.records import TextSpace
 from burnish.tasks import batch
 from burnish.tasks.base import Batch, Encoded
 from burnish.tasks.lengths import Lost, cut_conversations, known, message_tokens, plain_tokens
-from burnish.tasks.writing import WritingTask, supervised
+from burnish.tasks.likelihood import supervised
+from burnish.tasks.writing import WritingTask
 
 _SLOT = "{input}"
 
@@ -109,26 +110,31 @@ class CausalTask(WritingTask):
 
     def collate(self, encoded: Encoded, rows: Sequence[int], *, packed: bool, pad_id: int) -> Batch:
         """Return prompts and answers joined, and which outputs are learned."""
-        if encoded.answers is None:
-            raise ValueError("rows of a task that writes have answers")
-        prompts = [encoded.inputs.row(at) for at in rows]
-        answers = [encoded.answers.row(at) for at in rows]
-        # Nothing is predicted from the last token, so it does not go in.
-        whole = [np.concatenate([p, a[:-1]]) for p, a in zip(prompts, answers, strict=True)]
-        if packed:
-            # The last token of a prompt stays in its row: the first of the answer comes from it.
-            prefix = batch.common_prefix([prompt[:-1] for prompt in prompts])
-            tensors = batch.packed(whole, pad_id=pad_id, prefix=prefix)
-            firsts = np.cumsum([0, *(len(row) - prefix for row in whole[:-1])])
-        else:
-            tensors = batch.padded(whole, pad_id=pad_id)
-            firsts = np.arange(len(rows)) * tensors["input_ids"].shape[1]
-        starts = [int(at) + len(p) - 1 for at, p in zip(firsts, prompts, strict=True)]
-        return tensors | supervised(answers, starts)
+        return joined(encoded, rows, packed=packed, pad_id=pad_id)
 
     def ask(self, encoded: Encoded, rows: Sequence[int], *, pad_id: int) -> Batch:
         """Return prompts filled up on the left, so that answers go on from the end."""
         return batch.padded([encoded.inputs.row(at) for at in rows], pad_id=pad_id, left=True)
+
+
+def joined(encoded: Encoded, rows: Sequence[int], *, packed: bool, pad_id: int) -> Batch:
+    """Return rows of inputs and answers, each in one sequence; only the answers are learned."""
+    if encoded.answers is None:
+        raise ValueError("rows of a task that learns tokens have answers")
+    prompts = [encoded.inputs.row(at) for at in rows]
+    answers = [encoded.answers.row(at) for at in rows]
+    # Nothing is predicted from the last token, so it does not go in.
+    whole = [np.concatenate([p, a[:-1]]) for p, a in zip(prompts, answers, strict=True)]
+    if packed:
+        # The last token of a prompt stays in its row: the first of the answer comes from it.
+        prefix = batch.common_prefix([prompt[:-1] for prompt in prompts])
+        tensors = batch.packed(whole, pad_id=pad_id, prefix=prefix)
+        firsts = np.cumsum([0, *(len(row) - prefix for row in whole[:-1])])
+    else:
+        tensors = batch.padded(whole, pad_id=pad_id)
+        firsts = np.arange(len(rows)) * tensors["input_ids"].shape[1]
+    starts = [int(at) + len(p) - 1 for at, p in zip(firsts, prompts, strict=True)]
+    return tensors | supervised(answers, starts)
 
 
 def _conversations(rows: pl.DataFrame) -> list[Conversation]:

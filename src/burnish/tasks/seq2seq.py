@@ -14,7 +14,8 @@ from burnish.recipe.task import Seq2SeqTask as Section
 from burnish.records import TextSpace
 from burnish.tasks import batch
 from burnish.tasks.base import Batch, Encoded
-from burnish.tasks.writing import WritingTask, supervised
+from burnish.tasks.likelihood import supervised
+from burnish.tasks.writing import WritingTask
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,28 +1,21 @@
-"""What all tasks that write have in common: lengths, answers as tokens, loss and scores.
+"""What all tasks that write have in common: lengths, and answers as tokens.
 
 A row is an input and the answer to be written, both as tokens. Only the answer is learned, its
 end mark always included, so a tuned model knows when to stop. Lengths may be percentiles, which
 are taken from the training rows alone.
 """
 
-import math
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
-from typing import Any, ClassVar, Literal, Self
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, Self
 
 import numpy as np
 import polars as pl
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from burnish.errors import ModelTaskError, RecipeError
-from burnish.evaluation.answers import from_predictions
-from burnish.evaluation.metrics.table import METRICS, default_metric, metric_names
-from burnish.recipe.training import Training
 from burnish.records import Prediction, TextSpace
-from burnish.tasks.base import Answer, Batch, Encoded, Ragged, Task, Unfit, Writing
+from burnish.tasks.base import Answer, Batch, Encoded, Ragged, Unfit, Writing
 from burnish.tasks.lengths import (
     Limit,
     Lost,
@@ -32,17 +25,14 @@ from burnish.tasks.lengths import (
     percentile_of,
     plain_tokens,
 )
+from burnish.tasks.likelihood import COUNT, LOSS, LikelihoodTask
 
 LongAnswers = Literal["error", "drop", "cut"]
-_LOSS, _COUNT = 0, 1  # columns of the raw outputs
-_OF_OUTPUTS = ("loss", "perplexity")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WritingTask(Task):
+class WritingTask(LikelihoodTask):
     """A task whose answers are texts."""
-
-    kind: ClassVar[str]
 
     max_input: Limit  # longest input kept whole, in tokens
     max_output: Limit  # longest answer, in tokens, end mark included
@@ -63,26 +53,6 @@ class WritingTask(Task):
             **section.generation.model_dump(),
         }
 
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """Build the task from what `to_json` returned."""
-        return cls(**{one.name: value[one.name] for one in fields(cls) if one.init})
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the kind and every setting."""
-        settings = {one.name: getattr(self, one.name) for one in fields(self) if one.init}
-        return {"kind": self.kind} | settings
-
-    @property
-    def metric(self) -> str:
-        """ROUGE-L."""
-        return default_metric(self.space)
-
-    @property
-    def selects(self) -> str:
-        """The loss: writing every answer after every epoch would cost more than the epoch."""
-        return "loss"
-
     @property
     def writing(self) -> Writing:
         """How answers are written."""
@@ -97,37 +67,6 @@ class WritingTask(Task):
     def longest(self) -> int:
         """The longest input kept whole, in tokens."""
         return known(self.max_input)
-
-    @property
-    def width(self) -> int:
-        """Summed loss of the answer in nats, and its tokens."""
-        return 2
-
-    def metric_names(self) -> tuple[str, ...]:
-        """Return what an epoch is judged by."""
-        return _OF_OUTPUTS
-
-    def higher_is_better(self, metric: str) -> bool:
-        """Return whether more of that metric is better."""
-        return METRICS.get(metric).higher_is_better
-
-    def prepare_tokenizer(self, tokenizer: Any) -> Any:
-        """Return the tokenizer; one without an end mark would never stop writing.
-
-        Raises:
-            ModelTaskError: BN304, it has no end mark.
-        """
-        if tokenizer.eos_token_id is None:
-            raise ModelTaskError(
-                "the tokenizer has no end-of-text token, so no answer could ever end",
-                where="recipe key `model`",
-                fix="use a model whose tokenizer has an eos_token",
-            )
-        return tokenizer
-
-    def head(self) -> Mapping[str, Any]:
-        """Return nothing: the vocabulary is the head."""
-        return {}
 
     def measure(self, rows: pl.DataFrame, tokenizer: Any) -> Self:
         """Return the task with percentiles of the training rows made numbers."""
@@ -160,21 +99,6 @@ class WritingTask(Task):
             fix="correct the answers, or set `task.long_answers: drop`",
         )
         return [one for one in (long, empty) if one.rows.any()]
-
-    def for_training(self, training: Training, encoded: Encoded) -> Self:  # noqa: ARG002
-        """Return the task itself: its loss is the plain cross-entropy of the answers.
-
-        Raises:
-            RecipeError: BN101, a key for rare classes or label smoothing is set.
-        """
-        imbalance = training.imbalance
-        if imbalance.loss != "plain" or imbalance.majority_ratio or training.label_smoothing:
-            raise RecipeError(
-                "rare classes and label smoothing are for classification; this task writes",
-                where="recipe keys `training.imbalance` and `training.label_smoothing`",
-                fix="leave both out",
-            )
-        return self
 
     def encode(self, rows: pl.DataFrame, tokenizer: Any) -> Encoded:
         """Turn rows into inputs and answers; rows without `labels` have empty answers."""
@@ -227,26 +151,6 @@ class WritingTask(Task):
     def ask(self, encoded: Encoded, rows: Sequence[int], *, pad_id: int) -> Batch:
         """Return the batch that generation starts from: input_ids and attention_mask."""
 
-    def weight(self, encoded: Encoded, rows: Sequence[int]) -> float:
-        """Return the answer tokens of the rows: the loss is a mean over tokens."""
-        if encoded.answers is None:
-            return 0.0
-        return float(encoded.answers.lengths[list(rows)].sum())
-
-    def loss(self, outputs: Tensor, batch: Batch) -> Tensor:  # noqa: ARG002
-        """Return the loss summed over all answer tokens, in nats."""
-        return outputs[:, _LOSS].sum()
-
-    def judge(self, outputs: NDArray[np.float32], encoded: Encoded) -> dict[str, float]:  # noqa: ARG002
-        """Return the loss a token in nats, and the perplexity."""
-        sums = outputs.astype(np.float64).sum(axis=0)
-        loss = float(sums[_LOSS] / max(1.0, sums[_COUNT]))
-        return {"loss": loss, "perplexity": math.exp(min(loss, 700.0))}
-
-    def tune(self, outputs: NDArray[np.float32], encoded: Encoded) -> Self:  # noqa: ARG002
-        """Return the task itself: it has no thresholds."""
-        return self
-
     def decode(
         self, outputs: NDArray[np.float32], encoded: Encoded, texts: Sequence[Answer] = ()
     ) -> list[Prediction]:
@@ -263,34 +167,11 @@ class WritingTask(Task):
             )
         ]
 
-    def score(self, predictions: Sequence[Prediction]) -> dict[str, float]:
-        """Return every metric of texts."""
-        answers = from_predictions(predictions, self.space)
-        return {
-            name: float(METRICS.get(name).function(answers)) for name in metric_names(self.space)
-        }
-
-
-def supervised(answers: Sequence[NDArray[np.int32]], starts: Sequence[int]) -> Batch:
-    """Return which outputs are learned: `at` position, `next` token, `owner` row; each (S,).
-
-    Args:
-        answers: tokens of each row's answer.
-        starts: position, in the flattened batch, of the output that predicts its first token.
-    """
-    counts = [len(one) for one in answers]
-    at = [np.arange(start, start + n) for start, n in zip(starts, counts, strict=True)]
-    return {
-        "at": torch.from_numpy(np.concatenate(at).astype(np.int64)),
-        "next": torch.from_numpy(np.concatenate(answers).astype(np.int64)),
-        "owner": torch.from_numpy(np.repeat(np.arange(len(answers)), counts)),
-    }
-
 
 def _scores(row: list[float], *, complete: bool) -> dict[str, float]:
     told = {"complete": float(complete)}
-    if row[_COUNT]:
-        told |= {"log_likelihood": -row[_LOSS], "tokens": row[_COUNT]}
+    if row[COUNT]:
+        told |= {"log_likelihood": -row[LOSS], "tokens": row[COUNT]}
     return told
 
 

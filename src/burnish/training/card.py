@@ -3,10 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
+from burnish.recipe.task import PLAIN_TEXT
 from burnish.tasks.base import Task
 from burnish.training.opening import opening
 
-_TAGS = {"causal-lm": "text-generation", "seq2seq": "text2text-generation"}  # as the hub has them
+_TAGS = {  # as the hub has them
+    "causal-lm": "text-generation",
+    PLAIN_TEXT: "text-generation",
+    "seq2seq": "text2text-generation",
+}
 _OURS = ("transformers", "peft")  # forms that Burnish itself opens
 
 
@@ -23,7 +28,7 @@ def model_card(task: Task, meta: Mapping[str, Any], *, form: str) -> str:
         "",
         f"Fine-tuned from `{meta.get('base_model')}` with Burnish (method `{meta.get('method')}`).",
         "",
-        *(_writing_rows(told) if task.writing else _label_rows(told)),
+        *_ROWS[task.space.asked](told),
         "",
         *_score_rows(meta.get("scores", [])),
         "```python",
@@ -32,7 +37,7 @@ def model_card(task: Task, meta: Mapping[str, Any], *, form: str) -> str:
         "",
     ]
     if form in _OURS:
-        what = "As it was judged" if task.writing else "Thresholds applied"
+        what = _JUDGED[task.space.asked]
         lines += [f'{what}: `burnish predict path/to/this/folder --text "some text"`', ""]
     return "\n".join(lines)
 
@@ -60,6 +65,18 @@ def _writing_rows(told: Mapping[str, Any]) -> list[str]:
         f"Inputs over {told['max_input']} tokens were cut at the end. "
         f"Answers were searched for {search}, of at most {longest} tokens.",
     ]
+
+
+def _plain_rows(told: Mapping[str, Any]) -> list[str]:
+    return [f"It learned plain texts as they are, {told['max_length']} tokens at once."]
+
+
+_ROWS = {"labels": _label_rows, "texts": _writing_rows, "nothing": _plain_rows}
+_JUDGED = {
+    "labels": "Thresholds applied",
+    "texts": "As it was judged",
+    "nothing": "How likely it finds a text",
+}
 
 
 def _score_rows(scores: list[Mapping[str, Any]]) -> list[str]:

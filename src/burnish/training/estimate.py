@@ -115,10 +115,13 @@ def _steady_rate(history: list[dict[str, Any]], overall: float) -> float:
 
 
 def _rows_an_epoch(recipe: Recipe, encoded: Encoded, rows: int) -> float:
-    """Return the rows one epoch sees, which `imbalance.majority_ratio` makes fewer."""
+    """Return the rows of tokens that one epoch sees.
+
+    `imbalance.majority_ratio` makes them fewer than the examples, texts read in pieces more.
+    """
     ratio = recipe.training.imbalance.majority_ratio
     seen = len(epoch_rows(encoded.targets, ratio=ratio, seed=0, epoch=0))
-    return rows * seen / len(encoded)
+    return rows * seen / encoded.examples
 
 
 def _spread(encoded: Encoded, count: int) -> Encoded:

@@ -1,4 +1,4 @@
-"""Forward passes of models that write: the loss of each row's answer, packed or padded.
+"""Forward passes of models that write: the loss of the tokens of each row, packed or padded.
 
 A decoder runs on rows joined end to end, each attending to itself and backwards only; what all
 rows of a pass begin with is computed once. The architectures that can are in one tuple, all
@@ -42,7 +42,10 @@ def packs_decoder(model: Any) -> bool:
 
 
 def decoder_losses(model: Any, batch: Batch) -> Tensor:
-    """Return the summed loss and the tokens of each row's answer, shape (rows, 2)."""
+    """Return the summed loss of each row's tokens that are learned, and their number.
+
+    Shape (rows, 2); (rows, 2 · kinds) where a batch tells tokens of several kinds apart.
+    """
     if "lengths" not in batch:
         inputs = {name: batch[name] for name in ("input_ids", "attention_mask")}
         return _by_row(plain(model), inputs, batch)
@@ -81,9 +84,11 @@ def _by_row(base: Any, inputs: dict[str, Any], batch: Batch) -> Tensor:
     """Return the losses of the positions that are learned, summed by row, with their count."""
     losses = _losses(base, inputs, batch)
     rows = len(batch["lengths"] if "lengths" in batch else batch["input_ids"])
-    summed = losses.new_zeros(rows).index_add(0, batch["owner"], losses)
-    counts = torch.bincount(batch["owner"], minlength=rows).to(losses.dtype)
-    return torch.stack([summed, counts], dim=1)
+    # The owner of a token is its row, and for each further kind of token the row after all rows.
+    owners = rows * int(batch.get("kinds", 1))
+    summed = losses.new_zeros(owners).index_add(0, batch["owner"], losses)
+    counts = torch.bincount(batch["owner"], minlength=owners).to(losses.dtype)
+    return torch.cat([*torch.stack([summed, counts], dim=1).reshape(-1, rows, 2)], dim=1)
 
 
 def _losses(base: Any, inputs: dict[str, Any], batch: Batch) -> Tensor:

@@ -79,13 +79,22 @@ def load_tokenizer(source: ModelSource, task: Task) -> Any:
 
 
 def check_room(source: ModelSource, task: Task, encoded: Encoded) -> None:
-    """Refuse rows that, with the answer to be written, are longer than the model can take.
+    """Refuse rows that, with what follows them, are longer than the model can take.
 
     Raises:
         ModelTaskError: BN304, there is one.
     """
     limit, wanted = longest_text(_config(source)), task.writing
-    if limit is None or wanted is None or not len(encoded):
+    if limit is None or encoded.answers is None or not len(encoded):
+        return
+    if wanted is None:
+        if (longest := int(encoded.lengths.max())) > limit:
+            raise ModelTaskError(
+                f"pieces of {longest} tokens are more than {source.reference} takes, "
+                f"which is {limit}",
+                where="recipe key `task.max_length`",
+                fix=f"set `task.max_length: {limit}` or less",
+            )
         return
     longest = int(encoded.inputs.lengths.max())
     written = int(max(wanted.max_new_tokens, (encoded.lengths - encoded.inputs.lengths).max()))
@@ -171,7 +180,7 @@ def can_answer(source: ModelSource, task: Task) -> bool:
 
     A classifier needs a head of its own whose labels are the task's, in their order.
     """
-    if task.writing:
+    if task.family != "sequence-classification":
         return task.family == "causal-lm" or not pairs(_config(source))
     config = read_config(source.folder / "config.json") if not source.base else {}
     own = config.get("id2label") or {}

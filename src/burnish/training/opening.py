@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from burnish.recipe.task import PLAIN_TEXT
+
 _CLASSIFY = """from transformers import pipeline
 classify = pipeline("text-classification", model="path/to/this/folder")
 classify("some text", top_k=None, truncation=True)"""
@@ -65,6 +67,9 @@ _CODE = {
     ("causal-lm", "transformers"): _WRITE,
     ("causal-lm", "peft"): _WRITE_ADAPTED,
     ("causal-lm", "gguf"): _WRITE_GGUF,
+    (PLAIN_TEXT, "transformers"): _WRITE,
+    (PLAIN_TEXT, "peft"): _WRITE_ADAPTED,
+    (PLAIN_TEXT, "gguf"): _WRITE_GGUF,
     ("seq2seq", "transformers"): _TURN,
     ("seq2seq", "peft"): _TURN_ADAPTED,
     ("seq2seq", "onnx"): _TURN_ONNX,
@@ -82,7 +87,7 @@ def opening(task: Mapping[str, Any], form: str) -> str:
     return (
         _CODE[task["kind"], form]
         .replace("LABELS", str(len(task.get("labels", ()))))
-        .replace("LONGEST", str(task.get("max_new_tokens") or task.get("max_output")))
+        .replace("LONGEST", str(task.get("max_new_tokens") or task.get("max_output") or 50))
         .replace("CALL", "create_chat_completion" if chats else "create_completion")
         .replace("INPUT", _input(task))
     )

@@ -121,7 +121,7 @@ def to_device(batch: Batch, device: str) -> Batch:
     """Return the batch on the device; what tells its division stays on the processor."""
     if device == "cpu":
         return batch
-    kept = {"lengths", "prefix", "rows"}
+    kept = {"lengths", "prefix", "rows", "kinds"}
     return {
         name: value if name in kept else value.to(device, non_blocking=True)
         for name, value in batch.items()

@@ -124,7 +124,7 @@ CASES = [
     Case("columns named with the keys of a classifier", "a.jsonl", GOOD, "BN204", "a.jsonl",
          "'input'; the file has 'question', 'reply'", "`data.input`, `data.output`",
          data={"input": "input", "output": "output", "text": "question", "label": "reply"}),
-    Case("one column for both", "a.jsonl", GOOD, "BN204", "`data.input`, `data.output`",
+    Case("one column for both", "a.jsonl", GOOD, "BN204", "`data.input` and `data.output`",
          "'reply' is asked to be two things", data={"input": "reply"}),
     Case("texts without replies", "a.txt", b"one\ntwo\n", "BN204", "a.txt", "no answers"),
     Case("no reply in any row", "a.jsonl", lines(*(r | {"reply": None} for r in TWENTY)), "BN206",

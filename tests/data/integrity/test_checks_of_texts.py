@@ -8,7 +8,7 @@ import pytest
 from burnish.data.integrity.checks import POLICIES, check_parts, check_splits
 from burnish.errors import CheckError, RecipeError
 from burnish.recipe.data import Data
-from burnish.records import Finding, LabelSpace, TextSpace
+from burnish.records import Finding, LabelSpace, PlainSpace, TextSpace
 
 SPACE = TextSpace()
 LABELS = LabelSpace(names=("no", "yes"), multi_label=False, positive="yes")
@@ -117,6 +117,15 @@ def test_a_check_that_means_nothing_to_the_task_is_refused_unless_ignored(
     check_parts(train, space, data(**{kind: "ignore"}))
 
 
-def test_every_check_but_three_speaks_of_labels_and_texts_alike() -> None:
-    alike = {kind for kind, policy in POLICIES.items() if policy.spaces == (LabelSpace, TextSpace)}
-    assert set(POLICIES) - alike == {"unknown-label", "missing-class", "empty-answer"}
+def test_checks_of_texts_speak_of_every_task_and_checks_of_answers_of_those_that_have_them() -> (
+    None
+):
+    of = {kind: set(policy.spaces) for kind, policy in POLICIES.items()}
+    every = {kind for kind, spaces in of.items() if spaces == {LabelSpace, TextSpace, PlainSpace}}
+
+    assert of["unknown-label"] == of["missing-class"] == {LabelSpace}
+    assert of["empty-answer"] == {TextSpace}
+    assert of["null-label"] == of["conflicting-labels"] == {LabelSpace, TextSpace}
+    assert every | {"unknown-label", "missing-class", "empty-answer", "null-label",
+                    "conflicting-labels"} == set(POLICIES)  # fmt: skip
+    assert {"empty-text", "duplicates", "leak"} <= every

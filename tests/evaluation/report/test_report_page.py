@@ -53,9 +53,12 @@ def words_of(html: str) -> str:
 
 
 OF_LABELS, OF_TEXTS = {"classes", "calibration", "errors"}, {"side-by-side", "writing", "worst"}
+OF_PLAIN = {"likely"}
 
 
-@pytest.mark.parametrize(("kind", "others"), [("run", OF_TEXTS), ("text_run", OF_LABELS)])
+@pytest.mark.parametrize(
+    ("kind", "others"), [("run", OF_TEXTS | OF_PLAIN), ("text_run", OF_LABELS | OF_PLAIN)]
+)
 def test_every_section_is_there_in_order_and_linked_from_the_contents(
     kind: str, others: set[str], request: pytest.FixtureRequest
 ) -> None:

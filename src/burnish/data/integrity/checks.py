@@ -21,7 +21,7 @@ from burnish.data.keys import with_keys, without_keys
 from burnish.data.labels import refuse_one_class
 from burnish.errors import CheckError, EmptyDataError, RecipeError
 from burnish.recipe.data import Action, Columns, Data
-from burnish.records import Finding, LabelSpace, LedgerEntry, Severity, Space, TextSpace
+from burnish.records import Finding, LabelSpace, LedgerEntry, PlainSpace, Severity, Space, TextSpace
 from burnish.registry import Registry
 
 CHECKS: Registry[Check] = Registry(
@@ -55,19 +55,21 @@ class Policy:
     default: Action
     allowed: tuple[Action, ...] = ("ignore", "warn", "drop", "error")
     severity: Severity = "warning"  # of what does not stop the run
-    spaces: tuple[type[Space], ...] = (LabelSpace, TextSpace)  # of tasks it has a meaning for
+    # of tasks it has a meaning for
+    spaces: tuple[type[Space], ...] = (LabelSpace, TextSpace, PlainSpace)
 
 
+_ANSWERED = (LabelSpace, TextSpace)
 _NOT_KEPT: tuple[Action, ...] = ("drop", "error")  # no system can answer such a row
 
 # In the order the checks run: a row is dropped for the first reason that holds.
 POLICIES: Mapping[str, Policy] = {
     "null-text": Policy("check", "drop", _NOT_KEPT),
     "empty-text": Policy("check", "drop"),
-    "null-label": Policy("check", "drop", _NOT_KEPT),
+    "null-label": Policy("check", "drop", _NOT_KEPT, spaces=_ANSWERED),
     "empty-answer": Policy("check", "drop", spaces=(TextSpace,)),
     "unknown-label": Policy("check", "error", _NOT_KEPT, spaces=(LabelSpace,)),
-    "conflicting-labels": Policy("check", "warn"),
+    "conflicting-labels": Policy("check", "warn", spaces=_ANSWERED),
     "duplicates": Policy("check", "warn"),
     "near-duplicates": Policy("check", "warn"),
     "length-outliers": Policy("check", "warn", severity="info"),
@@ -118,8 +120,7 @@ def _actions(data: Data, space: Space) -> dict[str, Action]:
             if check.action == "ignore":
                 continue
             raise RecipeError(
-                f"the check {check.kind} does not apply to tasks whose answers are "
-                + ("labels" if isinstance(space, LabelSpace) else "texts"),
+                f"the check {check.kind} does not apply to tasks whose answers are {space.asked}",
                 where=f"recipe key `data.checks[{place}].kind`",
                 fix="leave that check out",
             )
@@ -149,7 +150,7 @@ def _run(stage: Stage, parts: Parts, space: Space, data: Data, *, needs_clusters
         if actions[kind] == "drop":
             parts = _without(kind, parts, hits, dropped)
     _refuse(findings)
-    columns = data.columns(writes=isinstance(space, TextSpace))
+    columns = data.columns(space.asked)
     _refuse_nothing_left(parts, dropped, columns)
     if isinstance(space, LabelSpace):
         refuse_one_class(space, parts["train"], data.label)
@@ -226,6 +227,6 @@ def _refuse_nothing_left(
             raise EmptyDataError(
                 f"no {name} row is left after the data checks; dropped: {told or 'none'}",
                 where=f"the {name} rows",
-                fix=f"correct the rows, name the right columns in `{columns.text_key}` and "
-                f"`{columns.answer_key}`, or relax `data.checks`",
+                fix=f"correct the rows, name the right columns in {columns.keys}, or relax "
+                "`data.checks`",
             )

@@ -1,29 +1,36 @@
-"""How likely a model finds the references: loss a token, and perplexity, which is exp(loss).
+"""How likely a model finds the references, or plain texts: loss a token, and its exp, perplexity.
 
-Both are of the whole data set, so a long reference counts by its tokens. They need a model's
+Both are of the whole data set, so a long text counts by its tokens. They need a model's
 own likelihoods (`log_likelihood` and `tokens` of every row); a system without has no value.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from burnish.evaluation.likelihoods import Likelihoods
 from burnish.evaluation.metrics.base import Metric, Needs, Resampler, Sums, Values
 from burnish.evaluation.metrics.units import NATS, PLAIN, Unit
-from burnish.evaluation.spaces import is_texts
+from burnish.evaluation.spaces import has_likelihoods
 from burnish.evaluation.texts import Texts
 
 _LARGEST_LOSS = 700.0  # exp of more is infinite; a perplexity of 1e304 says the same
 
 
-def _mean_loss(answers: Texts) -> Resampler:
-    return Sums(
-        np.column_stack([-answers.log_likelihood, answers.tokens]),
-        lambda sums: sums[:, 0] / sums[:, 1],
-    )
+def _mean_loss(answers: Texts | Likelihoods) -> Resampler:
+    return Sums(np.column_stack([-answers.log_likelihood, answers.tokens]), _a_token)
 
 
-def _perplexity(answers: Texts) -> Resampler:
+def _a_token(sums: NDArray[np.float64]) -> Values:
+    """Return loss over tokens; nan where there are none, or none are known."""
+    unknown: Values = np.full(len(sums), np.nan)
+    np.divide(sums[:, 0], sums[:, 1], out=unknown, where=sums[:, 1] > 0)
+    return unknown
+
+
+def _perplexity(answers: Texts | Likelihoods) -> Resampler:
     mean_loss = _mean_loss(answers)
 
     def exponential(weights: Values) -> Values:
@@ -33,11 +40,13 @@ def _perplexity(answers: Texts) -> Resampler:
     return exponential
 
 
-def _metric(words: str, resampler: Callable[[Texts], Resampler], unit: Unit) -> Metric[Texts]:
+def _metric(
+    words: str, resampler: Callable[[Texts | Likelihoods], Resampler], unit: Unit
+) -> Metric[Any]:
     return Metric.fast(
         words,
         resampler,
-        applies=is_texts,
+        applies=has_likelihoods,
         higher_is_better=False,
         needs_scores=True,
         needs=Needs(

@@ -8,7 +8,7 @@ from typing import Any
 
 from burnish.errors import RecipeError
 from burnish.evaluation.metrics.base import Metric
-from burnish.evaluation.spaces import is_binary, is_texts, task_words
+from burnish.evaluation.spaces import is_binary, is_plain, is_texts, task_words
 from burnish.records import Space
 from burnish.registry import Registry
 
@@ -49,9 +49,15 @@ def metric_names(space: Space) -> tuple[str, ...]:
 
 
 def default_metric(space: Space) -> str:
-    """Return the metric by which a task is judged: rougeL for texts, f1 if binary, macro_f1."""
+    """Return the metric by which a task is judged.
+
+    rougeL for texts that are written, perplexity for those that are read, f1 for two labels,
+    else macro_f1.
+    """
     if is_texts(space):
         return "rougeL"
+    if is_plain(space):
+        return "perplexity"
     return "f1" if is_binary(space) else "macro_f1"
 
 

@@ -24,6 +24,7 @@ from burnish.evaluation.report.sections import (
     curves,
     data,
     errors,
+    likely,
     reproduce,
     side_by_side,
     slices,
@@ -32,7 +33,7 @@ from burnish.evaluation.report.sections import (
     worst,
     writing,
 )
-from burnish.evaluation.spaces import is_any, is_labels, is_texts
+from burnish.evaluation.spaces import is_any, is_labels, is_plain, is_texts
 from burnish.records import LabelSpace, Space
 from burnish.runfolder import RunFolder, write_text
 
@@ -60,6 +61,7 @@ SECTIONS: tuple[Section, ...] = (
     Section("slices", "Slices", slices.view),
     Section("errors", "Worst errors", errors.view, is_labels),
     Section("worst", "Worst and best answers", worst.view, is_texts),
+    Section("likely", "Text by text", likely.view, is_plain),
     Section("data", "Data", data.view),
     Section("cost", "Cost", cost.view),
     Section("reproduce", "Reproduce", reproduce.view),

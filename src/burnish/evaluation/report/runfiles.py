@@ -17,6 +17,7 @@ import yaml
 from burnish.errors import RunFolderError
 from burnish.evaluation.answered import Answered
 from burnish.evaluation.answers import Answers, from_predictions
+from burnish.evaluation.likelihoods import Likelihoods
 from burnish.evaluation.spaces import space_from_json
 from burnish.evaluation.texts import Texts
 from burnish.records import Prediction, Score, Space
@@ -103,6 +104,13 @@ class RunFiles:
         answers = self.answers(system)
         if not isinstance(answers, Texts):
             raise Absent("The answers of this run are no texts.")
+        return answers
+
+    def likelihoods(self, system: str = TUNED) -> Likelihoods:
+        """Return how likely a system finds the texts; raises what `answers` does."""
+        answers = self.answers(system)
+        if not isinstance(answers, Likelihoods):
+            raise Absent("This run did not learn plain texts.")
         return answers
 
     def inputs(self) -> Mapping[str, str]:

@@ -94,14 +94,14 @@ def choosing_split(recipe: Recipe, splits: Parts) -> str | None:
         if name in splits:
             return name
     if recipe.task.tunes_thresholds or recipe.training.keep == "best":
-        writes = recipe.task.writes
+        has_thresholds = recipe.task.asked == "labels"
         raise SplitError(
             "no rows are left to choose the epoch"
-            + ("" if writes else " and the thresholds")
+            + (" and the thresholds" if has_thresholds else "")
             + " on",
             where="recipe keys `split.validation` and `split.tune`",
             fix="set `split.tune: 0.1`, or `training.keep: last`"
-            + ("" if writes else " with `task.threshold: 0.5`"),
+            + (" with `task.threshold: 0.5`" if has_thresholds else ""),
         )
     return None
 

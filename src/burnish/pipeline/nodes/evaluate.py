@@ -140,7 +140,8 @@ def verdict(
     )
     caveats = []
     if same_rows and (tunes or recipe.training.keep == "best"):
-        chosen = "the epoch" if recipe.task.writes else "the epoch or the thresholds"
+        has_thresholds = recipe.task.asked == "labels"
+        chosen = "the epoch or the thresholds" if has_thresholds else "the epoch"
         caveats.append(
             f"The {judged_split} rows also chose {chosen}, so these numbers "
             "flatter the tuned model; give test rows, or set `split.tune: 0.1`."

@@ -25,7 +25,7 @@ def finetuned_model_on_validation_set(
     """The tuned model's answers on validation, with their metrics."""
     return Validated(
         answers=answer_table(
-            tuned_answers.predictions(VALIDATION), splits[VALIDATION], writes=recipe.task.writes
+            tuned_answers.predictions(VALIDATION), splits[VALIDATION], asked=recipe.task.asked
         ),
         metrics=tuned_answers.metrics(VALIDATION, answers=True),
     )
@@ -44,5 +44,5 @@ def hold_out_set_predictions(
 ) -> pl.DataFrame:
     """The tuned model's answers on the judged split: id, input, references, answer."""
     return answer_table(
-        tuned_answers.predictions(judged_split), splits[judged_split], writes=recipe.task.writes
+        tuned_answers.predictions(judged_split), splits[judged_split], asked=recipe.task.asked
     )

@@ -9,16 +9,21 @@ from burnish.evaluation.report.words import changes_of, is_number, lower_is_bett
 
 # verdict → (headline, what it means for the reader)
 _HEADLINES: Mapping[str, tuple[str, str]] = {
-    "ship": ("Ship it.", "The tuned model beats the cheaper systems beyond reasonable doubt."),
+    "ship": (
+        "Ship it.",
+        "The tuned model beats what it was asked to beat, by more than chance would explain.",
+    ),
     "keep-baseline": (
         "Keep the cheap one.",
-        "Fine-tuning did not earn its cost here: a cheaper system does the job.",
+        "Fine-tuning did not earn its cost here: a system that is there without it does the job.",
     ),
     "need-more-data": (
         "More data is needed.",
         "These rows cannot tell whether the tuned model is better.",
     ),
 }
+
+_RIVAL_WORDS = {"base": "the model before tuning"}
 
 
 def view(run: RunFiles) -> dict[str, Any]:
@@ -37,6 +42,7 @@ def view(run: RunFiles) -> dict[str, Any]:
         "n": tuned.n if tuned else run.section("splits").get(run.split),
         "tuned": tuned,
         "rival": rival,
+        "rival_words": _RIVAL_WORDS.get(rival.system, "the best cheaper system") if rival else "",
         "comparison": comparison,
         "falling": lower_is_better(run.metric),
         "strip": _strip(comparison) if comparison else None,

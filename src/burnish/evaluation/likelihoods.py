@@ -1,0 +1,118 @@
+"""How likely a system finds plain texts: what loss and perplexity of a task without answers are of.
+
+Nothing is right or wrong here, so the rows of two systems are compared by their likelihoods
+alone, and only where both count the same tokens.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from burnish.errors import PredictionError
+from burnish.records import PlainSpace, Prediction
+
+LOG_LIKELIHOOD, TOKENS = SCORES = ("log_likelihood", "tokens")
+
+_ROUNDING = 1e-6  # scores are kept to 8 digits; a likelihood of 1 may come back a hair above
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Likelihoods:
+    """How likely one system finds n texts."""
+
+    most_shuffled: ClassVar[int | None] = None
+    no_skill: ClassVar[str] = "The texts may be of no kind that can be foretold."
+
+    ids: tuple[str, ...]
+    log_likelihood: NDArray[np.float64]  # shape (n,), of the whole text, nats
+    tokens: NDArray[np.float64]  # shape (n,), how many that is over
+    space: PlainSpace = field(default_factory=PlainSpace)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def correct(self) -> NDArray[np.bool_]:
+        """Return False for each row, shape (n,): no text is right or wrong."""
+        return np.zeros(len(self), dtype=np.bool_)
+
+    @property
+    def losses(self) -> NDArray[np.float64]:
+        """Loss a token of each text in nats, shape (n,); 0 where nothing was foretold."""
+        return -self.log_likelihood / np.maximum(self.tokens, 1)
+
+    def take(self, rows: NDArray[np.intp] | Sequence[int]) -> Self:
+        """Return the given rows, in that order; a row may be taken more than once."""
+        index = np.asarray(rows, dtype=np.intp)
+        return replace(
+            self,
+            ids=tuple(self.ids[i] for i in index),
+            log_likelihood=self.log_likelihood[index],
+            tokens=self.tokens[index],
+        )
+
+    def shuffled(self, order: NDArray[np.intp]) -> Self:
+        """Raise ValueError: a likelihood is of its own text and of no other."""
+        raise ValueError(f"likelihoods of {len(order)} texts cannot be handed to other texts")
+
+    def differing(self, other: "Likelihoods") -> NDArray[np.bool_]:
+        """Whether two systems find each text differently likely, shape (n,); rows aligned."""
+        different: NDArray[np.bool_] = self.log_likelihood != other.log_likelihood
+        return different
+
+    def disputed(self, other: "Likelihoods") -> NDArray[np.bool_]:
+        """Whether two systems count other tokens in a text, shape (n,); rows aligned."""
+        different: NDArray[np.bool_] = self.tokens != other.tokens
+        return different
+
+    def reference_of(self, row: int) -> tuple[str, ...]:
+        """Return how many tokens one text has, in words."""
+        return (f"{self.tokens[row]:.0f} tokens",)
+
+
+def of_predictions(predictions: Sequence[Prediction], where: str) -> Likelihoods:
+    """Return one system's likelihoods; the rows' ids are checked already.
+
+    Raises:
+        PredictionError: BN602: an answer or a reference, where nothing is asked, or not both
+            scores, or one that is out of its range.
+    """
+    for prediction in predictions:
+        if fault := _fault(prediction):
+            raise PredictionError(
+                f"id {prediction.example_id!r} {fault}",
+                where=where,
+                fix="leave `answer` and `reference` empty, and write `log_likelihood` with its "
+                "`tokens` in `scores`",
+            )
+    columns = [[p.scores[name] for p in predictions] for name in SCORES]
+    likelihood, tokens = np.array(columns, dtype=np.float64)
+    return Likelihoods(
+        ids=tuple(p.example_id for p in predictions), log_likelihood=likelihood, tokens=tokens
+    )
+
+
+def are_plain(*files: Sequence[Prediction]) -> bool:
+    """Return whether predictions that come without a model are of plain texts."""
+    rows = [p for predictions in files for p in predictions]
+    return bool(rows) and all(
+        not p.answer and not p.reference and set(p.scores) == set(SCORES) for p in rows
+    )
+
+
+def _fault(prediction: Prediction) -> str | None:
+    """Return what is wrong with one row, or None."""
+    scores = prediction.scores
+    if prediction.answer or prediction.reference:
+        return "has an answer or a reference; of a plain text nothing is asked"
+    if set(scores) != set(SCORES):
+        return f"has scores {', '.join(sorted(scores)) or 'of no kind'}; not the two there are"
+    if not -math.inf < scores[LOG_LIKELIHOOD] <= _ROUNDING:
+        return f"has a log-likelihood of {scores[LOG_LIKELIHOOD]}; it is finite and at most 0"
+    if not 0 <= scores[TOKENS] < math.inf:
+        return f"has a likelihood over {scores[TOKENS]} tokens; it is over 0 or more"
+    return None

@@ -1,0 +1,141 @@
+"""What tasks have in common whose rows are tokens that a model shall find likely.
+
+The tokens are answers that it learns to write, or plain texts. Raw outputs are the summed loss
+of a row's tokens and how many they are, so that every figure is of the whole data set.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from burnish.errors import ModelTaskError, RecipeError
+from burnish.evaluation.answers import from_predictions
+from burnish.evaluation.metrics.table import METRICS, default_metric, metric_names
+from burnish.recipe.training import Training
+from burnish.records import Prediction
+from burnish.tasks.base import Batch, Encoded, Task
+
+LOSS, COUNT = 0, 1  # columns of the raw outputs
+_OF_OUTPUTS = ("loss", "perplexity")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LikelihoodTask(Task):
+    """A task that learns tokens."""
+
+    kind: ClassVar[str]
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """Build the task from what `to_json` returned."""
+        return cls(**{one.name: value[one.name] for one in fields(cls) if one.init})
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the kind and every setting."""
+        settings = {one.name: getattr(self, one.name) for one in fields(self) if one.init}
+        return {"kind": self.kind} | settings
+
+    @property
+    def metric(self) -> str:
+        """ROUGE-L of texts that are written, perplexity of those that are read."""
+        return default_metric(self.space)
+
+    @property
+    def selects(self) -> str:
+        """The loss: writing every answer after every epoch would cost more than the epoch."""
+        return "loss"
+
+    @property
+    def width(self) -> int:
+        """Summed loss of the tokens in nats, and how many they are."""
+        return 2
+
+    def metric_names(self) -> tuple[str, ...]:
+        """Return what an epoch is judged by."""
+        return _OF_OUTPUTS
+
+    def higher_is_better(self, metric: str) -> bool:
+        """Return whether more of that metric is better."""
+        return METRICS.get(metric).higher_is_better
+
+    def prepare_tokenizer(self, tokenizer: Any) -> Any:
+        """Return the tokenizer; one without an end mark would never stop writing.
+
+        Raises:
+            ModelTaskError: BN304, it has no end mark.
+        """
+        if tokenizer.eos_token_id is None:
+            raise ModelTaskError(
+                "the tokenizer has no end-of-text token, so no answer could ever end",
+                where="recipe key `model`",
+                fix="use a model whose tokenizer has an eos_token",
+            )
+        return tokenizer
+
+    def head(self) -> Mapping[str, Any]:
+        """Return nothing: the vocabulary is the head."""
+        return {}
+
+    def for_training(self, training: Training, encoded: Encoded) -> Self:  # noqa: ARG002
+        """Return the task itself: its loss is the plain cross-entropy of the tokens.
+
+        Raises:
+            RecipeError: BN101, a key for rare classes or label smoothing is set.
+        """
+        imbalance = training.imbalance
+        if imbalance.loss != "plain" or imbalance.majority_ratio or training.label_smoothing:
+            raise RecipeError(
+                "rare classes and label smoothing are for classification; this task has no labels",
+                where="recipe keys `training.imbalance` and `training.label_smoothing`",
+                fix="leave both out",
+            )
+        return self
+
+    def weight(self, encoded: Encoded, rows: Sequence[int]) -> float:
+        """Return the tokens that are learned of the rows: the loss is a mean over tokens."""
+        if encoded.answers is None:
+            return 0.0
+        return float(encoded.answers.lengths[list(rows)].sum())
+
+    def loss(self, outputs: Tensor, batch: Batch) -> Tensor:  # noqa: ARG002
+        """Return the loss summed over all tokens that are learned, in nats."""
+        return outputs[:, LOSS].sum()
+
+    def judge(self, outputs: NDArray[np.float32], encoded: Encoded) -> dict[str, float]:  # noqa: ARG002
+        """Return the loss a token in nats, and the perplexity."""
+        sums = outputs.astype(np.float64).sum(axis=0)
+        loss = float(sums[LOSS] / max(1.0, sums[COUNT]))
+        return {"loss": loss, "perplexity": math.exp(min(loss, 700.0))}
+
+    def tune(self, outputs: NDArray[np.float32], encoded: Encoded) -> Self:  # noqa: ARG002
+        """Return the task itself: it has no thresholds."""
+        return self
+
+    def score(self, predictions: Sequence[Prediction]) -> dict[str, float]:
+        """Return every metric that fits the task."""
+        answers = from_predictions(predictions, self.space)
+        return {
+            name: float(METRICS.get(name).function(answers)) for name in metric_names(self.space)
+        }
+
+
+def supervised(answers: Sequence[NDArray[np.int32]], starts: Sequence[int]) -> Batch:
+    """Return which outputs are learned: `at` position, `next` token, `owner` row; each (S,).
+
+    Args:
+        answers: tokens of each row's answer.
+        starts: position, in the flattened batch, of the output that predicts its first token.
+    """
+    counts = [len(one) for one in answers]
+    at = [np.arange(start, start + n) for start, n in zip(starts, counts, strict=True)]
+    return {
+        "at": torch.from_numpy(np.concatenate(at).astype(np.int64)),
+        "next": torch.from_numpy(np.concatenate(answers).astype(np.int64)),
+        "owner": torch.from_numpy(np.repeat(np.arange(len(answers)), counts)),
+    }
