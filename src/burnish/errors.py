@@ -98,6 +98,12 @@ class SplitError(BurnishError):
     code = "BN208"
 
 
+class SignalError(BurnishError):
+    """A signal or a formula of signals is none, or cannot be read from the rows."""
+
+    code = "BN209"
+
+
 class ModelNotFoundError(BurnishError):
     """A model is not there, or the hub cannot be reached."""
 

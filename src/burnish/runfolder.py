@@ -237,6 +237,16 @@ class RunFolder:
         """The rows of each split as they were used, one parquet file a split."""
         return self.root / "splits"
 
+    @property
+    def selection(self) -> Path:
+        """What the recipe's formula of signals selected."""
+        return self.root / "selection.json"
+
+    @property
+    def left_out(self) -> Path:
+        """The rows that it left out."""
+        return self.root / "left-out.jsonl"
+
     def predictions(self, system: str, split: str) -> Path:
         """Return the prediction file of one system on one split."""
         return self.root / "predictions" / f"{system}.{split}.jsonl"

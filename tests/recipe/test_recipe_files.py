@@ -13,7 +13,7 @@ PACKAGE = Path(burnish.__file__).parent
 FOUND = sorted(
     path
     for path in [*ROOT.glob("recipes/**/*.yaml"), *PACKAGE.rglob("*.yaml")]
-    if path.parent.name != "data"  # templates of made-up clauses, not recipes
+    if PACKAGE / "data" not in path.parents  # made-up clauses and words, not recipes
 )
 
 

@@ -33,7 +33,9 @@ def load_rows(recipe: Recipe) -> tuple[dict[str, pl.DataFrame], tuple[LedgerEntr
     """
     data = recipe.data
     sources = find_sources(data)
-    extra = [name for name in (*recipe.evaluation.slices, data.time) if name]
+    own = (recipe.columns.text, recipe.columns.answer)
+    read = [name for name in data.read_by_signals if name not in own]
+    extra = [name for name in (*recipe.evaluation.slices, data.time, *read) if name]
     names = _short_names(s for part in sources.values() for s in part)
     loaded = {
         part: load_part(part, files, data, columns=recipe.columns, extra=extra, names=names)

@@ -2,6 +2,7 @@
 
 from difflib import get_close_matches
 
+from burnish.data.signals.declared import formula_of
 from burnish.errors import UnknownPluginError
 from burnish.evaluation.baselines.table import baselines_for
 from burnish.evaluation.gates import BASE, BEST_BASELINE
@@ -27,9 +28,11 @@ def check_plugins(recipe: Recipe) -> None:
     Raises:
         UnknownPluginError: BN102, nothing is registered under a name.
         RecipeError: BN101, a baseline or metric is for another kind of task.
+        SignalError: BN209, `data.select` is no formula of the recipe's signals.
     """
     TASKS.get(recipe.task.kind)
     METHODS.get(recipe.method.kind)
+    formula_of(recipe)
     # The labels are not known yet, but whether there will be any is.
     answers = _ANSWERS[recipe.task.asked]
     baselines_for(recipe.rivals, answers)

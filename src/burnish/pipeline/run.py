@@ -26,7 +26,10 @@ from burnish.tracking.base import DatasetInfo, ModelInfo, RunInfo, Status, Track
 from burnish.tracking.params import flat_params
 from burnish.tracking.table import make
 
-OUTPUTS = ("report", "model_folder", "verdict", "scores", "tuned_predictions", "judged_split")
+OUTPUTS = (
+    "report", "model_folder", "verdict", "scores", "tuned_predictions", "judged_split",
+    "selection_files",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +124,8 @@ def keep(tracker: Tracker, recipe: Recipe, folder: RunFolder, result: dict[str, 
         folder.recipe, folder.manifest, folder.ledger, folder.findings,
         folder.history, folder.scores, folder.verdict, folder.report,
     ):  # fmt: skip
+        tracker.log_file(path)
+    for path in result["selection_files"]:
         tracker.log_file(path)
     tracker.log_file(folder.root / "predictions", folder="predictions")
     tracker.log_file(folder.checkpoints, folder="checkpoints")

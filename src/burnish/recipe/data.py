@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from burnish.recipe.section import Section, Seed
+from burnish.recipe.signals import Name, SignalSection
 from burnish.records import Asked
 
 _Part = Annotated[float, Field(ge=0, lt=0.9)]
@@ -94,6 +95,15 @@ class Data(Section):
         "any, for a quick trial; the rest is counted as dropped. Null: all rows.",
     )
     checks: tuple[Check, ...] = Field((), description="Actions that differ from the defaults.")
+    signals: dict[Name, SignalSection] = Field(
+        {}, description="Names for what is true, or how much, of a row; joined in `select`."
+    )
+    select: str | None = Field(
+        None,
+        min_length=1,
+        description="Formula of signals, as `brand & (words > 3) & ~negative`. Rows of which it "
+        "is not surely true are left out, each counted and kept in a file. Null: all rows.",
+    )
 
     @model_validator(mode="after")
     def _rows_come_from_somewhere(self) -> Self:
@@ -104,6 +114,12 @@ class Data(Section):
         if twice:
             raise ValueError(f"check(s) listed twice: {', '.join(twice)}; list each once")
         return self
+
+    @property
+    def read_by_signals(self) -> tuple[str, ...]:
+        """Columns that the signals name."""
+        asked = (getattr(one, "column", None) for one in self.signals.values())
+        return tuple(dict.fromkeys(name for name in asked if name))
 
     def columns(self, asked: Asked) -> Columns:
         """Return the columns of a task, by what it wants answered."""

@@ -16,12 +16,16 @@ from pydantic_core import PydanticUndefined
 from burnish.recipe.recipe import Recipe
 from burnish.recipe.section import Section
 
+NAMED = "NAME"  # stands in a path for a name that the user gives
+
+_SECTIONS = {dict: "sections by name", tuple: "list of sections"}  # what holds sections
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
     """One key, as a user writes it."""
 
-    path: str  # dotted; list items as [] and kinds as method(lora)
+    path: str  # dotted; list items as [], kinds as method(lora), and NAME where users name things
     type: str
     default: str
     range: str
@@ -40,7 +44,7 @@ def plain(key: Key) -> tuple[str, ...]:
 
 
 def kinds(section: str) -> tuple[str, ...]:
-    """Return the kinds of a section such as `task`; empty where it has one form only."""
+    """Return the kinds of a section such as `task` or `data.signals.NAME`; empty: it has none."""
     ends = (f"{section}(", ").kind")
     paths = [key.path for key in all_keys()]
     return tuple(
@@ -53,7 +57,7 @@ def kinds(section: str) -> tuple[str, ...]:
 def known_keys(path: tuple[str | int, ...], kind: str | None = None) -> list[str]:
     """Return the keys of the section at `path`, if need be of one kind; empty without one."""
     section = tuple(part for part in path if isinstance(part, str))
-    keys = [key for key in all_keys() if plain(key)[:-1] == section]
+    keys = [key for key in all_keys() if _is_at(section, plain(key)[:-1])]
     return sorted({plain(key)[-1] for key in keys if kind in (None, _kind(key))})
 
 
@@ -67,12 +71,20 @@ def near_key(path: tuple[str | int, ...], kind: str | None = None) -> str | None
     if near := get_close_matches(wrong, known_keys(path[:-1], kind), n=1):
         return near[0]
     elsewhere: dict[str, Key] = {}
-    for key in all_keys():
+    # The last of those with one name is told: one of the same section, where there is one.
+    for key in sorted(all_keys(), key=lambda key: plain(key)[:1] == path[:1]):
         last = plain(key)[-1]
         if last not in elsewhere or plain(elsewhere[last]) != plain(key):  # not a second kind's
             elsewhere[last] = key
     found = get_close_matches(wrong, elsewhere, n=1, cutoff=0.8)
     return elsewhere[found[0]].path if found else None
+
+
+def _is_at(section: tuple[str, ...], known: tuple[str, ...]) -> bool:
+    """Whether a section as it is written is the known one; any name stands for NAME."""
+    return len(section) == len(known) and all(
+        part in (NAMED, written) for written, part in zip(section, known, strict=True)
+    )
 
 
 def _kind(key: Key) -> str | None:
@@ -92,6 +104,8 @@ def _keys(section: type[Section], prefix: str) -> Iterator[Key]:
         path = f"{prefix}{field.alias or name}"
         inner = _inner(field.annotation)
         yield _key(path, field)
+        if get_origin(field.annotation) is dict:
+            path = f"{path}.{NAMED}"
         for one in inner:
             kind = one.model_fields["kind"].default if len(inner) > 1 else None
             suffix = f"({kind})" if kind else "[]" if "tuple" in str(field.annotation) else ""
@@ -111,9 +125,9 @@ def _key(path: str, field: FieldInfo) -> Key:
 
 
 def _type(annotation: Any) -> str:
-    if _inner(annotation):
-        return "list of sections" if "tuple" in str(annotation) else "section"
     origin, members = get_origin(annotation), get_args(annotation)
+    if _inner(annotation):
+        return _SECTIONS.get(origin, "section")
     if origin is Annotated:
         return _type(members[0])
     if origin is Literal:
@@ -126,6 +140,8 @@ def _type(annotation: Any) -> str:
 
 
 def _default(field: FieldInfo) -> str:
+    if isinstance(field.default, dict):
+        return "{}"
     if isinstance(field.default, tuple):
         return "[" + ", ".join(map(_value, field.default)) + "]"
     return "required" if field.default is PydanticUndefined else _value(field.default)

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from burnish.errors import RecipeError
 from burnish.recipe.document import Document, KeyPath, parse_scalar, read_document
-from burnish.recipe.fields import kinds, known_keys, near_key
+from burnish.recipe.fields import NAMED, kinds, known_keys, near_key
 from burnish.recipe.recipe import Recipe
 from burnish.recipe.training import FullMethod
 
@@ -25,6 +25,7 @@ CURRENT = 1
 # Version → what makes its values those of the next: an old file keeps working.
 UPGRADES: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 _UNION_MEMBERS = {"float", "int", "str", "constrained-float", "constrained-int"}
+SIGNALS = ("data", "signals")  # holds sections of several kinds by name
 _NO_KIND = ("union_tag_invalid", "union_tag_not_found")
 
 
@@ -175,14 +176,23 @@ def _plain(location: Iterable[str | int]) -> KeyPath:
     """
     parts = [p for p in location if isinstance(p, int) or not ({"[", "("} & {*p})]
     if _kind(parts):
-        del parts[1]
+        del parts[len(_section(parts))]
     return tuple(part for part in parts if part not in _UNION_MEMBERS)
 
 
 def _kind(location: Iterable[str | int]) -> str | None:
     """Return the kind that pydantic put into a location, such as the `lora` of method.lora.rank."""
-    section, kind, *_ = [*map(str, location), "", ""]
-    return kind if section in SHORTHAND and kind in kinds(section) else None
+    parts = [*map(str, location)]
+    section = _section(parts)
+    kind = [*parts, ""][len(section)] if section else ""
+    return kind if kind in kinds(".".join(section)) else None
+
+
+def _section(location: Sequence[str | int]) -> tuple[str, ...]:
+    """Return the beginning of a location that is a section of several kinds; empty: none is."""
+    if tuple(location[:2]) == SIGNALS and len(location) > len(SIGNALS):
+        return (*SIGNALS, NAMED)
+    return (str(location[0]),) if location and location[0] in SHORTHAND else ()
 
 
 def _recipe_error(
@@ -240,9 +250,10 @@ def _no_such_kind(location: KeyPath, section: Any) -> str:
     """Say which kinds a section may be of; `section` is what was written in its place."""
     if not isinstance(section, dict):
         return f"input should be an object{_given(section)}"
-    known = [f"{kind!r}" for kind in kinds(str(location[0]))]
+    every = kinds(".".join(_section(location)))
+    known = [f"{kind!r}" for kind in every]
     given = section.get("kind")
-    near = get_close_matches(str(given), kinds(str(location[0])), n=1)
+    near = get_close_matches(given, every, n=1) if isinstance(given, str) else ()
     told = f"input should be {', '.join(known[:-1])} or {known[-1]}{_given(given)}"
     return f"{told}; did you mean `{near[0]}`?" if near else told
 

@@ -3,9 +3,12 @@
 from typing import Any
 
 from burnish.data.integrity.checks import check_parts, check_splits
+from burnish.data.labels import refuse_one_class
 from burnish.data.ledger import check_balance
 from burnish.data.load import load_rows
 from burnish.data.settle import settle
+from burnish.data.signals.declared import select_parts
+from burnish.data.signals.select import Selection
 from burnish.data.splits import split_parts
 from burnish.errors import SplitError
 from burnish.pipeline.fitting import without_unfit
@@ -13,7 +16,7 @@ from burnish.pipeline.stage import Parts, Stage, encode_entries
 from burnish.pipeline.start import only
 from burnish.pipeline.token_cache import keep
 from burnish.recipe.recipe import Recipe
-from burnish.records import Finding, LedgerEntry, Space
+from burnish.records import Finding, LabelSpace, LedgerEntry, Space
 from burnish.tasks.base import TASKS, Encoded, Task
 from burnish.training.models import check_room
 from burnish.training.sources import ModelSource
@@ -44,10 +47,29 @@ def checked(
     return Stage(rows=parts, entries=loaded.entries + entries, findings=findings)
 
 
-def divided(recipe: Recipe, checked: Stage, label_space: Space) -> Stage:
+def selection(recipe: Recipe, checked: Stage) -> dict[str, Selection]:
+    """Each part divided by the recipe's formula; nothing where it has none."""
+    return select_parts(recipe, checked.rows)
+
+
+def selected(
+    recipe: Recipe, checked: Stage, selection: dict[str, Selection], label_space: Space
+) -> Stage:
+    """Rows that the formula of signals selects."""
+    entries = tuple(found.entry(part) for part, found in selection.items())
+    if selection and isinstance(label_space, LabelSpace):
+        refuse_one_class(label_space, selection["train"].kept, recipe.data.label)
+    return Stage(
+        rows=checked.rows | {part: found.kept for part, found in selection.items()},
+        entries=checked.entries + entries,
+        findings=checked.findings,
+    )
+
+
+def divided(recipe: Recipe, selected: Stage, label_space: Space) -> Stage:
     """Rows by split, none on two sides."""
-    splits, entries = split_parts(checked.rows, recipe.split, recipe.data, label_space)
-    return Stage(rows=splits, entries=checked.entries + entries, findings=checked.findings)
+    splits, entries = split_parts(selected.rows, recipe.split, recipe.data, label_space)
+    return Stage(rows=splits, entries=selected.entries + entries, findings=selected.findings)
 
 
 def leak_checked(recipe: Recipe, divided: Stage, label_space: Space) -> Stage:

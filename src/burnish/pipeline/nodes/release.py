@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from burnish.data.ledger import ledger_json
+from burnish.data.signals.select import Selection, left_out_lines
 from burnish.evaluation.report.render import render
 from burnish.pipeline.context import Context
 from burnish.pipeline.manifest import manifest_json
@@ -43,6 +44,17 @@ def findings_file(context: Context, findings: tuple[Finding, ...]) -> Path:
     """What the data checks said, one a line."""
     write_jsonl(context.folder.findings, (finding.to_json() for finding in findings))
     return context.folder.findings
+
+
+def selection_files(context: Context, selection: dict[str, Selection]) -> list[Path]:
+    """What the signals said: a summary, and every row that was left out; none without a formula."""
+    if not selection:
+        return []
+    formula = next(iter(selection.values())).formula
+    summary = {"formula": formula} | {part: one.to_json() for part, one in selection.items()}
+    write_json(context.folder.selection, summary)
+    write_jsonl(context.folder.left_out, left_out_lines(selection).iter_rows(named=True))
+    return [context.folder.selection, context.folder.left_out]
 
 
 def ledger_file(context: Context, ledger: tuple[LedgerEntry, ...]) -> Path:

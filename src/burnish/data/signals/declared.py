@@ -1,0 +1,102 @@
+"""From the recipe's `data.signals` and `data.select` to signals, and to the rows they select."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import polars as pl
+
+from burnish.data.load import META
+from burnish.data.signals import library
+from burnish.data.signals.formula import parse
+from burnish.data.signals.select import Selection, select
+from burnish.data.signals.signal import Signal
+from burnish.errors import EmptyDataError, SignalError
+from burnish.recipe.recipe import Recipe
+from burnish.recipe.signals import (
+    Contains,
+    Label,
+    Length,
+    Matches,
+    OneOf,
+    Personal,
+    Sentiment,
+    Value,
+)
+
+_ANSWER = "answer"  # column of the first accepted text, for tasks that write
+
+# Each takes the section, its name, and the column of the canonical frame that it reads.
+_MAKERS: dict[type, Callable[[Any, str, str], Signal]] = {
+    Contains: lambda one, name, column: library.contains(
+        name, one.words, column=column, ignore_case=one.ignore_case
+    ),
+    Matches: lambda one, name, column: library.matches(name, one.pattern, column=column),
+    Length: lambda one, name, column: library.length(name, unit=one.unit, column=column),
+    Label: lambda one, name, _: library.label_is(name, one.labels),
+    Value: lambda _, name, column: library.value_of(name, column=column),
+    OneOf: lambda one, name, column: library.one_of(name, one.values, column=column),
+    Sentiment: lambda _, name, column: library.sentiment(name, column=column),
+    Personal: lambda one, name, column: library.personal(name, one.kinds, column=column),
+}
+
+
+def formula_of(recipe: Recipe) -> Signal | None:
+    """Return the signal that selects the recipe's rows; None where it has no formula.
+
+    Raises:
+        SignalError: BN209, the formula is none, a signal is not known or has no meaning for the
+            task; all of it without a look at any row.
+    """
+    signals = {name: _made(recipe, name) for name in recipe.data.signals}
+    if recipe.data.select is None:
+        return None
+    return parse(recipe.data.select, signals, where="recipe key `data.select`")
+
+
+def select_parts(recipe: Recipe, parts: Mapping[str, pl.DataFrame]) -> dict[str, Selection]:
+    """Return each part divided by the recipe's formula; empty where it has none.
+
+    Raises:
+        SignalError: BN209, a signal cannot be read from the rows.
+        EmptyDataError: BN205, of a part no row is selected.
+    """
+    formula = formula_of(recipe)
+    if formula is None:
+        return {}
+    found = {name: _selected(recipe, rows, formula) for name, rows in parts.items()}
+    for name, one in found.items():
+        if one.kept.is_empty():
+            told = ", ".join(f"{r.signal}: {r.passed} of {r.rows}" for r in one.reports)
+            raise EmptyDataError(
+                f"no {name} row is selected; true by signal: {told}",
+                where="recipe key `data.select`",
+                fix="relax the formula or the signals in it",
+            )
+    return found
+
+
+def _selected(recipe: Recipe, rows: pl.DataFrame, formula: Signal) -> Selection:
+    if recipe.columns.asked != "texts":
+        return select(rows, formula)
+    with_answer = rows.with_columns(pl.col("labels").list.first().alias(_ANSWER))
+    found = select(with_answer, formula)
+    return replace(found, kept=found.kept.drop(_ANSWER))
+
+
+def _made(recipe: Recipe, name: str) -> Signal:
+    section, columns = recipe.data.signals[name], recipe.columns
+    if isinstance(section, Label) and columns.asked != "labels":
+        raise SignalError(
+            "the task has no labels",
+            where=f"recipe key `data.signals.{name}`",
+            fix="read a column instead: `{kind: one-of, column: …, values: […]}`",
+        )
+    asked = getattr(section, "column", None)
+    if asked in (None, columns.text):
+        column = "text"
+    elif asked == columns.answer and columns.asked == "texts":
+        column = _ANSWER
+    else:
+        column = f"{META}{asked}"
+    return _MAKERS[type(section)](section, name, column)

@@ -1,0 +1,113 @@
+"""Ready signals: words, patterns, lengths, labels, columns. Each is an expression of Polars.
+
+All take the column they read, and are null where that is null.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
+
+import polars as pl
+
+from burnish.data.signals.personal import FINDERS, Personal, found_in
+from burnish.data.signals.sentiment import sentiment_of
+from burnish.data.signals.signal import Signal
+from burnish.errors import SignalError
+
+# A word ends where a letter, digit or underscore does not go on. Written out, because the regular
+# expressions of Polars know no look-around, and their \b is slow where a text is not ASCII.
+_EDGES = (r"(?:^|[^\pL\pN_])", r"(?:$|[^\pL\pN_])")
+Unit = Literal["characters", "words"]
+
+
+def contains(
+    name: str, words: Sequence[str], *, column: str = "text", ignore_case: bool = True
+) -> Signal:
+    """Return whether any of some words or phrases stands in a text, whole.
+
+    "fashionable" does not stand in "unfashionable".
+    """
+    if not words or not all(word.strip() for word in words):
+        raise SignalError(
+            "it has no words, or an empty one",
+            where=f"signal `{name}`",
+            fix="list the words to look for",
+        )
+    # The longest first, so that of two that begin alike the whole one is found.
+    longest = sorted({word.strip() for word in words}, key=lambda word: (-len(word), word))
+    either = "|".join(_escaped(word) for word in longest)
+    pattern = f"{'(?i)' if ignore_case else ''}{_EDGES[0]}(?:{either}){_EDGES[1]}"
+    key = ("contains", tuple(longest), column, ignore_case)
+    return Signal(name, pl.col(column).str.contains(pattern), key=key)
+
+
+def _escaped(word: str) -> str:
+    """Return a word as a pattern; white space in it may be of any kind and length."""
+    return r"\s+".join(re.escape(part) for part in word.split())
+
+
+def matches(name: str, pattern: str, *, column: str = "text") -> Signal:
+    """Return whether a regular expression, in the syntax of Rust's `regex`, is found in a text.
+
+    Raises:
+        SignalError: BN209, the pattern is none.
+    """
+    expression = pl.col(column).str.contains(pattern)
+    try:
+        pl.DataFrame({column: [""]}).select(expression)
+    except pl.exceptions.ComputeError as err:
+        raise SignalError(
+            f"{pattern!r} is no pattern: {' '.join(str(err).split())}",
+            where=f"signal `{name}`",
+            fix="correct it; look-around and back-references are not known here",
+        ) from err
+    return Signal(name, expression, key=("matches", pattern, column))
+
+
+def length(name: str, *, unit: Unit = "words", column: str = "text") -> Signal:
+    """Return how long a text is; words are what white space parts."""
+    text = pl.col(column).str
+    counts: dict[str, Callable[[], pl.Expr]] = {
+        "characters": text.len_chars,
+        "words": lambda: text.count_matches(r"\S+"),
+    }
+    return Signal(name, counts[unit]().cast(pl.Int64), key=("length", unit, column))
+
+
+def label_is(name: str, labels: Sequence[str], *, column: str = "labels") -> Signal:
+    """Return whether a row has any of some labels; the column holds lists of them."""
+    wanted = sorted(set(labels))
+    has_any = pl.any_horizontal(pl.col(column).list.contains(label) for label in wanted)
+    return Signal(name, has_any, key=("label", tuple(wanted), column))
+
+
+def value_of(name: str, *, column: str) -> Signal:
+    """Return a column's own values, to be compared in a formula."""
+    return Signal(name, pl.col(column), key=("value", column))
+
+
+def one_of(name: str, values: Sequence[str], *, column: str) -> Signal:
+    """Return whether a column's value, as text, is one of some."""
+    wanted = sorted(set(values))
+    return Signal(
+        name, pl.col(column).cast(pl.String).is_in(wanted), key=("one-of", tuple(wanted), column)
+    )
+
+
+def sentiment(name: str, *, column: str = "text") -> Signal:
+    """Return how friendly a text is, in [-1, 1]: see `sentiment.sentiment_of`; 0 without a word."""
+
+    def measure(inputs: Mapping[str, pl.Series], *_: object) -> pl.Series:
+        return sentiment_of(inputs[column])
+
+    return Signal(name, measure, key=("sentiment", column))
+
+
+def personal(name: str, kinds: Sequence[Personal] = (), *, column: str = "text") -> Signal:
+    """Return whether personal data stands in a text; see `personal`. No kinds: all of them."""
+    wanted = tuple(sorted(set(kinds or FINDERS)))
+
+    def measure(inputs: Mapping[str, pl.Series], *_: object) -> pl.Series:
+        return found_in(inputs[column], wanted)
+
+    return Signal(name, measure, key=("personal", wanted, column))

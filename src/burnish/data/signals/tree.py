@@ -1,0 +1,165 @@
+"""What a signal is made of: leaves that measure rows, joined by operators and comparisons.
+
+Precedence is Python's, so a formula reads the same in a program and in a recipe: `~` binds
+tightest, then `&`, `^`, `|`, and comparisons last.
+"""
+
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+
+Number = int | float
+Constant = bool | Number | str
+Measure = pl.Expr | Callable[..., Any]
+
+_JOINS: dict[str, tuple[int, Callable[[pl.Expr, pl.Expr], pl.Expr]]] = {
+    "&": (4, lambda a, b: a & b),
+    "^": (3, lambda a, b: a ^ b),
+    "|": (2, lambda a, b: a | b),
+}
+_COMPARISONS: dict[str, Callable[[pl.Expr, Any], pl.Expr]] = {
+    "<": lambda a, b: a < b,
+    "<=": lambda a, b: a <= b,
+    ">": lambda a, b: a > b,
+    ">=": lambda a, b: a >= b,
+    "==": lambda a, b: a == b,
+    "!=": lambda a, b: a != b,
+}
+JOINS, COMPARISONS = tuple(_JOINS), tuple(_COMPARISONS)
+_COMPARED, _NEGATED, _WHOLE = 1, 5, 6  # precedences beside those of the joins
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A measure with a name; two are equal when name and key are."""
+
+    name: str
+    key: Hashable  # what tells measures of one name apart
+    measure: Measure = field(compare=False, repr=False)
+    extra: Any = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """The opposite."""
+
+    of: "Node"
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """Two of them by one of `& ^ |`."""
+
+    by: str
+    left: "Node"
+    right: "Node"
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One of them with another, or with a constant."""
+
+    by: str
+    left: "Node"
+    right: "Node | Constant"
+
+
+Node = Leaf | Not | Joined | Compared
+
+
+def leaves(node: Node) -> dict[str, Leaf]:
+    """Return the leaves of a tree by name.
+
+    Raises:
+        ValueError: two different measures have one name.
+    """
+    found: dict[str, Leaf] = {}
+    for leaf in _leaves(node):
+        if found.setdefault(leaf.name, leaf) != leaf:
+            raise ValueError(f"two different signals are called {leaf.name!r}")
+    return found
+
+
+def _leaves(node: Node) -> Iterator[Leaf]:
+    if isinstance(node, Leaf):
+        yield node
+    elif isinstance(node, Not):
+        yield from _leaves(node.of)
+    else:
+        yield from _leaves(node.left)
+        if isinstance(node.right, Node):
+            yield from _leaves(node.right)
+
+
+def written(node: Node) -> str:
+    """Return the formula, with no more parentheses than it needs."""
+    return _written(node)[0]
+
+
+def _written(node: Node) -> tuple[str, int]:
+    if isinstance(node, Leaf):
+        return node.name, _WHOLE
+    if isinstance(node, Not):
+        return f"~{_inside(node.of, _NEGATED)}", _NEGATED
+    if isinstance(node, Joined):
+        tight, _ = _JOINS[node.by]
+        # An operator takes what is on its left first, so the right side stands one tighter.
+        left, right = _inside(node.left, tight), _inside(node.right, tight + 1)
+        return f"{left} {node.by} {right}", tight
+    left = _inside(node.left, _COMPARED + 1)
+    if isinstance(node.right, Node):
+        return f"{left} {node.by} {_inside(node.right, _COMPARED + 1)}", _COMPARED
+    return f"{left} {node.by} {node.right!r}", _COMPARED
+
+
+def _inside(node: Node, least: int) -> str:
+    text, tight = _written(node)
+    return text if tight >= least else f"({text})"
+
+
+def expression(node: Node, kinds: dict[str, pl.DataType]) -> pl.Expr:
+    """Return the formula over columns that are called as its leaves.
+
+    Args:
+        node: the tree.
+        kinds: type of each leaf's column.
+
+    Raises:
+        TypeError: a number stands where yes or no is needed, or the other way round.
+    """
+    return _expression(node, kinds)[0]
+
+
+def _expression(node: Node, kinds: dict[str, pl.DataType]) -> tuple[pl.Expr, bool]:
+    """Return the expression, and whether it is yes or no rather than a value."""
+    if isinstance(node, Leaf):
+        return pl.col(node.name), kinds[node.name] == pl.Boolean
+    if isinstance(node, Not):
+        return ~_yes_or_no(node.of, kinds, "~"), True
+    if isinstance(node, Joined):
+        _, join = _JOINS[node.by]
+        sides = (_yes_or_no(side, kinds, node.by) for side in (node.left, node.right))
+        return join(*sides), True
+    left, decides = _expression(node.left, kinds)
+    if isinstance(node.right, Node):
+        right, also = _expression(node.right, kinds)
+    else:
+        right, also = pl.lit(node.right), isinstance(node.right, bool)
+    if decides != also:
+        raise TypeError(
+            f"`{written(node)}` compares yes or no with a value; a comparison binds less tightly "
+            "than & ^ |, so put it in parentheses"
+        )
+    return _COMPARISONS[node.by](left, right), True
+
+
+def _yes_or_no(node: Node, kinds: dict[str, pl.DataType], operator: str) -> pl.Expr:
+    found, decides = _expression(node, kinds)
+    if not decides:
+        raise TypeError(
+            f"`{operator}` joins what is yes or no, and `{written(node)}` is a value; "
+            f"compare it first, as in `({written(node)} > 3)`"
+        )
+    return found

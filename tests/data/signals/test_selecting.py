@@ -1,0 +1,200 @@
+"""A recipe's formula divides the rows: none is lost, and each that is left out says why."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from burnish.data.signals.select import select
+from burnish.data.signals.signal import Signal
+from burnish.errors import BurnishError
+from burnish.pipeline.check import check
+from burnish.pipeline.context import Context
+from burnish.pipeline.driver import execute
+from burnish.pipeline.plugins import check_plugins
+from burnish.recipe.document import Document
+from burnish.recipe.load import dump_recipe, load_recipe, validate
+from burnish.recipe.recipe import Recipe
+from burnish.runfolder import RunFolder, read_json, read_jsonl
+
+TEXTS = (
+    "Nova shoes are stylish", "Nova shoes are not stylish", "A stylish hat",
+    "Nova hats are great", "unfashionable Nova shoes", "Nova shoes are comfortable",
+)  # fmt: skip
+SIGNALS: dict[str, Any] = {
+    "brand": {"kind": "contains", "words": ["Nova"]},
+    "product": {"kind": "contains", "words": ["shoe", "shoes"]},
+    "mood": {"kind": "sentiment"},
+    "cheap": {"kind": "value", "column": "price"},
+    "shop": {"kind": "one-of", "column": "shop", "values": ["north"]},
+    "long": {"kind": "length", "unit": "characters"},
+    "mail": {"kind": "personal", "kinds": ["email"]},
+    "odd": {"kind": "matches", "pattern": "^A"},
+    "good": {"kind": "label", "labels": ["good"]},
+}
+
+
+def recipe(folder: Path, formula: str | None, **changes: Any) -> Recipe:
+    rows = [
+        {"text": f"{text} no {turn}", "label": ["good", "bad"][turn % 2], "price": 6 * turn + at,
+         "shop": ["north", None][at % 2], "reply": f"reply {at}"}
+        for turn in range(5)
+        for at, text in enumerate(TEXTS)
+    ]  # fmt: skip
+    (folder / "rows.json").write_text(json.dumps(rows), "utf-8")
+    data = {"from": str(folder / "rows.json"), "signals": SIGNALS, "select": formula,
+            "checks": [{"kind": "leak", "action": "ignore"}]}  # fmt: skip
+    written = {
+        "task": changes.pop("task", {"labels": ["good", "bad"]}),
+        "model": "m",
+        "data": data | changes.pop("data", {}),
+        "split": {"by": "random"},
+    }
+    return validate(Document(written | changes, {}, "the recipe"))
+
+
+def found(given: Recipe, folder: Path, *names: str) -> dict[str, Any]:
+    return execute(names, recipe=given, context=Context(folder=RunFolder(folder)))
+
+
+def test_rows_that_are_surely_true_are_kept_and_the_ledger_tells_the_others(tmp_path: Path) -> None:
+    given = recipe(tmp_path, "brand & product & (mood > 0)")
+
+    told = found(given, tmp_path, "selected", "leak_checked")
+
+    rows = told["selected"].rows["train"]
+    assert {text[:-5] for text in rows["text"]} == {TEXTS[0], TEXTS[5]}
+    (entry,) = (one for one in told["selected"].entries if one.stage == "select")
+    assert (entry.rows_in, entry.kept, entry.dropped) == (30, 10, {"not-selected": 20})
+    assert sum(one.height for one in told["leak_checked"].rows.values()) == 10
+
+
+def test_every_row_left_out_is_in_a_file_with_what_the_signals_said(tmp_path: Path) -> None:
+    told = found(recipe(tmp_path, "brand & (cheap >= 20) & shop"), tmp_path, "selection_files",
+                 "selected")  # fmt: skip
+
+    assert [path.name for path in told["selection_files"]] == ["selection.json", "left-out.jsonl"]
+    summary = read_json(tmp_path / "selection.json")
+    lines = read_jsonl(tmp_path / "left-out.jsonl")
+    kept = told["selected"].rows["train"]
+    assert summary["formula"] == "brand & (cheap >= 20) & shop"
+    assert (summary["train"]["kept"], summary["train"]["left_out"]) == (kept.height, len(lines))
+    assert kept.height + len(lines) == 30
+    by_name = {one["signal"]: one for one in summary["train"]["signals"]}
+    assert by_name["brand"]["passed"] == 25
+    assert (by_name["cheap"]["passed"], by_name["cheap"]["rows"]) == (None, 30)
+    assert by_name["shop"]["unknown"] == 15
+    assert all(one["seconds"] >= 0 for one in by_name.values())
+    # Where the shop is not known, the rest decides; where that holds too, nobody can know.
+    unknown = [one for one in lines if one["selected"] is None]
+    assert {one["signal:shop"] for one in unknown} == {None}
+    assert {one["formula"] for one in lines} == {summary["formula"]}
+    assert {(one["part"], one["file"]) for one in lines} == {("train", "rows.json")}
+    (entry,) = (one for one in told["selected"].entries if one.stage == "select")
+    assert entry.dropped == {
+        "not-selected": len(lines) - len(unknown), "signal-unknown": len(unknown),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("formula", "texts"),
+    [
+        ("good", set(TEXTS)),
+        ("odd", {TEXTS[2]}),
+        ("~mail & (long < 20)", {TEXTS[2]}),
+        ("~brand | shop & ~product", {TEXTS[2]}),
+        ("brand ^ product", {TEXTS[3]}),
+    ],
+)
+def test_each_ready_signal_can_be_declared(formula: str, texts: set[str], tmp_path: Path) -> None:
+    given = recipe(tmp_path, f"({formula}) | mail")
+
+    rows = found(given, tmp_path, "selection")["selection"]["train"].kept
+
+    assert {text[:-5] for text in rows["text"]} == texts
+
+
+@pytest.mark.parametrize(
+    ("formula", "told"),
+    [
+        ("mail", "no train row is selected; true by signal: mail: 0 of 30"),
+        ("good", "every training row has the same answer"),
+    ],
+)
+def test_a_selection_that_leaves_nothing_to_learn_is_refused(
+    formula: str, told: str, tmp_path: Path
+) -> None:
+    with pytest.raises(BurnishError, match=told):
+        found(recipe(tmp_path, formula), tmp_path, "selected")
+
+
+def test_a_task_that_writes_reads_inputs_answers_and_other_columns(tmp_path: Path) -> None:
+    signals = {
+        "brand": {"kind": "contains", "words": ["Nova"]},
+        "third": {"kind": "matches", "pattern": "3$", "column": "reply"},
+        "cheap": {"kind": "value", "column": "price"},
+    }
+    data = {"signals": signals, "input": "text", "output": "reply"}
+    given = recipe(tmp_path, "brand & third & (cheap < 10)", task="seq2seq", data=data)
+
+    rows = found(given, tmp_path, "selected")["selected"].rows["train"]
+
+    assert rows["text"].to_list() == [f"{TEXTS[3]} no 0", f"{TEXTS[3]} no 1"]
+    assert "answer" not in rows.columns
+
+
+def test_without_a_formula_nothing_is_left_out_and_no_file_is_written(tmp_path: Path) -> None:
+    told = found(recipe(tmp_path, None), tmp_path, "selected", "selection_files")
+
+    assert told["selected"].rows["train"].height == 30
+    assert told["selection_files"] == []
+    assert not (tmp_path / "selection.json").exists()
+
+
+def test_a_recipe_with_signals_is_written_out_and_read_back(tmp_path: Path) -> None:
+    given = recipe(tmp_path, "brand & product")
+    path = tmp_path / "resolved.yaml"
+    path.write_text(dump_recipe(given), "utf-8")
+
+    assert load_recipe(path) == given
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"data": {"select": "brnad"}}, "no signal is called 'brnad'"),
+        ({"data": {"signals": {"a": {"kind": "matches", "pattern": "("}}, "select": "a"}},
+         "is no pattern"),
+        ({"data": {"signals": {"not": {"kind": "length"}}, "select": None}},
+         "cannot be called 'not'"),
+        ({"task": "seq2seq", "data": {"select": None}}, "the task has no labels"),
+    ],
+)  # fmt: skip
+def test_what_no_row_is_needed_for_is_found_before_any_work(
+    changes: dict[str, Any], told: str, tmp_path: Path
+) -> None:
+    with pytest.raises(BurnishError, match=told) as caught:
+        check_plugins(recipe(tmp_path, "brand", **changes))
+
+    assert caught.value.code == "BN209"
+
+
+def test_a_column_that_is_not_there_is_told_with_its_file(tmp_path: Path) -> None:
+    signals = {"a": {"kind": "value", "column": "prize"}}
+    given = recipe(tmp_path, "a > 3", data={"signals": signals})
+
+    with pytest.raises(BurnishError, match="no column is called 'prize'") as caught:
+        check(given)
+
+    assert "did you mean 'price'" in caught.value.fix
+
+
+def test_a_formula_that_is_a_number_cannot_select() -> None:
+    rows = pl.DataFrame({"id": ["a"], "file": ["f"], "row": [1], "text": ["x"]})
+
+    with pytest.raises(BurnishError, match="it is a value for each row") as caught:
+        select(rows, Signal("n", pl.col("text").str.len_chars()))
+
+    assert caught.value.fix == "compare it, as in `n > 3`"
