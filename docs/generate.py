@@ -7,7 +7,9 @@ without its line in the reference cannot land.
 import inspect
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -53,12 +55,18 @@ def errors_page() -> str:
 def commands_page() -> str:
     """Return the page of all commands with their options."""
     group = typer.main.get_command(app)
-    parts = [f"# Commands\n{NOTE}"]
     context = typer.Context(group, info_name="burnish")
-    for name, command in group.commands.items():  # type: ignore[attr-defined]
+    return "\n".join([f"# Commands\n{NOTE}", *_helps(group, context, "")])
+
+
+def _helps(group: Any, context: typer.Context, before: str) -> Iterator[str]:
+    """Yield the help of each command of a group, and of the groups in it."""
+    for name, command in group.commands.items():
         inner = typer.Context(command, info_name=name, parent=context)
-        parts.append(f"## {name}\n```text\n{command.get_help(inner)}\n```\n")
-    return "\n".join(parts)
+        if hasattr(command, "commands"):
+            yield from _helps(command, inner, f"{name} ")
+        else:
+            yield f"## {before}{name}\n```text\n{command.get_help(inner)}\n```\n"
 
 
 def schema_page() -> str:

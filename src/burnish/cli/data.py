@@ -1,0 +1,44 @@
+"""Commands that make and choose rows on their own: `burnish data …`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from burnish.cli.options import Json, print_json, say
+
+data = typer.Typer(help="Make rows, without training on them.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add this file's commands."""
+    data.command()(synth)
+    app.add_typer(data, name="data")
+
+
+def synth(
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="A new or empty folder.")],
+    spec: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[SPEC]", help="Word lists and templates, YAML; none: a sports brand's."
+        ),
+    ] = None,
+    rows: Annotated[
+        int | None, typer.Option("--rows", min=1, help="Training rows, in place of the file's.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", min=0, help="Seed, in place of the file's.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Make up labelled rows from word lists and templates."""
+    from burnish.pipeline.synthesis import synthesise
+
+    made = synthesise(spec, out, rows=rows, seed=seed)
+    for name, count in made.rows.items():
+        say(f"{name}: {count:,} rows, {made.nulls.get(name, 0):,} of them without a text")
+    if as_json:
+        print_json(made.to_json())
+    else:
+        typer.echo(made.folder)

@@ -1,0 +1,1 @@
+"""Made-up rows: templates filled with words, each with its label."""

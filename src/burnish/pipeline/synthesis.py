@@ -1,0 +1,60 @@
+"""Make up rows and keep them with the specification they came from."""
+
+from dataclasses import asdict, dataclass
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from burnish.data.synthesis.fill import make_up
+from burnish.data.synthesis.spec import read_spec
+from burnish.runfolder import empty_folder, write_jsonl, write_text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Synthesised:
+    """A folder of made-up rows, which a recipe's `data.from` can name."""
+
+    folder: Path
+    rows: dict[str, int]  # by part
+    nulls: dict[str, int]  # rows without a text, by part
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `burnish data synth --json` prints."""
+        return asdict(self) | {"folder": str(self.folder)}
+
+
+def synthesise(
+    spec: Path | None, out: Path, *, rows: int | None = None, seed: int | None = None
+) -> Synthesised:
+    """Write train.jsonl, test.jsonl where rows are held out, spec.yaml and sentences.txt.
+
+    Args:
+        spec: the specification; None: that of a sports brand, which comes with Burnish.
+        out: a new or empty folder.
+        rows: training rows, in place of what the specification says.
+        seed: likewise.
+
+    Raises:
+        RecipeError: BN101, faults of the specification.
+        EmptyDataError: BN205, it cannot make so many different rows.
+        StorageError: BN402, the folder holds something, or cannot be written.
+    """
+    shipped = files("burnish.data.synthesis").joinpath("brand.yaml")
+    with as_file(shipped) as path:
+        found = read_spec(spec or path, rows=rows, seed=seed)
+    made = make_up(found)
+    folder = empty_folder(out, fix="remove it, or name another with `--out`")
+    parts = {"train": made.train} | ({} if made.test is None else {"test": made.test})
+    for name, frame in parts.items():
+        write_jsonl(folder / f"{name}.jsonl", frame.iter_rows(named=True))
+    text = yaml.safe_dump(found.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    write_text(folder / "spec.yaml", text)
+    if found.sentences:
+        write_text(folder / "sentences.txt", "\n".join(found.sentences) + "\n")
+    return Synthesised(
+        folder=folder,
+        rows={name: frame.height for name, frame in parts.items()},
+        nulls={name: frame["text"].null_count() for name, frame in parts.items()},
+    )
