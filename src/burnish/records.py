@@ -131,7 +131,7 @@ Space = LabelSpace | TextSpace | PlainSpace
 class LedgerEntry:
     """Rows that went into one stage for one split, and what became of them."""
 
-    stage: str  # read, check, select, split, limit, leaks, length, encode
+    stage: str  # read, check, rules, select, split, limit, leaks, length, encode
     split: str  # train, tune, validation, test; `all` before the rows are split
     rows_in: int
     kept: int

@@ -12,7 +12,7 @@ from burnish.recipe.fields import Key, all_keys
 
 UNITS = re.compile(
     r"\b(tokens|epochs?|steps?|layers|dimensions|factor|rows?|minutes|threads|count|ratio"
-    r"|Seed|seed|Share|Probability|mass|unit|rate|probability|norm|decay|power)\b",
+    r"|Seed|seed|Share|Probability|mass|unit|rate|probability|norm|decay|power|deviations)\b",
     re.IGNORECASE,
 )
 

@@ -34,7 +34,7 @@ def load_rows(recipe: Recipe) -> tuple[dict[str, pl.DataFrame], tuple[LedgerEntr
     data = recipe.data
     sources = find_sources(data)
     own = (recipe.columns.text, recipe.columns.answer)
-    read = [name for name in data.read_by_signals if name not in own]
+    read = [name for name in data.further_columns if name not in own]
     extra = [name for name in (*recipe.evaluation.slices, data.time, *read) if name]
     names = _short_names(s for part in sources.values() for s in part)
     loaded = {

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from burnish.recipe.rules import RuleSection
 from burnish.recipe.section import Section, Seed
 from burnish.recipe.signals import Name, SignalSection
 from burnish.records import Asked
@@ -95,6 +96,9 @@ class Data(Section):
         "any, for a quick trial; the rest is counted as dropped. Null: all rows.",
     )
     checks: tuple[Check, ...] = Field((), description="Actions that differ from the defaults.")
+    rules: tuple[RuleSection, ...] = Field(
+        (), description="What must hold of single columns, and what becomes of rows that break it."
+    )
     signals: dict[Name, SignalSection] = Field(
         {}, description="Names for what is true, or how much, of a row; joined in `select`."
     )
@@ -116,9 +120,9 @@ class Data(Section):
         return self
 
     @property
-    def read_by_signals(self) -> tuple[str, ...]:
-        """Columns that the signals name."""
-        asked = (getattr(one, "column", None) for one in self.signals.values())
+    def further_columns(self) -> tuple[str, ...]:
+        """Columns that signals and rules name."""
+        asked = (getattr(one, "column", None) for one in (*self.signals.values(), *self.rules))
         return tuple(dict.fromkeys(name for name in asked if name))
 
     def columns(self, asked: Asked) -> Columns:

@@ -120,7 +120,7 @@ def _key(path: str, field: FieldInfo) -> Key:
         default=_default(field),
         range=_range(field),
         description=field.description or "",
-        is_number="float" in text or "int" in text,
+        is_number=("float" in text or "int" in text) and "bool" not in text,
     )
 
 

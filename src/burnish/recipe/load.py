@@ -25,7 +25,8 @@ CURRENT = 1
 # Version → what makes its values those of the next: an old file keeps working.
 UPGRADES: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 _UNION_MEMBERS = {"float", "int", "str", "constrained-float", "constrained-int"}
-SIGNALS = ("data", "signals")  # holds sections of several kinds by name
+# What holds several sections, each of one of several kinds → those, as in `fields.kinds`.
+_OF_KINDS = {"data.signals": f"data.signals.{NAMED}", "data.rules": "data.rules"}
 _NO_KIND = ("union_tag_invalid", "union_tag_not_found")
 
 
@@ -176,23 +177,24 @@ def _plain(location: Iterable[str | int]) -> KeyPath:
     """
     parts = [p for p in location if isinstance(p, int) or not ({"[", "("} & {*p})]
     if _kind(parts):
-        del parts[len(_section(parts))]
+        del parts[_union(parts)[1]]
     return tuple(part for part in parts if part not in _UNION_MEMBERS)
 
 
 def _kind(location: Iterable[str | int]) -> str | None:
     """Return the kind that pydantic put into a location, such as the `lora` of method.lora.rank."""
-    parts = [*map(str, location)]
-    section = _section(parts)
-    kind = [*parts, ""][len(section)] if section else ""
-    return kind if kind in kinds(".".join(section)) else None
+    parts = [*location]
+    section, at = _union(parts)
+    kind = str(parts[at]) if at < len(parts) else ""
+    return kind if kind in kinds(section) else None
 
 
-def _section(location: Sequence[str | int]) -> tuple[str, ...]:
-    """Return the beginning of a location that is a section of several kinds; empty: none is."""
-    if tuple(location[:2]) == SIGNALS and len(location) > len(SIGNALS):
-        return (*SIGNALS, NAMED)
-    return (str(location[0]),) if location and location[0] in SHORTHAND else ()
+def _union(location: Sequence[str | int]) -> tuple[str, int]:
+    """Return the section of several kinds that a location is in, and where its kind stands."""
+    beginning = ".".join(map(str, location[:2]))
+    if beginning in _OF_KINDS:
+        return _OF_KINDS[beginning], 3
+    return (str(location[0]), 1) if location and location[0] in SHORTHAND else ("", len(location))
 
 
 def _recipe_error(
@@ -250,7 +252,7 @@ def _no_such_kind(location: KeyPath, section: Any) -> str:
     """Say which kinds a section may be of; `section` is what was written in its place."""
     if not isinstance(section, dict):
         return f"input should be an object{_given(section)}"
-    every = kinds(".".join(_section(location)))
+    every = kinds(_union(location)[0])
     known = [f"{kind!r}" for kind in every]
     given = section.get("kind")
     near = get_close_matches(given, every, n=1) if isinstance(given, str) else ()

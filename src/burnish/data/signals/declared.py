@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from burnish.data.load import META
+from burnish.data.reads import ANSWER, column_of, with_answer
 from burnish.data.signals import library
 from burnish.data.signals.formula import parse
 from burnish.data.signals.select import Selection, select
@@ -23,8 +23,6 @@ from burnish.recipe.signals import (
     Sentiment,
     Value,
 )
-
-_ANSWER = "answer"  # column of the first accepted text, for tasks that write
 
 # Each takes the section, its name, and the column of the canonical frame that it reads.
 _MAKERS: dict[type, Callable[[Any, str, str], Signal]] = {
@@ -77,26 +75,17 @@ def select_parts(recipe: Recipe, parts: Mapping[str, pl.DataFrame]) -> dict[str,
 
 
 def _selected(recipe: Recipe, rows: pl.DataFrame, formula: Signal) -> Selection:
-    if recipe.columns.asked != "texts":
-        return select(rows, formula)
-    with_answer = rows.with_columns(pl.col("labels").list.first().alias(_ANSWER))
-    found = select(with_answer, formula)
-    return replace(found, kept=found.kept.drop(_ANSWER))
+    found = select(with_answer(recipe, rows), formula)
+    return replace(found, kept=found.kept.drop(ANSWER, strict=False))
 
 
 def _made(recipe: Recipe, name: str) -> Signal:
-    section, columns = recipe.data.signals[name], recipe.columns
-    if isinstance(section, Label) and columns.asked != "labels":
+    section = recipe.data.signals[name]
+    if isinstance(section, Label) and recipe.columns.asked != "labels":
         raise SignalError(
             "the task has no labels",
             where=f"recipe key `data.signals.{name}`",
             fix="read a column instead: `{kind: one-of, column: …, values: […]}`",
         )
-    asked = getattr(section, "column", None)
-    if asked in (None, columns.text):
-        column = "text"
-    elif asked == columns.answer and columns.asked == "texts":
-        column = _ANSWER
-    else:
-        column = f"{META}{asked}"
+    column = column_of(recipe, getattr(section, "column", None))
     return _MAKERS[type(section)](section, name, column)

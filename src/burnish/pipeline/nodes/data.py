@@ -3,6 +3,7 @@
 from typing import Any
 
 from burnish.data.integrity.checks import check_parts, check_splits
+from burnish.data.integrity.rules import check_rules
 from burnish.data.labels import refuse_one_class
 from burnish.data.ledger import check_balance
 from burnish.data.load import load_rows
@@ -47,23 +48,28 @@ def checked(
     return Stage(rows=parts, entries=loaded.entries + entries, findings=findings)
 
 
-def selection(recipe: Recipe, checked: Stage) -> dict[str, Selection]:
+def ruled(recipe: Recipe, checked: Stage) -> Stage:
+    """Rows that keep the recipe's rules for single columns."""
+    parts, findings, entries = check_rules(recipe, checked.rows)
+    return Stage(
+        rows=parts, entries=checked.entries + entries, findings=checked.findings + findings
+    )
+
+
+def selection(recipe: Recipe, ruled: Stage) -> dict[str, Selection]:
     """Each part divided by the recipe's formula; nothing where it has none."""
-    return select_parts(recipe, checked.rows)
+    return select_parts(recipe, ruled.rows)
 
 
 def selected(
-    recipe: Recipe, checked: Stage, selection: dict[str, Selection], label_space: Space
+    recipe: Recipe, ruled: Stage, selection: dict[str, Selection], label_space: Space
 ) -> Stage:
     """Rows that the formula of signals selects."""
     entries = tuple(found.entry(part) for part, found in selection.items())
-    if selection and isinstance(label_space, LabelSpace):
-        refuse_one_class(label_space, selection["train"].kept, recipe.data.label)
-    return Stage(
-        rows=checked.rows | {part: found.kept for part, found in selection.items()},
-        entries=checked.entries + entries,
-        findings=checked.findings,
-    )
+    parts = ruled.rows | {part: found.kept for part, found in selection.items()}
+    if isinstance(label_space, LabelSpace):  # rules and formula may have left one class alone
+        refuse_one_class(label_space, parts["train"], recipe.data.label)
+    return Stage(rows=parts, entries=ruled.entries + entries, findings=ruled.findings)
 
 
 def divided(recipe: Recipe, selected: Stage, label_space: Space) -> Stage:

@@ -11,6 +11,7 @@ _MOST_FINDINGS = 60
 _STAGES: Mapping[str, str] = {
     "read": "Read from files",
     "check": "Checked",
+    "rules": "Held to the rules",
     "select": "Selected by signals",
     "split": "Split",
     "limit": "Limited for a trial",

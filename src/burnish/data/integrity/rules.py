@@ -1,0 +1,145 @@
+"""The rules of a recipe: what must hold of single columns, row by row.
+
+All rules are looked at before anything is refused. A row is dropped for the first rule that it
+breaks; a missing value breaks none but `non-null`.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import polars as pl
+
+from burnish.data.integrity.checks import Checked, refusal
+from burnish.data.integrity.hit import hit_rows
+from burnish.data.reads import column_of, with_answer
+from burnish.errors import ColumnError, EmptyDataError
+from burnish.recipe.recipe import Recipe
+from burnish.recipe.rules import RuleSection
+from burnish.records import Finding, LedgerEntry
+
+Parts = Mapping[str, pl.DataFrame]
+
+# Kind → whether a row breaks the rule, given the rule, its column, and the training rows'.
+_BREAKS: Mapping[str, Callable[[Any, pl.Expr, pl.Series], pl.Expr]] = {
+    "non-null": lambda _, value, __: value.is_null(),
+    "less-than": lambda rule, value, _: value >= rule.value,
+    "greater-than": lambda rule, value, _: value <= rule.value,
+    "equal-to": lambda rule, value, _: value != rule.value,
+    "in-set": lambda rule, value, _: ~value.is_in(list(rule.values)),
+    "regex": lambda rule, value, _: ~value.str.contains(rule.pattern),
+    "unique": lambda _, value, __: value.is_not_null() & ~value.is_first_distinct(),
+    "z-score": lambda rule, value, train: _distance(value, train) > rule.most,
+    "length": lambda rule, value, _: (
+        ~_length(rule, value).is_between(rule.least, 2**40 if rule.most is None else rule.most)
+    ),
+}
+
+
+def check_rules(recipe: Recipe, parts: Parts) -> Checked:
+    """Return the rows that keep the recipe's rules, the findings, and the ledger's entries.
+
+    Raises:
+        CheckError: BN207, rows break a rule whose action is `error`; `.findings` has all.
+        ColumnError: BN204, a column holds values of another type than a rule is about.
+        EmptyDataError: BN205, no row of a part is left.
+    """
+    rules = recipe.data.rules
+    if not rules:
+        return dict(parts), (), ()
+    rows = {name: with_answer(recipe, frame) for name, frame in parts.items()}
+    gone = {name: pl.repeat(False, frame.height, eager=True) for name, frame in rows.items()}
+    dropped: dict[str, Counter[str]] = {name: Counter() for name in rows}
+    findings: list[Finding] = []
+    for place, rule in enumerate(rules):
+        for name, frame in rows.items():
+            broken = _broken(recipe, place, frame, rows["train"])
+            findings += _findings(rule, name, frame, broken)
+            if rule.action == "drop":
+                dropped[name][rule.name] += int((broken & ~gone[name]).sum())
+                gone[name] = gone[name] | broken
+    if any(one.action == "error" for one in findings):
+        raise refusal(findings, fix="correct the rows, or give the rule `action: drop` or `warn`")
+    kept = {name: frame.filter(~gone[name]) for name, frame in parts.items()}
+    _refuse_nothing_left(kept, dropped)
+    entries = tuple(
+        LedgerEntry(
+            stage="rules",
+            split=name,
+            rows_in=frame.height,
+            kept=kept[name].height,
+            dropped={rule: count for rule, count in dropped[name].items() if count},
+        )
+        for name, frame in parts.items()
+    )
+    return kept, tuple(findings), entries
+
+
+def _broken(recipe: Recipe, place: int, rows: pl.DataFrame, train: pl.DataFrame) -> pl.Series:
+    """Return whether each row breaks a rule, shape (n,)."""
+    rule = recipe.data.rules[place]
+    column = column_of(recipe, rule.column)
+    breaks = _BREAKS[rule.kind]
+    try:
+        found = rows.select(breaks(rule, pl.col(column), train[column]).alias("broken"))
+    except (pl.exceptions.PolarsError, TypeError) as err:
+        what = rule.column or recipe.columns.text
+        raise ColumnError(
+            f"the rule {rule.kind} cannot be asked of column {what!r}, which holds values of type "
+            f"{rows[column].dtype}: {' '.join(str(err).split())}",
+            where=f"recipe key `data.rules[{place}]`",
+            fix="name another column or rule, or correct its value",
+        ) from err
+    return found["broken"].fill_null(value=False)
+
+
+def _distance(value: pl.Expr, train: pl.Series) -> pl.Expr:
+    """Return how many standard deviations of the training rows a value is from their mean."""
+    numbers = train.cast(pl.Float64)
+    mean, spread = numbers.mean(), numbers.std()
+    if not spread or mean is None:  # one value, or none: nothing is far from it
+        return pl.lit(0.0)
+    return ((value.cast(pl.Float64) - mean) / spread).abs()
+
+
+def _length(rule: Any, value: pl.Expr) -> pl.Expr:
+    text = value.str
+    return text.len_chars() if rule.unit == "characters" else text.count_matches(r"\S+")
+
+
+def _findings(
+    rule: RuleSection, split: str, rows: pl.DataFrame, broken: pl.Series
+) -> list[Finding]:
+    told = ", ".join(
+        f"{key} {value}" for key, value in rule.model_dump().items() if key not in _NOT_TOLD
+    )
+    words = f"{{n}} {{split}} row(s) break the rule {rule.kind}"
+    if told:
+        words += f" ({told})".replace("{", "{{").replace("}", "}}")
+    return [
+        Finding(
+            code=rule.name,
+            severity="error" if rule.action == "error" else "warning",
+            message=hit.message,
+            count=hit.count,
+            action=rule.action,
+            split=hit.split,
+            file=hit.file,
+            row=hit.row,
+        )
+        for hit in hit_rows(split, rows, broken, f"{words} (first: {{first}})")
+    ]
+
+
+_NOT_TOLD = ("kind", "column", "action")
+
+
+def _refuse_nothing_left(kept: Parts, dropped: Mapping[str, Counter[str]]) -> None:
+    for name, frame in kept.items():
+        if frame.is_empty():
+            told = ", ".join(f"{count} {rule}" for rule, count in dropped[name].items())
+            raise EmptyDataError(
+                f"no {name} row keeps the rules; dropped: {told}",
+                where=f"the {name} rows",
+                fix="correct the rows, or relax `data.rules`",
+            )

@@ -1,0 +1,38 @@
+"""Which column of the canonical frame a column named in a recipe is.
+
+Called by what lets a recipe name columns of its own: signals and rules.
+"""
+
+import polars as pl
+
+from burnish.data.load import META
+from burnish.errors import ColumnError
+from burnish.recipe.recipe import Recipe
+
+ANSWER = "answer"  # the first accepted text of a row, for tasks that write
+
+
+def column_of(recipe: Recipe, name: str | None) -> str:
+    """Return the canonical name of a recipe's column; None: the task's text.
+
+    Raises:
+        ColumnError: BN204, it holds the labels, which are read as such and not as a column.
+    """
+    if name in (None, recipe.columns.text):
+        return "text"
+    if name != recipe.columns.answer:
+        return f"{META}{name}"
+    if recipe.columns.asked == "texts":
+        return ANSWER
+    raise ColumnError(
+        f"column {name!r} holds the labels, which no rule and no other signal can read",
+        where="recipe keys `data.rules` and `data.signals`",
+        fix="use a signal `{kind: label, labels: […]}`, or the check `unknown-label`",
+    )
+
+
+def with_answer(recipe: Recipe, rows: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows with the column `ANSWER`, where the task has answers that are texts."""
+    if recipe.columns.asked != "texts":
+        return rows
+    return rows.with_columns(pl.col("labels").list.first().alias(ANSWER))
