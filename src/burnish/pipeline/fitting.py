@@ -55,13 +55,4 @@ def without_unfit(stage: Stage, unfit: list[Unfit]) -> Stage:
 def _finding(rows: pl.DataFrame, unfit: Unfit) -> Finding:
     message = f"{{n}} {{split}} row(s) {unfit.words} (first: {{first}})"
     (hit,) = hit_rows(TRAIN, rows, pl.Series(unfit.rows), message)
-    return Finding(
-        code=unfit.code,
-        severity="error" if unfit.action == "error" else "warning",
-        message=hit.message,
-        count=hit.count,
-        action=unfit.action,
-        split=hit.split,
-        file=hit.file,
-        row=hit.row,
-    )
+    return hit.finding(unfit.code, unfit.action)

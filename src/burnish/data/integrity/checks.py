@@ -170,16 +170,8 @@ def _run(stage: Stage, parts: Parts, space: Space, data: Data, *, needs_clusters
 def _finding(kind: str, hit: Hit, action: Action, policy: Policy) -> Finding:
     taken = {name: int(mask.sum()) for name, mask in hit.drops.items()}
     told = ", ".join(f"{count} {name} row(s) left out" for name, count in taken.items())
-    return Finding(
-        code=kind,
-        severity="error" if action == "error" else policy.severity,
-        message=hit.message + (f"; {told}" if action == "drop" else ""),
-        count=hit.count,
-        action=action,
-        split=hit.split,
-        file=hit.file,
-        row=hit.row,
-    )
+    more = f"; {told}" if action == "drop" else ""
+    return hit.finding(kind, action, severity=policy.severity, more=more)
 
 
 def _without(kind: str, parts: Parts, hits: list[Hit], dropped: dict[str, Counter[str]]) -> Parts:

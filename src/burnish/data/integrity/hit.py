@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from burnish.data.keys import KEY, text_keys
-from burnish.records import Space
+from burnish.records import Finding, Severity, Space
 
 Parts = Mapping[str, pl.DataFrame]
 
@@ -21,6 +21,21 @@ class Hit:
     file: str | None = None  # of the first of them
     row: int | None = None
     drops: Mapping[str, pl.Series] = field(default_factory=dict)  # part → Boolean mask of rows
+
+    def finding(
+        self, code: str, action: str, *, severity: Severity = "warning", more: str = ""
+    ) -> Finding:
+        """Return the line of `findings.jsonl` for it; one that stops the run is an error."""
+        return Finding(
+            code=code,
+            severity="error" if action == "error" else severity,
+            message=self.message + more,
+            count=self.count,
+            action=action,
+            split=self.split,
+            file=self.file,
+            row=self.row,
+        )
 
 
 Check = Callable[[Parts, Space], list[Hit]]

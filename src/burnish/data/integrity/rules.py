@@ -117,16 +117,7 @@ def _findings(
     if told:
         words += f" ({told})".replace("{", "{{").replace("}", "}}")
     return [
-        Finding(
-            code=rule.name,
-            severity="error" if rule.action == "error" else "warning",
-            message=hit.message,
-            count=hit.count,
-            action=rule.action,
-            split=hit.split,
-            file=hit.file,
-            row=hit.row,
-        )
+        hit.finding(rule.name, rule.action)
         for hit in hit_rows(split, rows, broken, f"{words} (first: {{first}})")
     ]
 
