@@ -9,6 +9,9 @@ Source: Broder 1997, "On the resemblance and containment of documents"; the band
 3 of Leskovec, Rajaraman and Ullman, "Mining of Massive Datasets".
 """
 
+import os
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -75,15 +78,11 @@ class _ShingleIndex:
     """
 
     def __init__(self, texts: pl.Series) -> None:
-        shingles, counts, self.bands = [], [], []
-        numbers = np.arange(1, _BANDS * _BAND_ROWS + 1, dtype=np.uint64)
-        factors = mixed(numbers, 7) | np.uint64(1)
-        for start in range(0, texts.len(), _BATCH_ROWS):
-            batch, sizes = _shingles(texts.slice(start, _BATCH_ROWS))
-            # 32 bits: halves the memory; a chance match moves a similarity by 1e-8.
-            shingles.append((batch >> _HALF).astype(np.uint32))
-            counts.append(sizes)
-            self.bands.append(_band_keys(batch, sizes, factors))
+        starts = range(0, texts.len(), _BATCH_ROWS)
+        # Polars and NumPy let other threads run while they work.
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            read = list(pool.map(lambda start: _read(texts.slice(start, _BATCH_ROWS)), starts))
+        shingles, counts, self.bands = zip(*read, strict=True)
         self._shingles = np.concatenate(shingles)
         self._starts = np.concatenate([[0], np.cumsum(np.concatenate(counts))])
 
@@ -107,6 +106,15 @@ class _ShingleIndex:
             self._starts[texts] - np.concatenate([[0], np.cumsum(sizes)[:-1]]), sizes
         )
         return np.asarray((numbers << _HALF) | self._shingles[places])
+
+
+def _read(texts: pl.Series) -> tuple[NDArray[np.uint32], I64, U64]:
+    """Return the shingles of a batch end to end, how many each text has, and its band keys."""
+    numbers = np.arange(1, _BANDS * _BAND_ROWS + 1, dtype=np.uint64)
+    shingles, sizes = _shingles(texts)
+    bands = _band_keys(shingles, sizes, mixed(numbers, 7) | np.uint64(1))
+    # 32 bits: halves the memory; a chance match moves a similarity by 1e-8.
+    return (shingles >> _HALF).astype(np.uint32), sizes, bands
 
 
 def _shingles(texts: pl.Series) -> tuple[U64, I64]:

@@ -63,7 +63,7 @@ def check(recipe: Recipe, *, out: Path | None = None) -> Checked:
     context = Context(folder=RunFolder(out or Path("-")))
     try:
         found = execute(
-            ("fitting", "choosing_split", "judged_split", "model_source", "task"),
+            ("fitting", "choosing_split", "judged_split", "model_source", "task", "label_space"),
             recipe=recipe,
             context=context,
         )
@@ -92,6 +92,7 @@ def _trainable(recipe: Recipe, context: Context, found: dict[str, Any]) -> Check
         overrides={
             "splits": sampled,
             "task": found["task"],
+            "label_space": found["label_space"],  # else all rows would be read for it again
             "model_source": source,
             "token_cache": None,  # a check writes nothing
         },

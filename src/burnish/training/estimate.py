@@ -21,7 +21,8 @@ from burnish.training.sources import ModelSource
 
 WARM_STEPS = 1  # the first is slow: memory is claimed, kernels are chosen
 TRIAL_STEPS = 4  # at most; fewer where a step takes long
-_TRIAL_MINUTES = 0.1
+TRIAL_PASSES = 2  # in a step of the trial, at most
+_TRIAL_MINUTES = 0.06
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +74,7 @@ def estimate(
         _trial(recipe),
         task,
         source,
-        _spread(encoded, recipe.training.batch_size),
+        _spread(encoded, _rows_a_step(recipe, encoded, hardware)),
         None,
         hardware=hardware,
         tracker=MemoryTracker(),
@@ -88,6 +89,15 @@ def estimate(
         trainable_parameters=fitted.trainable_parameters,
         total_parameters=fitted.total_parameters,
     )
+
+
+def _rows_a_step(recipe: Recipe, encoded: Encoded, hardware: Hardware) -> int:
+    """Return the rows of a trial's step: those of the recipe, or as many as fill a few passes.
+
+    A step is a sum of passes, so a short one shows as well how fast they are.
+    """
+    filling = TRIAL_PASSES * hardware.tokens_per_batch / max(1.0, float(encoded.lengths.mean()))
+    return max(1, min(recipe.training.batch_size, round(filling)))
 
 
 def _trial(recipe: Recipe) -> Recipe:
