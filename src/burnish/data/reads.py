@@ -1,13 +1,17 @@
-"""Which column of the canonical frame a column named in a recipe is.
+"""Which column of the canonical frame a column named in a recipe is, and how long its texts are.
 
 Called by what lets a recipe name columns of its own: signals and rules.
 """
+
+from typing import Literal
 
 import polars as pl
 
 from burnish.data.load import META
 from burnish.errors import ColumnError
 from burnish.recipe.recipe import Recipe
+
+Unit = Literal["characters", "words"]
 
 ANSWER = "answer"  # the first accepted text of a row, for tasks that write
 
@@ -36,3 +40,8 @@ def with_answer(recipe: Recipe, rows: pl.DataFrame) -> pl.DataFrame:
     if recipe.columns.asked != "texts":
         return rows
     return rows.with_columns(pl.col("labels").list.first().alias(ANSWER))
+
+
+def length_of(text: pl.Expr, unit: Unit) -> pl.Expr:
+    """Return how long texts are; words are what white space parts."""
+    return text.str.len_chars() if unit == "characters" else text.str.count_matches(r"\S+")

@@ -20,6 +20,13 @@ LOG_LIKELIHOOD, TOKENS = SCORES = ("log_likelihood", "tokens")
 _ROUNDING = 1e-6  # scores are kept to 8 digits; a likelihood of 1 may come back a hair above
 
 
+def likelihood_fault(log_likelihood: float) -> str | None:
+    """Return what is wrong with a log-likelihood that somebody wrote, or None."""
+    if -math.inf < log_likelihood <= _ROUNDING:
+        return None
+    return f"has a log-likelihood of {log_likelihood}; it is finite and at most 0"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Likelihoods:
     """How likely one system finds n texts."""
@@ -111,8 +118,8 @@ def _fault(prediction: Prediction) -> str | None:
         return "has an answer or a reference; of a plain text nothing is asked"
     if set(scores) != set(SCORES):
         return f"has scores {', '.join(sorted(scores)) or 'of no kind'}; not the two there are"
-    if not -math.inf < scores[LOG_LIKELIHOOD] <= _ROUNDING:
-        return f"has a log-likelihood of {scores[LOG_LIKELIHOOD]}; it is finite and at most 0"
+    if fault := likelihood_fault(scores[LOG_LIKELIHOOD]):
+        return fault
     if not 0 <= scores[TOKENS] < math.inf:
         return f"has a likelihood over {scores[TOKENS]} tokens; it is over 0 or more"
     return None

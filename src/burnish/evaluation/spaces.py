@@ -30,11 +30,6 @@ def has_likelihoods(space: Space) -> bool:
     return not is_labels(space)
 
 
-def has_answers(space: Space) -> bool:
-    """Whether something is answered, labels or texts."""
-    return not is_plain(space)
-
-
 def is_any(space: Space) -> bool:  # noqa: ARG001 - one of the family
     """Whatever the task is."""
     return True

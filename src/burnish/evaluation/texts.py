@@ -14,14 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from burnish.errors import PredictionError
+from burnish.evaluation.likelihoods import LOG_LIKELIHOOD, TOKENS, likelihood_fault
 from burnish.records import Prediction, TextSpace
 
-LOG_LIKELIHOOD, TOKENS, COMPLETE = SCORES = ("log_likelihood", "tokens", "complete")
+COMPLETE = "complete"
+SCORES = (LOG_LIKELIHOOD, TOKENS, COMPLETE)
 
 Statistic = Callable[[str, tuple[str, ...]], Sequence[float]]
 """What one answer and its references come to: any fixed number of figures."""
-
-_ROUNDING = 1e-6  # scores are kept to 8 digits; a likelihood of 1 may come back a hair above
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,9 +176,6 @@ def _fault(prediction: Prediction) -> str | None:
         "has no accepted text in its reference": not prediction.reference,
         f"has a score called {unknown!r}, which texts do not have": unknown is not None,
         "has only one of `log_likelihood` and `tokens`, which say nothing alone": alone,
-        f"has a log-likelihood of {likelihood}; it is finite and at most 0": not (
-            -math.inf < likelihood <= _ROUNDING
-        ),
         f"has a likelihood over {tokens} tokens; it is over 1 or more": not (
             1 <= tokens < math.inf
         ),
@@ -186,4 +183,5 @@ def _fault(prediction: Prediction) -> str | None:
             scores.get(COMPLETE, 1) not in (0, 1)
         ),
     }
-    return next((words for words, holds in faults.items() if holds), None)
+    found = next((words for words, holds in faults.items() if holds), None)
+    return found or likelihood_fault(likelihood)

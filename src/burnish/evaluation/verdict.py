@@ -57,21 +57,12 @@ def decide(
     comparisons = _comparisons({name: metrics[name] for name in judged}, systems, **draws)
     rulings = [judge(*pair, systems, comparisons) for pair in zip(gates, judged, strict=True)]
     metric = metrics[main_metric] if metrics[main_metric].pairs else _own_metric(space)
-    # A likelihood is of its own text: what the answers of other rows would be cannot be asked.
-    shown = (
-        skill(systems[TUNED], metric, rechoose=rechoose, seed=draws.get("seed", 0))
-        if metric.pairs
-        else None
-    )
-    lacking = shown if shown and not shown.is_shown else None
+    lacking = _lack_of_skill(systems[TUNED], metric, rechoose, draws.get("seed", 0))
     return {
         "verdict": _verdict(rulings, skilled=lacking is None),
         "metric": judged[0],
         "split": split,
-        "reasons": [
-            *([_no_skill(lacking, metric, systems[TUNED])] if lacking else []),
-            *_reasons(rulings),
-        ],
+        "reasons": [*([lacking] if lacking else []), *_reasons(rulings)],
         "comparisons": [found.to_json() for found in comparisons.values()],
     }
 
@@ -119,6 +110,17 @@ def _reasons(rulings: Sequence[Ruling]) -> list[str]:
     """Return the sentences on the gates, what decides first."""
     ordered = sorted(rulings, key=lambda ruling: WORST_FIRST.index(ruling.state))
     return [ruling.reason for ruling in ordered]
+
+
+def _lack_of_skill(tuned: A, metric: Metric[A], rechoose: Rechoose | None, seed: int) -> str | None:
+    """Return the sentence on answers no better than random ones; None where they are.
+
+    A likelihood is of its own text: what the answers of other rows would be cannot be asked.
+    """
+    if not metric.pairs:
+        return None
+    shown = skill(tuned, metric, rechoose=rechoose, seed=seed)
+    return None if shown.is_shown else _no_skill(shown, metric, tuned)
 
 
 def _no_skill(shown: Skill, metric: Metric[A], tuned: Answered) -> str:

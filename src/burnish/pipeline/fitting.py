@@ -4,14 +4,13 @@ An answer that would lose its end, or has nothing to learn, teaches a model to b
 say nothing. The task finds such rows; here they become findings and entries of the ledger.
 """
 
-import numpy as np
 import polars as pl
 
 from burnish.data.integrity.checks import refusal
 from burnish.data.integrity.hit import hit_rows
-from burnish.errors import EmptyDataError
+from burnish.data.integrity.left_out import LeftOut, counts_told, refuse_nothing_left
 from burnish.pipeline.stage import Stage
-from burnish.records import Finding, LedgerEntry
+from burnish.records import Finding
 from burnish.tasks.base import Unfit
 
 TRAIN = "train"
@@ -30,24 +29,19 @@ def without_unfit(stage: Stage, unfit: list[Unfit]) -> Stage:
     findings = stage.findings + tuple(_finding(rows, one) for one in unfit)
     if fixes := [one.fix for one in unfit if one.action == "error"]:
         raise refusal(findings, fix=fixes[0])
-    gone, dropped = np.zeros(rows.height, dtype=np.bool_), {}
+    left_out = LeftOut({TRAIN: rows})
     for one in unfit:
         if one.action == "drop":
-            dropped[one.code] = int((one.rows & ~gone).sum())
-            gone |= one.rows
-    if gone.all():
-        raise EmptyDataError(
-            f"no training row is left; dropped: {dropped}",
-            where="the training rows",
-            fix="raise `task.max_output_length`",
-        )
-    kept = rows.filter(pl.Series(~gone))
-    entry = LedgerEntry(
-        stage="length", split=TRAIN, rows_in=rows.height, kept=kept.height, dropped=dropped
+            left_out.add(TRAIN, one.code, pl.Series(one.rows))
+    kept = left_out.kept()
+    refuse_nothing_left(
+        kept,
+        lambda part: f"no {part} row is left; dropped: {counts_told(left_out.counts[part])}",
+        fix="raise `task.max_output_length`",
     )
     return Stage(
-        rows=stage.rows | {TRAIN: kept},
-        entries=(*stage.entries, entry),
+        rows=stage.rows | kept,
+        entries=stage.entries + left_out.entries("length"),
         findings=findings,
     )
 

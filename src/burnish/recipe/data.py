@@ -6,8 +6,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from burnish.recipe.rules import RuleSection
-from burnish.recipe.section import Section, Seed
-from burnish.recipe.signals import Name, SignalSection
+from burnish.recipe.section import Name, Section, Seed
+from burnish.recipe.signals import SignalSection
 from burnish.records import Asked
 
 _Part = Annotated[float, Field(ge=0, lt=0.9)]

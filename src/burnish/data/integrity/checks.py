@@ -17,10 +17,11 @@ import polars as pl
 
 from burnish.data.dedupe import with_clusters
 from burnish.data.integrity.hit import Check, Hit
+from burnish.data.integrity.left_out import counts_told, refuse_nothing_left
 from burnish.data.keys import with_keys, without_keys
 from burnish.data.labels import refuse_one_class
-from burnish.errors import CheckError, EmptyDataError, RecipeError
-from burnish.recipe.data import Action, Columns, Data
+from burnish.errors import CheckError, RecipeError
+from burnish.recipe.data import Action, Data
 from burnish.records import Finding, LabelSpace, LedgerEntry, PlainSpace, Severity, Space, TextSpace
 from burnish.registry import Registry
 
@@ -150,8 +151,14 @@ def _run(stage: Stage, parts: Parts, space: Space, data: Data, *, needs_clusters
         if actions[kind] == "drop":
             parts = _without(kind, parts, hits, dropped)
     _refuse(findings)
-    columns = data.columns(space.asked)
-    _refuse_nothing_left(parts, dropped, columns)
+    refuse_nothing_left(
+        parts,
+        lambda name: (
+            f"no {name} row is left after the data checks; dropped: {counts_told(dropped[name])}"
+        ),
+        fix=f"correct the rows, name the right columns in {data.columns(space.asked).keys}, or "
+        "relax `data.checks`",
+    )
     if isinstance(space, LabelSpace):
         refuse_one_class(space, parts["train"], data.label)
     entries = tuple(
@@ -208,17 +215,3 @@ def refusal(findings: Sequence[Finding], *, fix: str) -> CheckError:
     )
     error.findings = tuple(findings)
     return error
-
-
-def _refuse_nothing_left(
-    parts: Parts, dropped: Mapping[str, Counter[str]], columns: Columns
-) -> None:
-    for name, frame in parts.items():
-        if frame.is_empty():
-            told = ", ".join(f"{count} {kind}" for kind, count in dropped[name].items())
-            raise EmptyDataError(
-                f"no {name} row is left after the data checks; dropped: {told or 'none'}",
-                where=f"the {name} rows",
-                fix=f"correct the rows, name the right columns in {columns.keys}, or relax "
-                "`data.checks`",
-            )

@@ -4,7 +4,6 @@ All rules are looked at before anything is refused. A row is dropped for the fir
 breaks; a missing value breaks none but `non-null`.
 """
 
-from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -12,11 +11,12 @@ import polars as pl
 
 from burnish.data.integrity.checks import Checked, refusal
 from burnish.data.integrity.hit import hit_rows
-from burnish.data.reads import column_of, with_answer
-from burnish.errors import ColumnError, EmptyDataError
+from burnish.data.integrity.left_out import LeftOut, counts_told, refuse_nothing_left
+from burnish.data.reads import column_of, length_of, with_answer
+from burnish.errors import ColumnError
 from burnish.recipe.recipe import Recipe
 from burnish.recipe.rules import RuleSection
-from burnish.records import Finding, LedgerEntry
+from burnish.records import Finding
 
 Parts = Mapping[str, pl.DataFrame]
 
@@ -31,7 +31,9 @@ _BREAKS: Mapping[str, Callable[[Any, pl.Expr, pl.Series], pl.Expr]] = {
     "unique": lambda _, value, __: value.is_not_null() & ~value.is_first_distinct(),
     "z-score": lambda rule, value, train: _distance(value, train) > rule.most,
     "length": lambda rule, value, _: (
-        ~_length(rule, value).is_between(rule.least, 2**40 if rule.most is None else rule.most)
+        ~length_of(value, rule.unit).is_between(
+            rule.least, 2**40 if rule.most is None else rule.most
+        )
     ),
 }
 
@@ -48,31 +50,25 @@ def check_rules(recipe: Recipe, parts: Parts) -> Checked:
     if not rules:
         return dict(parts), (), ()
     rows = {name: with_answer(recipe, frame) for name, frame in parts.items()}
-    gone = {name: pl.repeat(False, frame.height, eager=True) for name, frame in rows.items()}
-    dropped: dict[str, Counter[str]] = {name: Counter() for name in rows}
+    left_out = LeftOut(parts)
     findings: list[Finding] = []
     for place, rule in enumerate(rules):
         for name, frame in rows.items():
             broken = _broken(recipe, place, frame, rows["train"])
             findings += _findings(rule, name, frame, broken)
             if rule.action == "drop":
-                dropped[name][rule.name] += int((broken & ~gone[name]).sum())
-                gone[name] = gone[name] | broken
+                left_out.add(name, rule.name, broken)
     if any(one.action == "error" for one in findings):
         raise refusal(findings, fix="correct the rows, or give the rule `action: drop` or `warn`")
-    kept = {name: frame.filter(~gone[name]) for name, frame in parts.items()}
-    _refuse_nothing_left(kept, dropped)
-    entries = tuple(
-        LedgerEntry(
-            stage="rules",
-            split=name,
-            rows_in=frame.height,
-            kept=kept[name].height,
-            dropped={rule: count for rule, count in dropped[name].items() if count},
-        )
-        for name, frame in parts.items()
+    kept = left_out.kept()
+    refuse_nothing_left(
+        kept,
+        lambda name: (
+            f"no {name} row keeps the rules; dropped: {counts_told(left_out.counts[name])}"
+        ),
+        fix="correct the rows, or relax `data.rules`",
     )
-    return kept, tuple(findings), entries
+    return kept, tuple(findings), left_out.entries("rules")
 
 
 def _broken(recipe: Recipe, place: int, rows: pl.DataFrame, train: pl.DataFrame) -> pl.Series:
@@ -102,11 +98,6 @@ def _distance(value: pl.Expr, train: pl.Series) -> pl.Expr:
     return ((value.cast(pl.Float64) - mean) / spread).abs()
 
 
-def _length(rule: Any, value: pl.Expr) -> pl.Expr:
-    text = value.str
-    return text.len_chars() if rule.unit == "characters" else text.count_matches(r"\S+")
-
-
 def _findings(
     rule: RuleSection, split: str, rows: pl.DataFrame, broken: pl.Series
 ) -> list[Finding]:
@@ -123,14 +114,3 @@ def _findings(
 
 
 _NOT_TOLD = ("kind", "column", "action")
-
-
-def _refuse_nothing_left(kept: Parts, dropped: Mapping[str, Counter[str]]) -> None:
-    for name, frame in kept.items():
-        if frame.is_empty():
-            told = ", ".join(f"{count} {rule}" for rule, count in dropped[name].items())
-            raise EmptyDataError(
-                f"no {name} row keeps the rules; dropped: {told}",
-                where=f"the {name} rows",
-                fix="correct the rows, or relax `data.rules`",
-            )

@@ -6,12 +6,13 @@ from typing import Any
 
 import polars as pl
 
+from burnish.data.integrity.left_out import refuse_nothing_left
 from burnish.data.reads import ANSWER, column_of, with_answer
 from burnish.data.signals import library
 from burnish.data.signals.formula import parse
 from burnish.data.signals.select import Selection, select
 from burnish.data.signals.signal import Signal
-from burnish.errors import EmptyDataError, SignalError
+from burnish.errors import SignalError
 from burnish.recipe.recipe import Recipe
 from burnish.recipe.signals import (
     Contains,
@@ -63,14 +64,12 @@ def select_parts(recipe: Recipe, parts: Mapping[str, pl.DataFrame]) -> dict[str,
     if formula is None:
         return {}
     found = {name: _selected(recipe, rows, formula) for name, rows in parts.items()}
-    for name, one in found.items():
-        if one.kept.is_empty():
-            told = ", ".join(f"{r.signal}: {r.passed} of {r.rows}" for r in one.reports)
-            raise EmptyDataError(
-                f"no {name} row is selected; true by signal: {told}",
-                where="recipe key `data.select`",
-                fix="relax the formula or the signals in it",
-            )
+    refuse_nothing_left(
+        {name: one.kept for name, one in found.items()},
+        lambda name: f"no {name} row is selected; true by signal: {found[name].told()}",
+        where="recipe key `data.select`",
+        fix="relax the formula or the signals in it",
+    )
     return found
 
 

@@ -4,11 +4,11 @@ All take the column they read, and are null where that is null.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
+from burnish.data.reads import Unit, length_of
 from burnish.data.signals.personal import FINDERS, Personal, found_in
 from burnish.data.signals.sentiment import sentiment_of
 from burnish.data.signals.signal import Signal
@@ -17,7 +17,6 @@ from burnish.errors import SignalError
 # A word ends where a letter, digit or underscore does not go on. Written out, because the regular
 # expressions of Polars know no look-around, and their \b is slow where a text is not ASCII.
 _EDGES = (r"(?:^|[^\pL\pN_])", r"(?:$|[^\pL\pN_])")
-Unit = Literal["characters", "words"]
 
 
 def contains(
@@ -66,12 +65,8 @@ def matches(name: str, pattern: str, *, column: str = "text") -> Signal:
 
 def length(name: str, *, unit: Unit = "words", column: str = "text") -> Signal:
     """Return how long a text is; words are what white space parts."""
-    text = pl.col(column).str
-    counts: dict[str, Callable[[], pl.Expr]] = {
-        "characters": text.len_chars,
-        "words": lambda: text.count_matches(r"\S+"),
-    }
-    return Signal(name, counts[unit]().cast(pl.Int64), key=("length", unit, column))
+    measured = length_of(pl.col(column), unit).cast(pl.Int64)
+    return Signal(name, measured, key=("length", unit, column))
 
 
 def label_is(name: str, labels: Sequence[str], *, column: str = "labels") -> Signal:

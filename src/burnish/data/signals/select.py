@@ -50,6 +50,10 @@ class Selection:
             dropped={reason: count for reason, count in counts.items() if count},
         )
 
+    def told(self) -> str:
+        """Return of how many rows each signal, and the formula, is true."""
+        return ", ".join(f"{one.signal}: {one.passed} of {one.rows}" for one in self.reports)
+
     def to_json(self) -> dict[str, Any]:
         """Return what `selection.json` holds of it."""
         return {

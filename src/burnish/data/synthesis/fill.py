@@ -210,14 +210,20 @@ def _of_template(
 ) -> pl.DataFrame:
     """Return rows of one template; a code is a number whose digits are the places of its words."""
     rest: NDArray[np.int64] = np.array(codes, dtype=np.int64)
-    columns: dict[str, pl.Series] = {}
+    columns: list[pl.Expr | pl.Series] = [
+        pl.lit(template.label).alias("label"),
+        pl.lit(number, pl.Int64).alias("template"),
+    ]
     for slot in template.slots:
         values = _of(words, slot)
-        columns[slot] = pl.Series(slot, values, dtype=pl.String).gather(rest % len(values))
+        columns.append(pl.Series(slot, values, dtype=pl.String).gather(rest % len(values)))
         rest = rest // len(values)
-    frame = pl.DataFrame(columns) if columns else pl.DataFrame({"_": codes}).select()
-    # A sentence that begins with a word of a list begins with a capital letter.
-    capital = bool(SLOT.match(template.text))
+    rows = pl.DataFrame({"code": codes}).with_columns(columns)
+    return rows.select(_text(template), pl.exclude("code"))
+
+
+def _text(template: Template) -> pl.Expr:
+    """Return the texts of a template over a frame with a column of words for each slot."""
     pieces: list[pl.Expr] = []
     at = 0
     for match in SLOT.finditer(template.text):
@@ -228,19 +234,7 @@ def _of_template(
             pieces.append(pl.when(vowel).then(pl.lit("an ")).otherwise(pl.lit("a ")))
         pieces.append(word)
         at = match.end()
-    pieces.append(pl.lit(template.text[at:]))
-    texts = (
-        frame.select(pl.concat_str(pieces)).to_series()
-        if columns
-        else pl.Series([template.text] * len(codes), dtype=pl.String)
-    )
-    if capital:
-        texts = texts.str.slice(0, 1).str.to_uppercase() + texts.str.slice(1)
-    return pl.DataFrame(
-        [
-            texts.alias("text"),
-            pl.Series("label", [template.label] * len(codes), dtype=pl.String),
-            pl.Series("template", [number] * len(codes), dtype=pl.Int64),
-            *columns.values(),
-        ]
-    )
+    text = pl.concat_str(*pieces, pl.lit(template.text[at:]))
+    if SLOT.match(template.text):  # a sentence that begins with a word begins with a capital
+        text = text.str.slice(0, 1).str.to_uppercase() + text.str.slice(1)
+    return text.alias("text")

@@ -16,12 +16,11 @@ from pydantic_core import PydanticCustomError
 
 from burnish.errors import RecipeError
 from burnish.recipe.document import Document, read_document
-from burnish.recipe.section import Section, Seed, Share
+from burnish.recipe.section import Name, Section, Seed, Share
 
 OWN_COLUMNS = ("text", "label", "template")
 SLOT = re.compile(r"\{(?P<article>an? )?(?P<words>[A-Za-z_][A-Za-z0-9_]*)(?P<draw>\.[0-9]+)?\}")
 _BRACE = re.compile(r"[{}]")
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
 _Word = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 _Words = Annotated[tuple[_Word, ...], Field(min_length=1)]
 
