@@ -14,6 +14,16 @@ Asked = Literal["labels", "texts", "nothing"]  # what a task wants answered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Fill:
+    """One word that a model puts in the place of a mask."""
+
+    score: float  # probability in [0, 1]
+    token: int  # its number in the vocabulary
+    token_str: str
+    sequence: str  # the text with it in that place, other masks as they were
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Prediction:
     """What one system answered for one example, and what it should have answered.
 
@@ -32,15 +42,19 @@ class Prediction:
     answer: tuple[str, ...]
     reference: tuple[str, ...] | None  # None where the row came without one
     scores: dict[str, float] = field(default_factory=dict)
+    fills: tuple[tuple[Fill, ...], ...] = ()  # of a text with masks: mask by mask, best first
 
     def to_json(self) -> dict[str, Any]:
-        """Return the line of a prediction file: id, answer, scores, reference."""
-        return {
+        """Return the line of a prediction file: id, answer, scores, reference; fills if any."""
+        told: dict[str, Any] = {
             "id": self.example_id,
             "answer": list(self.answer),
             "scores": {name: round(value, 8) for name, value in self.scores.items()},
             "reference": None if self.reference is None else list(self.reference),
         }
+        if self.fills:
+            told["fills"] = [[asdict(one) for one in mask] for mask in self.fills]
+        return told
 
     @classmethod
     def from_json(cls, line: dict[str, Any]) -> Self:

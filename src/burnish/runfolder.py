@@ -223,6 +223,11 @@ class RunFolder:
         return self.root / "report.html"
 
     @property
+    def start(self) -> Path:
+        """The model that was fitted, where its output layer had to be trained first."""
+        return self.root / "start"
+
+    @property
     def model(self) -> Path:
         """The model in save_pretrained form."""
         return self.root / "model"
@@ -236,6 +241,16 @@ class RunFolder:
     def splits(self) -> Path:
         """The rows of each split as they were used, one parquet file a split."""
         return self.root / "splits"
+
+    @property
+    def control(self) -> Path:
+        """Checkpoints of the control, which learned rows from before the selection."""
+        return self.root / "control"
+
+    @property
+    def probes(self) -> Path:
+        """What each system put in the place of masks."""
+        return self.root / "probes.json"
 
     @property
     def selection(self) -> Path:

@@ -13,8 +13,9 @@ import polars as pl
 
 from burnish.data.conversation import TURNS, is_messages, transcripts, without_answer
 from burnish.data.readers import format_of, read_file
-from burnish.data.sources import STARTER, find_sources
+from burnish.data.sources import MADE, STARTER, find_sources
 from burnish.data.starter import read_starter
+from burnish.data.synthesis.made import read_made
 from burnish.data.table import ROW, Kind, Table
 from burnish.errors import ColumnError, DataFormatError
 from burnish.recipe.data import Columns, Data
@@ -34,7 +35,7 @@ def load_rows(recipe: Recipe) -> tuple[dict[str, pl.DataFrame], tuple[LedgerEntr
     data = recipe.data
     sources = find_sources(data)
     own = (recipe.columns.text, recipe.columns.answer)
-    read = [name for name in data.further_columns if name not in own]
+    read = [name for name in recipe.further_columns if name not in own]
     extra = [name for name in (*recipe.evaluation.slices, data.time, *read) if name]
     names = _short_names(s for part in sources.values() for s in part)
     loaded = {
@@ -76,7 +77,7 @@ def load_part(
     frames, rows_in, dropped = [], 0, Counter[str]()
     for file in files:
         table = _read(file, part, data.encoding, kinds)
-        name = f"{file}:{part}" if file.startswith(STARTER) else names[file]
+        name = f"{file}:{part}" if file.startswith(MADE) else names[file]
         frames.append(_canonical(table.frame, name, columns, data, extra))
         rows_in += table.rows_in
         dropped.update(table.dropped)
@@ -109,6 +110,8 @@ def _kinds(
 def _read(file: str, part: str, encoding: str, kinds: dict[str, Kind]) -> Table:
     if file.startswith(STARTER):
         return read_starter(file, part, columns=kinds)
+    if file.startswith(MADE):
+        return read_made(file, part, columns=kinds)
     path = Path(file)
     if format_of(path) == "txt" and {Kind.LABELS, Kind.ANSWERS} & {*kinds.values()}:
         lacks, rows = (
@@ -186,7 +189,7 @@ def _joined(frames: list[pl.DataFrame], files: tuple[str, ...]) -> pl.DataFrame:
 def _short_names(files: Iterable[str]) -> dict[str, str]:
     """Return file → its name without folders, or the whole path where two have one name."""
     unique = list(dict.fromkeys(files))
-    short = {f: f if f.startswith(STARTER) else Path(f).name for f in unique}
+    short = {f: f if f.startswith(MADE) else Path(f).name for f in unique}
     count = Counter(short.values())
     return {f: name if count[name] == 1 else f for f, name in short.items()}
 

@@ -1,7 +1,7 @@
 """Where the rows are: recipe section `data` → the files of each part.
 
 A part is train, validation or test. `data.from` names all of them at once (a folder, one
-file, a hub data set, a starter set); `data.train` and its like replace one.
+file, a hub data set, a starter set, a specification); `data.train` and its like replace one.
 
 Called by `burnish.data.load`, and by the manifest, which records each input's digest.
 """
@@ -10,15 +10,17 @@ from pathlib import Path
 
 from burnish.data.hub import HUB, NAMES, PARTS, fetch
 from burnish.data.readers import READERS, format_of
+from burnish.data.synthesis.made import SYNTH, parts_made
 from burnish.errors import DataFormatError, DataNotFoundError
 from burnish.recipe.data import Data, Source
 
 STARTER = "starter:"
+MADE = (STARTER, SYNTH)  # rows that are made rather than read
 _WILD = "*?["
 
 
 def find_sources(data: Data) -> dict[str, tuple[str, ...]]:
-    """Return part → its sources: paths of files, or one `starter:` id.
+    """Return part → its sources: paths of files, or one `starter:` or `synth:` id.
 
     `hub:` ids are fetched here and become paths in the hub's cache.
 
@@ -45,6 +47,8 @@ def find_sources(data: Data) -> dict[str, tuple[str, ...]]:
 def _from_one(source: str) -> dict[str, tuple[str, ...]]:
     if source.startswith(STARTER):
         return dict.fromkeys(PARTS, (source,))
+    if source.startswith(SYNTH):
+        return dict.fromkeys(parts_made(source), (source,))
     if source.startswith(HUB):
         return {part: tuple(map(str, paths)) for part, paths in fetch(source).items()}
     path = Path(source).expanduser()
@@ -99,7 +103,7 @@ def _from_part(part: str, source: Source) -> tuple[str, ...]:
 
 
 def _from_entry(part: str, entry: str) -> tuple[str, ...]:
-    if entry.startswith(STARTER):
+    if entry.startswith(MADE):
         return (entry,)
     if entry.startswith(HUB):
         parts = fetch(entry)
@@ -137,7 +141,7 @@ def _refuse_twice(parts: dict[str, tuple[str, ...]]) -> None:
     """Raise DataFormatError (BN202) for a file that is named twice, in one part or in two."""
     seen: dict[Path, str] = {}
     for part, sources in parts.items():
-        for path in (Path(s).resolve() for s in sources if not s.startswith(STARTER)):
+        for path in (Path(s).resolve() for s in sources if not s.startswith(MADE)):
             if path in seen:
                 raise DataFormatError(
                     f"{path} is named twice, so its rows would count twice",

@@ -23,7 +23,7 @@ import yaml
 from burnish.data.table import ROW, Kind, Table, require_columns
 from burnish.errors import DataNotFoundError
 
-STARTERS = ("starter:clauses",)
+CLAUSES, SENTENCES = STARTERS = ("starter:clauses", "starter:sentences")
 TYPES = (
     "limitation of liability",
     "unilateral termination",
@@ -49,9 +49,10 @@ def read_starter(reference: str, part: str, *, columns: Mapping[str, Kind]) -> T
     """Return one part of a starter set with the columns a recipe asks for.
 
     Args:
-        reference: `starter:clauses`.
+        reference: `starter:clauses`, or `starter:sentences`, which is of one part.
         part: train, validation or test.
-        columns: of `text`, `labels` (list of type names, [] for fair) and `document`.
+        columns: of `text`, and of clauses `labels` (list of type names, [] for fair) and
+            `document`.
 
     Raises:
         DataNotFoundError: BN201, no starter set has that name.
@@ -61,12 +62,19 @@ def read_starter(reference: str, part: str, *, columns: Mapping[str, Kind]) -> T
         raise DataNotFoundError(
             f"no starter set is called {reference!r}",
             where="recipe key `data.from`",
-            fix=f"use {STARTERS[0]}",
+            fix=f"use {' or '.join(STARTERS)}",
         )
-    frame = clauses(part)
+    frame = clauses(part) if reference == CLAUSES else sentences()
     require_columns(reference, columns, frame.columns)
     numbered = frame.select(*columns).with_row_index(ROW, offset=1)
     return Table(frame=numbered.with_columns(pl.col(ROW).cast(pl.Int64)), rows_in=frame.height)
+
+
+@cache
+def sentences() -> pl.DataFrame:
+    """Return sentences of general English: `text`."""
+    content = files("burnish.data").joinpath("starter_sentences.yaml").read_text("utf-8")
+    return pl.DataFrame({"text": yaml.safe_load(content)})
 
 
 @cache

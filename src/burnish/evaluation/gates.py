@@ -24,7 +24,7 @@ from burnish.recipe.evaluation import Gate
 
 FEWEST_DIFFERING = 6  # least rows for which an exact two-sided sign test can reach 5 %
 BEST_BASELINE = "best-baseline"
-TUNED, BASE = "tuned", "base"
+TUNED, BASE, CONTROL = "tuned", "base", "control"
 _POWER = 1.43  # (1.96 + 0.84) / 1.96: sure to see a true gain four times in five
 _HOPELESS = 100  # times as many rows as there are
 

@@ -15,7 +15,7 @@ from burnish.recipe.document import Document
 from burnish.recipe.evaluation import Tracking
 from burnish.recipe.load import SHORTHAND, validate
 from burnish.recipe.recipe import Recipe
-from burnish.recipe.task import PLAIN_TEXT
+from burnish.recipe.task import MASKED, PLAIN_TEXT
 from burnish.training.guard import read_config
 from burnish.training.sources import resolve
 
@@ -35,7 +35,7 @@ class Asked:
 
     def keys(self, kind: str) -> dict[str, Any]:
         """Return recipe keys for a task of that kind, which reads its own two columns."""
-        reads = kind in ("text-classification", PLAIN_TEXT)
+        reads = kind in ("text-classification", PLAIN_TEXT, MASKED)
         names = ("data.text", "data.label") if reads else ("data.input", "data.output")
         columns = zip(names, (self.input_key, self.output_key), strict=True)
         return self.values | {name: column for name, column in columns if column is not None}

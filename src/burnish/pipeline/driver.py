@@ -12,7 +12,7 @@ from typing import Any
 
 from burnish.pipeline import nodes
 from burnish.pipeline.context import Context
-from burnish.pipeline.start import BASE, KEY, Start
+from burnish.pipeline.start import BASE, KEY, SELECTS, Start
 from burnish.recipe.recipe import Recipe
 
 from hamilton import driver  # isort: skip  # `start` says first what it may load
@@ -64,17 +64,18 @@ class Progress(NodeExecutionHook, GraphExecutionHook):  # type: ignore[misc]  # 
             self.timings = result.timings
 
 
-def build(start: Start = BASE, *adapters: Any) -> Any:
+def build(start: Start = BASE, *adapters: Any, selects: bool = False) -> Any:
     """Return Hamilton's driver of the whole graph.
 
     Args:
         start: `base` trains; `presaved` asks a saved run.
         adapters: Hamilton's own, or `Progress`.
+        selects: whether the recipe has a `data.select`.
     """
     return (
         driver.Builder()
         .with_modules(nodes)
-        .with_config({KEY: start})
+        .with_config({KEY: start, SELECTS: selects})
         .with_adapters(*adapters)
         .build()
     )
@@ -99,6 +100,7 @@ def execute(
     """
     # Burnish tells its own errors; Hamilton's banner around them would be said twice.
     logging.getLogger("hamilton").setLevel(logging.CRITICAL)
-    graph = build(BASE, Progress(announce, timings=context.timings))
+    selects = recipe.data.select is not None
+    graph = build(BASE, Progress(announce, timings=context.timings), selects=selects)
     given = {"recipe": recipe, "context": context, **(overrides or {})}
     return dict(graph.execute(list(outputs), overrides=given))

@@ -4,6 +4,8 @@ An answer that would lose its end, or has nothing to learn, teaches a model to b
 say nothing. The task finds such rows; here they become findings and entries of the ledger.
 """
 
+from dataclasses import replace
+
 import polars as pl
 
 from burnish.data.integrity.checks import refusal
@@ -39,7 +41,8 @@ def without_unfit(stage: Stage, unfit: list[Unfit]) -> Stage:
         lambda part: f"no {part} row is left; dropped: {counts_told(left_out.counts[part])}",
         fix="raise `task.max_output_length`",
     )
-    return Stage(
+    return replace(
+        stage,
         rows=stage.rows | kept,
         entries=stage.entries + left_out.entries("length"),
         findings=findings,

@@ -2,12 +2,13 @@
 
 from difflib import get_close_matches
 
-from burnish.data.signals.declared import formula_of
-from burnish.errors import UnknownPluginError
+from burnish.data.signals.declared import formula_of, formula_over
+from burnish.errors import RecipeError, UnknownPluginError
 from burnish.evaluation.baselines.table import baselines_for
-from burnish.evaluation.gates import BASE, BEST_BASELINE
+from burnish.evaluation.gates import BASE, BEST_BASELINE, CONTROL
 from burnish.evaluation.metrics.table import METRICS, metrics_for
 from burnish.recipe.recipe import Recipe
+from burnish.recipe.task import MASKED
 from burnish.records import Asked, LabelSpace, PlainSpace, Space, TextSpace
 from burnish.tasks.base import TASKS
 from burnish.tracking.table import TRACKERS
@@ -42,8 +43,10 @@ def check_plugins(recipe: Recipe) -> None:
         metrics_for(recipe.evaluation.metrics, answers)
     for name in recipe.tracking.trackers:
         TRACKERS.get(name)
+    _check_arms(recipe)
     # Nor may a gate name a rival that would never be scored.
-    scored = {BEST_BASELINE, BASE, *recipe.evaluation.baselines}
+    control = {CONTROL} if recipe.evaluation.control else set()
+    scored = {BEST_BASELINE, BASE, *recipe.evaluation.baselines, *control}
     for number, gate in enumerate(recipe.evaluation.gates):
         if gate.metric:
             METRICS.get(gate.metric)
@@ -54,3 +57,30 @@ def check_plugins(recipe: Recipe) -> None:
                 where=f"recipe key `evaluation.gates.{number}.over`",
                 fix=f"use {near[0]!r}" if near else f"use one of {', '.join(sorted(scored))}",
             )
+
+
+def _check_arms(recipe: Recipe) -> None:
+    """Refuse a control without a selection, and probes and general texts of another task."""
+    evaluation = recipe.evaluation
+    faults = {
+        "control": ("needs rows that were not selected", "data.select")
+        if evaluation.control and recipe.data.select is None
+        else None,
+        "probes": ("fills masks, and the task has none", "task: masked-lm")
+        if evaluation.probes and recipe.task.kind != MASKED
+        else None,
+        "general": ("is told of tasks that learn plain texts", "task: masked-lm")
+        if evaluation.general and recipe.task.asked != "nothing"
+        else None,
+    }
+    for key, fault in faults.items():
+        if fault:
+            raise RecipeError(
+                f"it {fault[0]}",
+                where=f"recipe key `evaluation.{key}`",
+                fix=f"leave it out, or set `{fault[1]}`",
+            )
+    if evaluation.probes and evaluation.probes.wanted:
+        formula_over(
+            recipe, evaluation.probes.wanted, where="recipe key `evaluation.probes.wanted`"
+        )

@@ -9,7 +9,7 @@ import polars as pl
 from burnish.data.starter import clauses
 from burnish.data.starter_replies import replies
 from burnish.errors import StorageError
-from burnish.recipe.task import PLAIN_TEXT
+from burnish.recipe.task import MASKED, PLAIN_TEXT
 from burnish.runfolder import storage_errors, write_jsonl, write_text
 from burnish.tasks.base import TASKS
 
@@ -22,6 +22,7 @@ _SAMPLES: dict[str, tuple[str, Callable[[str], pl.DataFrame]]] = {
     "text-classification": ("recipe.yaml", clauses),
     "causal-lm": ("recipe.causal-lm.yaml", replies),
     PLAIN_TEXT: ("recipe.causal-lm-text.yaml", clauses),
+    MASKED: ("recipe.masked-lm.yaml", clauses),
     "seq2seq": ("recipe.seq2seq.yaml", replies),
 }
 IGNORED = "runs/\nburnish.db\nburnish-artifacts/\n"

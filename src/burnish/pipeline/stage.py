@@ -18,6 +18,7 @@ class Stage:
     rows: Parts
     entries: tuple[LedgerEntry, ...]
     findings: tuple[Finding, ...] = ()
+    unselected: pl.DataFrame | None = None  # training rows before a formula chose among them
 
 
 def encode_entries(encoded: Mapping[str, Encoded]) -> tuple[LedgerEntry, ...]:

@@ -19,6 +19,7 @@ Start = Literal["base", "presaved"]
 Node = TypeVar("Node", bound=Callable[..., Any])
 
 KEY = "start"
+SELECTS = "selects"
 BASE: Start = "base"
 PRESAVED: Start = "presaved"
 
@@ -49,3 +50,21 @@ def _start(configuration: Mapping[str, Any]) -> str:
             fix=f"use {BASE!r} to train, or {PRESAVED!r} for a run that is saved",
         )
     return str(asked)
+
+
+def only_selecting(selects: bool) -> Callable[[Node], Node]:
+    """Return a decorator for a node of graphs whose recipe has a `data.select`, or has none.
+
+    `burnish run` tells the graph; a program does by `with_config({"selects": True})`. Only the
+    rows before a selection hang on it: where a program replaces the splits, no file shall be
+    read for rows that nobody asks for.
+    """
+
+    def is_asked(configuration: Mapping[str, Any]) -> bool:
+        return bool(configuration.get(SELECTS)) == selects
+
+    def mark(node: Node) -> Node:
+        marked: Node = config(is_asked, config_used=[SELECTS])(node)
+        return marked
+
+    return mark

@@ -1,13 +1,13 @@
 """Make up rows and keep them with the specification they came from."""
 
 from dataclasses import asdict, dataclass
-from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from burnish.data.synthesis.fill import make_up
+from burnish.data.synthesis.made import shipped_spec
 from burnish.data.synthesis.spec import read_spec
 from burnish.runfolder import empty_folder, write_jsonl, write_text
 
@@ -41,9 +41,7 @@ def synthesise(
         EmptyDataError: BN205, it cannot make so many different rows.
         StorageError: BN402, the folder holds something, or cannot be written.
     """
-    shipped = files("burnish.data.synthesis").joinpath("brand.yaml")
-    with as_file(shipped) as path:
-        found = read_spec(spec or path, rows=rows, seed=seed)
+    found = read_spec(spec, rows=rows, seed=seed) if spec else shipped_spec(rows=rows, seed=seed)
     made = make_up(found)
     folder = empty_folder(out, fix="remove it, or name another with `--out`")
     parts = {"train": made.train} | ({} if made.test is None else {"test": made.test})

@@ -1,6 +1,8 @@
 """Recipe sections `evaluation` and `tracking`: how the result is judged and where it is kept."""
 
-from pydantic import Field
+from typing import Self
+
+from pydantic import Field, model_validator
 
 from burnish.recipe.section import Section, Seed
 from burnish.recipe.task import CausalTask, ClassificationTask, Seq2SeqTask
@@ -23,6 +25,34 @@ class Gate(Section):
     )
 
 
+class Probes(Section):
+    """Sentences with masks that are filled before and after tuning, to see what was learned."""
+
+    sentences: tuple[str, ...] = Field(
+        (), description="Sentences with the model's mask, such as `Our shoes are [MASK].`"
+    )
+    hide: str | None = Field(
+        None,
+        description="Column whose value is hidden where it stands in the text of the judged rows, "
+        "which makes further sentences; null: none.",
+    )
+    rows: int = Field(
+        200, ge=1, le=100_000, description="Rows whose value is hidden, at most, a count."
+    )
+    top_k: int = Field(5, ge=1, le=100, description="Words looked at for each mask, a count.")
+    wanted: str | None = Field(
+        None,
+        description="Formula over `data.signals` that is true of a wanted word, such as `tone > "
+        "0`; how many of the words are wanted is told for each system. Null: no count.",
+    )
+
+    @model_validator(mode="after")
+    def _there_are_some(self) -> Self:
+        if not self.sentences and self.hide is None:
+            raise ValueError("neither sentences nor hide are set; give some sentences")
+        return self
+
+
 class Evaluation(Section):
     """Metrics, rivals, slices, and the gates of the verdict."""
 
@@ -37,6 +67,20 @@ class Evaluation(Section):
         + "; none where plain texts are learned.",
     )
     base: bool = Field(True, description="Score the untouched model too, where it can answer.")
+    control: bool = Field(
+        False,
+        description="Train once more, the same way, on as many rows drawn from those before "
+        "`data.select`, as a rival called `control`.",
+    )
+    probes: Probes | None = Field(
+        None, description="Sentences to be filled before and after; masked-lm alone. Null: none."
+    )
+    general: str | None = Field(
+        None,
+        description="File of plain texts of another kind, or `starter:sentences`, on which the "
+        "model is judged before and after, to tell what it forgot; where plain texts are "
+        "learned. Null: not told.",
+    )
     slices: tuple[str, ...] = Field((), description="Columns by whose values the metrics are told.")
     gates: tuple[Gate, ...] = Field(
         (Gate(),),

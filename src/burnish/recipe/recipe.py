@@ -49,6 +49,13 @@ class Recipe(Section):
         )
 
     @property
+    def further_columns(self) -> tuple[str, ...]:
+        """Columns that signals, rules and probes name."""
+        probes = self.evaluation.probes
+        hidden = (probes.hide,) if probes and probes.hide else ()
+        return tuple(dict.fromkeys((*self.data.further_columns, *hidden)))
+
+    @property
     def rivals(self) -> tuple[str, ...]:
         """Names of the baselines, as written or the task's own."""
         return self.evaluation.baselines

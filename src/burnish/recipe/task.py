@@ -6,10 +6,11 @@ from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
-from burnish.recipe.section import Section
+from burnish.recipe.section import Section, Share
 from burnish.records import Asked
 
 PLAIN_TEXT: Final = "causal-lm-text"
+MASKED: Final = "masked-lm"
 INPUT = "{input}"  # where a prompt template takes the row's input
 _PERCENTILE = r"p(?:[5-9][0-9](?:\.[0-9]+)?|100)"
 
@@ -218,6 +219,68 @@ class PlainTextTask(AnyTask):
     )
 
 
+class Masking(Section):
+    """Which words of a training text are hidden, drawn anew in each epoch."""
+
+    share: float = Field(
+        0.15,
+        gt=0,
+        le=0.5,
+        description="Share of a text's words that is hidden at once, at least "
+        "one word; also in evaluation, where in turn each word is hidden once.",
+    )
+    whole_words: bool = Field(
+        True, description="Hide all tokens of a word together; else each token is a word."
+    )
+    random: Share = Field(
+        0.1, description="Share of the hidden tokens that a random one stands for, in training."
+    )
+    kept: Share = Field(
+        0.1, description="Share of the hidden tokens that stay to be seen, in training."
+    )
+
+    @model_validator(mode="after")
+    def _some_are_masked(self) -> Self:
+        if self.random + self.kept >= 1:
+            raise ValueError(
+                f"random ({self.random}) and kept ({self.kept}) leave no token to mask; "
+                "`random: 0.1` and `kept: 0.1` would do"
+            )
+        return self
+
+
+class NewHead(Section):
+    """How the output layer is trained first, of an encoder that comes without one."""
+
+    epochs: float = Field(
+        2.0, gt=0, le=1000, description="Epochs in which all else stands still, in epochs."
+    )
+    learning_rate: float = Field(
+        2e-3, gt=0, le=1, description="Its largest step size, a factor on the gradient."
+    )
+
+
+class MaskedTask(AnyTask):
+    """Foretell hidden words of plain texts (encoders)."""
+
+    asked: ClassVar[Asked] = "nothing"
+    default_rivals: ClassVar[tuple[str, ...]] = ()
+
+    kind: Literal["masked-lm"] = Field(MASKED, description="The registered task.")
+    max_length: Length = Field(
+        "p99",
+        description="Longest piece that is read at once, in tokens, or a percentile of the "
+        "training texts' lengths; longer texts are read in several pieces, and nothing is cut.",
+    )
+    masking: Masking = Field(Masking(), description="What is hidden.")
+    new_head: NewHead = Field(
+        NewHead(), description="The output layer of an encoder that comes without one."
+    )
+    top_k: int = Field(
+        5, ge=1, le=100, description="Words told for each mask of a text to be filled, a count."
+    )
+
+
 class Seq2SeqTask(TextTask):
     """Turn one text into another (encoder-decoder models)."""
 
@@ -242,6 +305,7 @@ TaskSection = Annotated[
     Annotated[ClassificationTask, Tag("text-classification")]
     | Annotated[CausalTask, Tag("causal-lm")]
     | Annotated[PlainTextTask, Tag(PLAIN_TEXT)]
+    | Annotated[MaskedTask, Tag(MASKED)]
     | Annotated[Seq2SeqTask, Tag("seq2seq")],
     Discriminator(_kind),
 ]

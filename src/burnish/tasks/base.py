@@ -15,7 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 from torch import Tensor
 
-from burnish.recipe.task import PLAIN_TEXT
+from burnish.recipe.task import MASKED, PLAIN_TEXT
 from burnish.recipe.training import Training
 from burnish.records import Prediction, Space
 from burnish.registry import Registry
@@ -61,7 +61,9 @@ class Encoded:
 
     ids: tuple[str, ...]  # example ids, n of them
     inputs: Ragged  # n rows, special tokens included
-    answers: Ragged | None = None  # n rows that follow the inputs and are learned
+    answers: Ragged | None = None  # n rows that are learned: they follow the inputs, or fill them
+    places: Ragged | None = None  # where in its input each token of an answer belongs; None: after
+    words: Ragged | None = None  # which word of its row an input's token is of; -1: none
     targets: NDArray[np.float32]  # shape (n, classes); zeros where unlabelled, (n, 0) for texts
     references: tuple[tuple[str, ...] | None, ...]  # what predictions carry as `reference`
     rows_cut: int  # rows with something cut off
@@ -71,7 +73,9 @@ class Encoded:
     def lengths(self) -> NDArray[np.int64]:
         """Tokens that go through the model when a row is learned, shape (n,)."""
         own = self.inputs.lengths
-        return own if self.answers is None else own + self.answers.lengths
+        if self.answers is None or self.places is not None:
+            return own
+        return own + self.answers.lengths
 
     @property
     def examples(self) -> int:
@@ -84,7 +88,9 @@ class Encoded:
         return Encoded(
             ids=tuple(self.ids[at] for at in rows),
             inputs=self.inputs.take(rows),
-            answers=None if self.answers is None else self.answers.take(rows),
+            answers=self.answers and self.answers.take(rows),
+            places=self.places and self.places.take(rows),
+            words=self.words and self.words.take(rows),
             targets=self.targets[rows],
             references=tuple(self.references[at] for at in rows),
             rows_cut=0,
@@ -198,6 +204,14 @@ class Task(ABC):
     def encode(self, rows: pl.DataFrame, tokenizer: Any) -> Encoded:
         """Turn rows (columns of `burnish.data`: id, text, labels) into tokens and targets."""
 
+    def encode_to_learn(self, rows: pl.DataFrame, tokenizer: Any) -> Encoded:
+        """Turn training rows into tokens and targets; as `encode`, unless the task differs."""
+        return self.encode(rows, tokenizer)
+
+    def drawn(self, encoded: Encoded, *, seed: int, epoch: int) -> Encoded:  # noqa: ARG002
+        """Return training rows as one epoch sees them; their lengths stay. Here: as they are."""
+        return encoded
+
     @abstractmethod
     def collate(self, encoded: Encoded, rows: Sequence[int], *, packed: bool, pad_id: int) -> Batch:
         """Put rows into one batch: padded to the longest (multiple of 8), or packed end to end."""
@@ -243,6 +257,7 @@ TASKS: Registry[type[Task]] = Registry(
         "text-classification": "burnish.tasks.classification:ClassificationTask",
         "causal-lm": "burnish.tasks.causal_lm:CausalTask",
         PLAIN_TEXT: "burnish.tasks.plain_text:PlainTextTask",
+        MASKED: "burnish.tasks.masked_lm:MaskedTask",
         "seq2seq": "burnish.tasks.seq2seq:Seq2SeqTask",
     },
 )

@@ -139,3 +139,19 @@ def supervised(answers: Sequence[NDArray[np.int32]], starts: Sequence[int]) -> B
         "next": torch.from_numpy(np.concatenate(answers).astype(np.int64)),
         "owner": torch.from_numpy(np.repeat(np.arange(len(answers)), counts)),
     }
+
+
+def by_text(outputs: NDArray[np.float32], ids: Sequence[str]) -> list[Prediction]:
+    """Return how likely each text is, its pieces together; raw outputs of (pieces, width)."""
+    sums: dict[str, NDArray[np.float64]] = {}
+    for name, row in zip(ids, outputs.astype(np.float64), strict=True):
+        sums[name] = sums[name] + row if name in sums else row
+    return [
+        Prediction(
+            example_id=name,
+            answer=(),
+            reference=(),
+            scores={"log_likelihood": -float(row[LOSS]), "tokens": float(row[COUNT])},
+        )
+        for name, row in sums.items()
+    ]

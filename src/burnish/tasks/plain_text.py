@@ -22,7 +22,7 @@ from burnish.records import PlainSpace, Prediction
 from burnish.tasks.base import Answer, Batch, Encoded, Ragged, Unfit
 from burnish.tasks.causal_lm import joined
 from burnish.tasks.lengths import Limit, known, percentile_of
-from burnish.tasks.likelihood import COUNT, LOSS, LikelihoodTask
+from burnish.tasks.likelihood import LOSS, LikelihoodTask, by_text
 
 _LOSS_OF_ENDS = 2  # column of the raw outputs
 _ENDS = 0  # column of the targets: 1 where a piece holds the end mark of its text
@@ -114,17 +114,7 @@ class PlainTextTask(LikelihoodTask):
         texts: Sequence[Answer] = (),  # noqa: ARG002
     ) -> list[Prediction]:
         """Return how likely each text is, its pieces together."""
-        sums: dict[str, NDArray[np.float64]] = {}
-        for name, row in zip(encoded.ids, outputs.astype(np.float64), strict=True):
-            sums[name] = sums[name] + row if name in sums else row
-        return [
-            Prediction(example_id=name, answer=(), reference=(), scores=_scores(row.tolist()))
-            for name, row in sums.items()
-        ]
-
-
-def _scores(row: list[float]) -> dict[str, float]:
-    return {"log_likelihood": -row[LOSS], "tokens": row[COUNT]}
+        return by_text(outputs, encoded.ids)
 
 
 def _tokens(rows: pl.DataFrame, tokenizer: Any) -> list[list[int]]:

@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from burnish.recipe.task import PLAIN_TEXT
+from burnish.recipe.task import MASKED, PLAIN_TEXT
 from burnish.tasks.base import Task
 from burnish.training.opening import opening
 
 _TAGS = {  # as the hub has them
     "causal-lm": "text-generation",
+    MASKED: "fill-mask",
     PLAIN_TEXT: "text-generation",
     "seq2seq": "text2text-generation",
 }
@@ -68,6 +69,8 @@ def _writing_rows(told: Mapping[str, Any]) -> list[str]:
 
 
 def _plain_rows(told: Mapping[str, Any]) -> list[str]:
+    if told["kind"] == MASKED:
+        return [f"It foretells hidden words of texts, {told['max_length']} tokens at once."]
     return [f"It learned plain texts as they are, {told['max_length']} tokens at once."]
 
 

@@ -68,14 +68,15 @@ class StepData(L.LightningDataModule):  # type: ignore[misc]  # Lightning has no
             seed=self._training.seed,
             epoch=epoch,
         )
+        encoded = self._task.drawn(self._encoded, seed=self._training.seed, epoch=epoch)
         size = self._training.batch_size
         last = min(
             self._plan.steps_per_epoch, self._plan.steps - epoch * self._plan.steps_per_epoch
         )
         for at in range(done, last):
-            yield self._step(order[at * size : (at + 1) * size])
+            yield self._step(encoded, order[at * size : (at + 1) * size])
 
-    def _step(self, rows: NDArray[np.int64]) -> Step:
+    def _step(self, encoded: Encoded, rows: NDArray[np.int64]) -> Step:
         cut = micro_batches(
             self._lengths,
             rows.tolist(),
@@ -84,12 +85,12 @@ class StepData(L.LightningDataModule):  # type: ignore[misc]  # Lightning has no
         )
         return Step(
             rows=np.concatenate([np.array(part, np.int64) for part in cut]),
-            passes=[self._batch(part) for part in cut],
+            passes=[self._batch(encoded, part) for part in cut],
             tokens=int(self._lengths[rows].sum()),
-            weight=self._task.weight(self._encoded, rows.tolist()),
+            weight=self._task.weight(encoded, rows.tolist()),
         )
 
-    def _batch(self, rows: list[int]) -> Batch:
+    def _batch(self, encoded: Encoded, rows: list[int]) -> Batch:
         feed = self._feed
-        batch = self._task.collate(self._encoded, rows, packed=feed.packed, pad_id=feed.pad_id)
+        batch = self._task.collate(encoded, rows, packed=feed.packed, pad_id=feed.pad_id)
         return batch | {"rows": torch.tensor(rows)}

@@ -28,7 +28,7 @@ from burnish.training.callbacks import Judge, Recorder, Stopper
 from burnish.training.checkpoint import BEST, has_checkpoint, load_checkpoint, restore_weights
 from burnish.training.datamodule import Feed, StepData
 from burnish.training.dropout import use_fast_dropout, use_plain_dropout
-from burnish.training.forward import packs
+from burnish.training.forward import caches, packs
 from burnish.training.hardware import Hardware, apply
 from burnish.training.methods import METHODS
 from burnish.training.methods.full import frozen_parts
@@ -196,7 +196,7 @@ def _assemble(
         plan=_plan(train, training),
         state=RunState(),
         average=Averaging(weights, training.average) if training.average else None,
-        cache=HiddenCache(model, upto=freeze) if freeze and packed else None,
+        cache=HiddenCache(model, upto=freeze) if freeze and packed and caches(task) else None,
         noise=noise,
         frozen=tuple(frozen_parts(model, freeze)) if freeze else (),
         trainable=trainable,

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from burnish.errors import ModelTaskError
 from burnish.tasks.base import Batch, Task
-from burnish.training import generators, packing
+from burnish.training import generators, masked, packing
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,20 +21,30 @@ class Pass:
 
     outputs: Callable[[Any, Batch], Tensor]  # model, batch → (rows, width)
     packs: Callable[[Any], bool]  # whether rows of this model can be joined without padding
+    caches: bool = False  # whether it can go on from kept outputs of frozen layers
 
 
 _PASSES = {
     "sequence-classification": Pass(
-        packing.logits, lambda model: packing.anatomy(model) is not None
+        packing.logits, lambda model: packing.anatomy(model) is not None, caches=True
     ),
     "causal-lm": Pass(generators.decoder_losses, generators.packs_decoder),
     "seq2seq-lm": Pass(generators.pair_losses, lambda _: False),
+    "masked-lm": Pass(masked.losses, masked.packs),
 }
 
 
 def outputs(model: Any, batch: Batch, task: Task) -> Tensor:
     """Return the raw outputs of a batch, shape (rows, width of the task)."""
     return _PASSES[task.family].outputs(model, batch)
+
+
+def caches(task: Task) -> bool:
+    """Return whether outputs of frozen layers may be kept for later epochs.
+
+    Not where each epoch hides other words, or a family cannot start in the middle.
+    """
+    return _PASSES[task.family].caches
 
 
 def packs(model: Any, task: Task, wish: str, *, device: str = "cpu") -> bool:

@@ -82,7 +82,11 @@ def decoder_start(base: Any) -> int:
 
 def _by_row(base: Any, inputs: dict[str, Any], batch: Batch) -> Tensor:
     """Return the losses of the positions that are learned, summed by row, with their count."""
-    losses = _losses(base, inputs, batch)
+    return summed_by_row(_losses(base, inputs, batch), batch)
+
+
+def summed_by_row(losses: Tensor, batch: Batch) -> Tensor:
+    """Return the losses of learned positions, shape (S,), summed by row, with their count."""
     rows = len(batch["lengths"] if "lengths" in batch else batch["input_ids"])
     # The owner of a token is its row, and for each further kind of token the row after all rows.
     owners = rows * int(batch.get("kinds", 1))

@@ -5,7 +5,7 @@ adds what neither knows: the thresholds, and what the model was made from.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,10 @@ from burnish.recipe.training import Training
 from burnish.records import Prediction
 from burnish.runfolder import MODEL_FACTS, storage_errors, write_json, write_text
 from burnish.tasks.base import TASKS, Task
+from burnish.tasks.masked_lm import MaskedTask
 from burnish.training.averaging import MARK, averages
 from burnish.training.card import model_card
+from burnish.training.fill import fill
 from burnish.training.guard import read_config
 from burnish.training.hardware import Hardware, probe
 from burnish.training.methods.lora import save_adapter
@@ -144,6 +146,18 @@ class Answerer:
         return self.answer_rows(pl.DataFrame({"id": ids, "text": list(texts)}))
 
     def answer_rows(self, rows: pl.DataFrame) -> list[Prediction]:
-        """Return one answer a row of a frame with columns id, text and perhaps labels."""
+        """Return one answer a row of a frame with columns id, text and perhaps labels.
+
+        Where the task is to foretell hidden words, a text with masks is answered by the words
+        that fill them.
+        """
         encoded = self.task.encode(rows, self.tokenizer)
-        return predictions(self.model, encoded, self.task, self.hardware, self.tokenizer)
+        found = predictions(self.model, encoded, self.task, self.hardware, self.tokenizer)
+        if not isinstance(self.task, MaskedTask):
+            return found
+        texts = rows["text"].fill_null("").to_list()
+        filled = fill(self.model, self.tokenizer, self.task, self.hardware, texts)
+        return [
+            replace(one, fills=masks, answer=tuple(mask[0].token_str for mask in masks))
+            for one, masks in zip(found, filled, strict=True)
+        ]

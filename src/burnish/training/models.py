@@ -46,8 +46,10 @@ _FAMILIES = {
     "sequence-classification": "AutoModelForSequenceClassification",
     "causal-lm": "AutoModelForCausalLM",
     "seq2seq-lm": "AutoModelForSeq2SeqLM",
+    "masked-lm": "AutoModelForMaskedLM",
     "body": "AutoModel",
 }
+_WITH_WORDS = ("ForMaskedLM", "ForPreTraining")  # architectures saved with a trained layer of words
 _INSTEAD = {
     "causal-lm": "a decoder such as HuggingFaceTB/SmolLM2-135M-Instruct",
     "seq2seq-lm": "an encoder-decoder such as google/flan-t5-small",
@@ -178,15 +180,24 @@ def load_body(source: ModelSource) -> Any:
 def can_answer(source: ModelSource, task: Task) -> bool:
     """Return whether the untouched model has an output for these very answers.
 
-    A classifier needs a head of its own whose labels are the task's, in their order.
+    A classifier needs a head of its own whose labels are the task's, in their order; an
+    encoder that foretells hidden words needs a trained one.
     """
+    if task.family == "masked-lm":
+        return any(name.endswith(_WITH_WORDS) for name in _architectures(source.base or source))
     if task.family != "sequence-classification":
         return task.family == "causal-lm" or not pairs(_config(source))
-    config = read_config(source.folder / "config.json") if not source.base else {}
+    if source.base:
+        return False
+    config = read_config(source.folder / "config.json")
     own = config.get("id2label") or {}
     labels = [own[key] for key in sorted(own, key=int)]
-    heads = [name for name in config.get("architectures") or () if "Classification" in name]
+    heads = [name for name in _architectures(source) if "Classification" in name]
     return bool(heads) and labels == list(task.head()["id2label"].values())
+
+
+def _architectures(source: ModelSource) -> list[str]:
+    return list(read_config(source.folder / "config.json").get("architectures") or ())
 
 
 def open_adapter(model: Any, folder: Path) -> Any:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from burnish.recipe.task import PLAIN_TEXT
+from burnish.recipe.task import MASKED, PLAIN_TEXT
 
 _CLASSIFY = """from transformers import pipeline
 classify = pipeline("text-classification", model="path/to/this/folder")
@@ -31,6 +31,18 @@ write(INPUT, max_new_tokens=LONGEST, do_sample=False, return_full_text=False)"""
 _WRITE_GGUF = """from llama_cpp import Llama
 model = Llama("path/to/this/folder/model.gguf", n_ctx=0)
 model.CALL(INPUT, max_tokens=LONGEST, temperature=0, repeat_penalty=1)"""
+_FILL = """from transformers import pipeline
+fill = pipeline("fill-mask", model="path/to/this/folder")
+fill(f"some {fill.tokenizer.mask_token} text", top_k=5)"""
+_FILL_ADAPTED = """from peft import PeftConfig, PeftModel
+from transformers import AutoModelForMaskedLM, AutoTokenizer, pipeline
+base = PeftConfig.from_pretrained("path/to/this/folder").base_model_name_or_path
+model = PeftModel.from_pretrained(
+    AutoModelForMaskedLM.from_pretrained(base), "path/to/this/folder"
+).merge_and_unload()
+tokenizer = AutoTokenizer.from_pretrained("path/to/this/folder")
+fill = pipeline("fill-mask", model, tokenizer=tokenizer)
+fill(f"some {tokenizer.mask_token} text", top_k=5)"""
 _TURN = """from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 tokenizer = AutoTokenizer.from_pretrained("path/to/this/folder")
 model = AutoModelForSeq2SeqLM.from_pretrained("path/to/this/folder")
@@ -70,6 +82,8 @@ _CODE = {
     (PLAIN_TEXT, "transformers"): _WRITE,
     (PLAIN_TEXT, "peft"): _WRITE_ADAPTED,
     (PLAIN_TEXT, "gguf"): _WRITE_GGUF,
+    (MASKED, "transformers"): _FILL,
+    (MASKED, "peft"): _FILL_ADAPTED,
     ("seq2seq", "transformers"): _TURN,
     ("seq2seq", "peft"): _TURN_ADAPTED,
     ("seq2seq", "onnx"): _TURN_ONNX,

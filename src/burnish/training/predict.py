@@ -49,7 +49,7 @@ def predictions(
         outputs = raw_outputs(model, encoded, task, hardware)
     if not isinstance(task, WritingTask):
         return task.decode(outputs, encoded)
-    with _answering(model, hardware):
+    with answering(model, hardware):
         texts = write(model, encoded, task, hardware, tokenizer)
     return task.decode(outputs, encoded, texts)
 
@@ -71,7 +71,7 @@ def raw_outputs(
     pad_id = padding_id(model)
     apply(hardware)
     out = np.zeros((len(encoded), task.width), np.float32)
-    with _answering(model, hardware):
+    with answering(model, hardware):
         for rows in _passes(encoded, hardware, packed=packed):
             batch = task.collate(encoded, rows, packed=packed, pad_id=pad_id)
             found = forward.outputs(model, to_device(batch, hardware.device), task)
@@ -92,7 +92,7 @@ def embeddings(source: ModelSource | Any, encoded: Encoded, hardware: Hardware) 
     pad_id = padding_id(model)
     apply(hardware)
     out = np.zeros((len(encoded), model.config.hidden_size), np.float32)
-    with _answering(model, hardware):
+    with answering(model, hardware):
         for rows in _passes(encoded, hardware, packed=packed):
             form = batches.packed if packed else batches.padded
             pieces = [encoded.inputs.row(row) for row in rows]
@@ -138,7 +138,7 @@ def _passes(encoded: Encoded, hardware: Hardware, *, packed: bool) -> Sequence[l
 
 
 @contextmanager
-def _answering(model: Any, hardware: Hardware) -> Iterator[None]:
+def answering(model: Any, hardware: Hardware) -> Iterator[None]:
     """Run the block without gradients or dropout; training goes on as before after it."""
     training = [part for part in model.modules() if part.training]
     model.to(hardware.device).eval()

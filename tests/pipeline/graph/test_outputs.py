@@ -69,7 +69,7 @@ def test_the_saved_weights_are_the_fitted_ones(
     held_out = out["hold_out_set_predictions"]
 
     answers = Answerer.open(out["save_best_models"]).answer(held_out["input"].to_list())
-    untouched = execute(["base_predictions"], inputs(kind))["base_predictions"]
+    untouched = execute(["base_answers"], inputs(kind))["base_answers"].judged
 
     assert saved.keys() == base.keys()
     assert any(not torch.equal(saved[name], base[name]) for name in saved)
@@ -151,7 +151,7 @@ def test_saving_fits_and_judges_nothing_that_was_not_asked_for(
     execute(["save_best_models"], inputs("causal-lm", out=tmp_path / "run"), adapters=(progress,))
 
     assert told.index("fitted") < told.index("model_folder") < told.index("save_best_models")
-    assert not {"base_predictions", "rival_predictions", "tuned_predictions", "scores"} & {*told}
+    assert not {"base_answers", "rival_predictions", "tuned_predictions", "scores"} & {*told}
 
 
 def test_only_the_split_that_is_asked_for_is_answered(trained: Made, execute: Execute) -> None:

@@ -42,7 +42,7 @@ def test_a_picture_of_some_outputs_shows_what_they_need_and_no_more() -> None:
     text = picture.mermaid(outputs=["hold_out_set_predictions"])
 
     assert "fitted --> tuned_answers" in text
-    assert "base_predictions" not in text
+    assert "base_answers" not in text
     with pytest.raises(UsageError, match="hold_out"):
         picture.mermaid(outputs=["hold_out_predictions"])
 

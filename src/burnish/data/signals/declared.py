@@ -47,10 +47,21 @@ def formula_of(recipe: Recipe) -> Signal | None:
         SignalError: BN209, the formula is none, a signal is not known or has no meaning for the
             task; all of it without a look at any row.
     """
-    signals = {name: _made(recipe, name) for name in recipe.data.signals}
     if recipe.data.select is None:
+        for name in recipe.data.signals:  # one that is of no use yet can be wrong all the same
+            _made(recipe, name)
         return None
-    return parse(recipe.data.select, signals, where="recipe key `data.select`")
+    return formula_over(recipe, recipe.data.select, where="recipe key `data.select`")
+
+
+def formula_over(recipe: Recipe, formula: str, *, where: str) -> Signal:
+    """Return what a formula over the recipe's signals describes.
+
+    Raises:
+        SignalError: BN209, as `formula_of`.
+    """
+    signals = {name: _made(recipe, name) for name in recipe.data.signals}
+    return parse(formula, signals, where=where)
 
 
 def select_parts(recipe: Recipe, parts: Mapping[str, pl.DataFrame]) -> dict[str, Selection]:

@@ -58,24 +58,38 @@ def _parted_templates(
     drawn: random.Random,
     shows: Callable[[Template], bool],
 ) -> tuple[dict[int, Template], dict[int, Template]]:
-    """Return the templates to learn from and those held out, of each label some."""
+    """Return the templates to learn from and those held out, of each label some.
+
+    Those of one frame are on one side: else the words of a held-out template would be known from
+    its opposite.
+    """
     held: set[int] = set()
     for label in dict.fromkeys(one.label for one in every.values()):
         mine = [number for number, one in every.items() if one.label == label]
-        count = math.ceil(share * len(mine))
-        if count >= len(mine):
+        free = [number for number in mine if number not in held]
+        for number in drawn.sample(free, len(free)):
+            if len(held.intersection(mine)) < math.ceil(share * len(mine)):
+                held |= _of_frame(every, number)
+    for label in dict.fromkeys(one.label for one in every.values()):
+        mine = [number for number, one in every.items() if one.label == label]
+        if held.issuperset(mine):
             raise EmptyDataError(
-                f"label {label!r} has {len(mine)} template(s), of which {count} would be held out",
+                f"label {label!r} has {len(mine)} template(s), and all would be held out",
                 where="key `held_out.templates` of the specification",
-                fix="write more templates for it, or set the share to 0",
+                fix="write more templates for it, in other frames, or set the share to 0",
             )
-        held.update(drawn.sample(mine, count))
     if not held:  # share 0: the test has new words alone, so only templates that show them
         return dict(every), {n: one for n, one in every.items() if shows(one)}
     return (
         {number: one for number, one in every.items() if number not in held},
         {number: one for number, one in every.items() if number in held},
     )
+
+
+def _of_frame(every: Mapping[int, Template], number: int) -> set[int]:
+    """Return a template with all others of its frame."""
+    frame = every[number].frame
+    return {number} | {n for n, one in every.items() if frame and one.frame == frame}
 
 
 def _parted_words(spec: Spec, drawn: random.Random) -> tuple[Lists, Lists]:

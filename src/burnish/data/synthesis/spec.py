@@ -45,6 +45,9 @@ class Template(Section):
 
     text: str = Field(min_length=1, description="Text with slots such as {brand}.")
     label: str = Field(min_length=1, description="Label of its rows.")
+    frame: str | None = Field(
+        None, description="Templates that name the same frame are held out together; null: alone."
+    )
     weight: float = Field(
         1.0, gt=0, le=1e6, description="How often it is used, beside the weights of the others."
     )

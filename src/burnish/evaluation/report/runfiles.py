@@ -46,6 +46,7 @@ class RunFiles:
     history: list[Mapping[str, Any]] | None
     predictions: Mapping[str, list[Prediction]]  # system → its answers on the judged split
     rows: pl.DataFrame | None  # the judged split, canonical columns
+    probes: Mapping[str, Any] | None  # what was put in the place of masks
     space: Space | None  # None where the manifest does not tell
     _kept: dict[str, Answered] = field(default_factory=dict, repr=False, compare=False)
 
@@ -147,6 +148,7 @@ def read_run(folder: RunFolder) -> RunFiles:
         history=_lines(folder.history),
         predictions=_predictions(folder, split),
         rows=read_rows(rows) if rows.exists() else None,
+        probes=_object(folder.probes) if folder.probes.exists() else None,
         space=space_from_json(manifest.get("label_space")),
     )
 

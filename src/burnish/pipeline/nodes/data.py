@@ -1,6 +1,9 @@
 """Load, check, split, encode: from files to tokens, with every row accounted for."""
 
+from dataclasses import replace
 from typing import Any
+
+import polars as pl
 
 from burnish.data.integrity.checks import check_parts, check_splits
 from burnish.data.integrity.rules import check_rules
@@ -12,9 +15,10 @@ from burnish.data.signals.declared import select_parts
 from burnish.data.signals.select import Selection
 from burnish.data.splits import split_parts
 from burnish.errors import SplitError
+from burnish.pipeline.arms import Questions, general_rows, probe_sentences
 from burnish.pipeline.fitting import without_unfit
 from burnish.pipeline.stage import Parts, Stage, encode_entries
-from burnish.pipeline.start import only
+from burnish.pipeline.start import only, only_selecting
 from burnish.pipeline.token_cache import keep
 from burnish.recipe.recipe import Recipe
 from burnish.records import Finding, LabelSpace, LedgerEntry, Space
@@ -69,19 +73,25 @@ def selected(
     parts = ruled.rows | {part: found.kept for part, found in selection.items()}
     if isinstance(label_space, LabelSpace):  # rules and formula may have left one class alone
         refuse_one_class(label_space, parts["train"], recipe.data.label)
-    return Stage(rows=parts, entries=ruled.entries + entries, findings=ruled.findings)
+    return Stage(
+        rows=parts,
+        entries=ruled.entries + entries,
+        findings=ruled.findings,
+        unselected=ruled.rows["train"] if selection else None,
+    )
 
 
 def divided(recipe: Recipe, selected: Stage, label_space: Space) -> Stage:
     """Rows by split, none on two sides."""
     splits, entries = split_parts(selected.rows, recipe.split, recipe.data, label_space)
-    return Stage(rows=splits, entries=selected.entries + entries, findings=selected.findings)
+    return replace(selected, rows=splits, entries=selected.entries + entries)
 
 
 def leak_checked(recipe: Recipe, divided: Stage, label_space: Space) -> Stage:
     """Splits without texts that stand on two sides, or with those told."""
     splits, findings, entries = check_splits(divided.rows, label_space, recipe.data)
-    return Stage(
+    return replace(
+        divided,
         rows=splits,
         entries=divided.entries + entries,
         findings=divided.findings + findings,
@@ -151,7 +161,10 @@ def encoded(
     splits: Parts, task: Task, tokenizer: Any, model_source: ModelSource
 ) -> dict[str, Encoded]:
     """Each split as tokens and targets."""
-    parts = {name: task.encode(rows, tokenizer) for name, rows in splits.items()}
+    parts = {
+        name: (task.encode_to_learn if name == "train" else task.encode)(rows, tokenizer)
+        for name, rows in splits.items()
+    }
     for part in parts.values():
         check_room(model_source, task, part)
     keep(tokenizer)
@@ -163,3 +176,45 @@ def ledger(fitting: Stage, encoded: dict[str, Encoded]) -> tuple[LedgerEntry, ..
     entries = fitting.entries + encode_entries(encoded)
     check_balance(entries)
     return entries
+
+
+@only_selecting(False)
+def unselected() -> Encoded | None:
+    """Nothing: the graph was built for a recipe without a selection."""
+    return None
+
+
+@only_selecting(True)
+def unselected__selecting(
+    recipe: Recipe, fitting: Stage, splits: Parts, task: Task, tokenizer: Any
+) -> Encoded | None:
+    """As many training rows as are learned, drawn from those before the selection."""
+    if fitting.unselected is None:
+        return None
+    held = pl.concat(
+        [rows.select("id", "text") for name, rows in splits.items() if name != "train"]
+    )
+    rows = fitting.unselected.filter(
+        ~pl.col("id").is_in(held["id"].implode()), ~pl.col("text").is_in(held["text"].implode())
+    )
+    count = min(rows.height, splits["train"].height)
+    drawn = rows.sample(count, seed=recipe.training.seed, shuffle=True)
+    return task.encode_to_learn(drawn, tokenizer)
+
+
+def questions(
+    recipe: Recipe,
+    splits: Parts,
+    encoded: dict[str, Encoded],
+    judged_split: str,
+    task: Task,
+    tokenizer: Any,
+) -> Questions:
+    """What every model of the run is asked."""
+    general, probes = general_rows(recipe), recipe.evaluation.probes
+    return Questions(
+        judged=encoded[judged_split],
+        general=None if general is None else task.encode(general, tokenizer),
+        probes=probe_sentences(recipe, splits[judged_split], tokenizer.mask_token or ""),
+        top_k=probes.top_k if probes else 0,
+    )

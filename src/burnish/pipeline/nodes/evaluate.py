@@ -13,6 +13,7 @@ from burnish.evaluation.baselines.table import baselines_for
 from burnish.evaluation.score import score_answers
 from burnish.evaluation.thresholds import rechoose
 from burnish.evaluation.verdict import decide
+from burnish.pipeline.arms import GENERAL, Arm
 from burnish.pipeline.stage import Parts
 from burnish.recipe.recipe import Recipe
 from burnish.records import Prediction, Score, Space
@@ -23,6 +24,7 @@ from burnish.training.sources import ModelSource
 
 TUNED = "tuned"
 BASE = "base"
+CONTROL = "control"
 
 
 def rivals(recipe: Recipe, label_space: Space) -> dict[str, Baseline[Any]]:
@@ -74,16 +76,22 @@ def rival_predictions(
     return answers
 
 
+def arms(tuned_arm: Arm, base_answers: Arm | None, control_answers: Arm | None) -> dict[str, Arm]:
+    """Every model of the run by name: before tuning, the control, and tuned."""
+    named = {BASE: base_answers, CONTROL: control_answers, TUNED: tuned_arm}
+    return {name: arm for name, arm in named.items() if arm is not None}
+
+
 def predictions(
     tuned_predictions: dict[str, list[Prediction]],
-    base_predictions: list[Prediction] | None,
+    arms: dict[str, Arm],
     rival_predictions: dict[str, list[Prediction]],
     judged_split: str,
 ) -> dict[tuple[str, str], list[Prediction]]:
     """Every system's answers by (system, split)."""
     answers = {(TUNED, split): rows for split, rows in tuned_predictions.items()}
-    if base_predictions is not None:
-        answers[BASE, judged_split] = base_predictions
+    answers |= {(name, judged_split): arm.judged for name, arm in arms.items()}
+    answers |= {(name, GENERAL): arm.general for name, arm in arms.items() if arm.general}
     return answers | {(name, judged_split): rows for name, rows in rival_predictions.items()}
 
 

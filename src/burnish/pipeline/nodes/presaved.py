@@ -7,6 +7,7 @@ the very rows that the model was judged on and never of rows that it learned.
 from pathlib import Path
 from typing import Any
 
+from burnish.pipeline.arms import Arm
 from burnish.pipeline.asked import Asked, recipe_of_saved
 from burnish.pipeline.context import fetchers
 from burnish.pipeline.plugins import check_plugins
@@ -66,6 +67,12 @@ def tokenizer__presaved(saved_source: ModelSource, token_cache: Path | None) -> 
 
 
 @only("presaved")
+def start_source__presaved(saved_run: RunFolder, model_source: ModelSource) -> ModelSource:
+    """The model that the saved one was fitted from."""
+    return resolve(str(saved_run.start)) if saved_run.start.is_dir() else model_source
+
+
+@only("presaved")
 def splits__presaved(saved_run: RunFolder) -> Parts:
     """The rows of each split as the saved run used them."""
     return read_splits(saved_run)
@@ -77,6 +84,12 @@ def encoded__presaved(splits: Parts, task: Task, tokenizer: Any) -> dict[str, En
     parts = {name: task.encode(rows, tokenizer) for name, rows in splits.items()}
     keep(tokenizer)
     return parts
+
+
+@only("presaved")
+def control_answers__presaved() -> Arm | None:
+    """Nothing: a run keeps the answers of its control, not the model."""
+    return None
 
 
 @only("presaved")

@@ -7,6 +7,7 @@ from typing import Any
 from burnish.data.ledger import ledger_json
 from burnish.data.signals.select import Selection, left_out_lines
 from burnish.evaluation.report.render import render
+from burnish.pipeline.arms import Arm, Questions, probes_json
 from burnish.pipeline.context import Context
 from burnish.pipeline.manifest import manifest_json
 from burnish.pipeline.stage import Parts, Stage
@@ -79,6 +80,16 @@ def prediction_files(
         write_predictions(path, rows)
         paths.append(path)
     return paths
+
+
+def probes_file(
+    context: Context, recipe: Recipe, questions: Questions, arms: dict[str, Arm]
+) -> Path | None:
+    """What each system puts in the place of masks; none where the recipe asks for none."""
+    if recipe.evaluation.probes is None:
+        return None
+    write_json(context.folder.probes, probes_json(recipe, questions, arms))
+    return context.folder.probes
 
 
 def scores_file(context: Context, scores: list[Score]) -> Path:
@@ -175,6 +186,7 @@ def report(
     split_files: list[Path],
     scores_file: Path,
     verdict_file: Path,
+    probes_file: Path | None,
 ) -> Path:
     """The page for people, made from the files above and nothing else."""
     return render(context.folder)
