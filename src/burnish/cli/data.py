@@ -7,12 +7,13 @@ import typer
 
 from burnish.cli.options import Json, print_json, say
 
-data = typer.Typer(help="Make rows, without training on them.", no_args_is_help=True)
+data = typer.Typer(help="Make and choose rows, without training on them.", no_args_is_help=True)
 
 
 def register(app: typer.Typer) -> None:
     """Add this file's commands."""
     data.command()(synth)
+    data.command()(dedupe)
     app.add_typer(data, name="data")
 
 
@@ -42,3 +43,35 @@ def synth(
         print_json(made.to_json())
     else:
         typer.echo(made.folder)
+
+
+def dedupe(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Rows, in any format that is read.")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="A new or empty folder.")],
+    text_column: Annotated[
+        str, typer.Option("--text-column", help="The column that is compared.")
+    ] = "text",
+    similarity: Annotated[
+        float,
+        typer.Option(
+            "--similarity",
+            min=0.7,
+            max=1.0,
+            help="Share of word pairs in common from which a row repeats another.",
+        ),
+    ] = 0.8,
+    encoding: Annotated[str, typer.Option("--encoding", help="Of a text file.")] = "utf-8",
+    as_json: Json = False,
+) -> None:
+    """Leave out rows that nearly repeat an earlier one; tell of each which one."""
+    from burnish.pipeline.deduplication import deduplicate
+
+    found = deduplicate(
+        file, out, text_column=text_column, similarity=similarity, encoding=encoding
+    )
+    told = ", ".join(f"{count:,} {reason}" for reason, count in found.dropped.items()) or "none"
+    say(f"{found.rows_in:,} rows in = {found.kept:,} kept + left out: {told}")
+    if as_json:
+        print_json(found.to_json())
+    else:
+        typer.echo(found.kept_file)

@@ -57,18 +57,44 @@ def near_duplicate_clusters(texts: pl.Series, *, similarity: float = SIMILARITY)
         texts: n texts; null and wordless ones are alone.
         similarity: Jaccard similarity of word-pair sets from which a pair counts, in (0, 1].
     """
+    close = _close_pairs(texts, similarity)
+    if not len(close):
+        return np.arange(texts.len())
+    links = np.ones(len(close), dtype=np.int8)
+    graph = coo_array((links, (close[:, 0], close[:, 1])), shape=(texts.len(), texts.len()))
+    return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)
+
+
+def repeated(texts: pl.Series, *, similarity: float) -> I64:
+    """Return for each text the earlier one that it repeats, shape (n,); -1: it is to be kept.
+
+    A text is told to repeat only one that is kept itself, so nothing goes by way of a third text
+    that is gone too.
+
+    Args:
+        texts: n texts; null and wordless ones are kept.
+        similarity: Jaccard similarity of word-pair sets from which a pair counts, in (0, 1].
+    """
+    of = np.full(texts.len(), -1, np.int64)
+    pairs = np.sort(_close_pairs(texts, similarity), axis=1)
+    for first, second in pairs[np.lexsort((pairs[:, 0], pairs[:, 1]))].tolist():
+        if of[first] < 0 and of[second] < 0:
+            of[second] = first
+    return of
+
+
+def _close_pairs(texts: pl.Series, similarity: float) -> I64:
+    """Return the pairs of texts at least so similar, shape (m, 2)."""
+    nothing = np.zeros((0, 2), np.int64)
     if texts.is_empty():
-        return np.arange(0)
+        return nothing
     index = _ShingleIndex(texts)
     found = [_candidates(np.concatenate([b[:, n] for b in index.bands])) for n in range(_BANDS)]
     pairs = _sorted_unique(np.concatenate(found))
     if not len(pairs):
-        return np.arange(texts.len())
+        return nothing
     candidates = np.stack([pairs >> _HALF, pairs & _LOWER], axis=1).astype(np.int64)
-    close = candidates[index.similarities(candidates) >= similarity]
-    links = np.ones(len(close), dtype=np.int8)
-    graph = coo_array((links, (close[:, 0], close[:, 1])), shape=(texts.len(), texts.len()))
-    return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)
+    return candidates[index.similarities(candidates) >= similarity]
 
 
 class _ShingleIndex:

@@ -1,0 +1,98 @@
+"""Some rows of a data file as a new file of the same format: each row as it stood, nothing added.
+
+The readers give columns; here whole rows pass through, with columns that nobody asked for.
+
+Called by `pipeline.deduplication`.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from burnish.data.readers import format_of
+from burnish.data.streams import binary_stream, text_stream
+from burnish.errors import DataFormatError
+from burnish.runfolder import atomic_writer
+
+Rows = NDArray[np.int64]  # record numbers from 1, ascending, as the readers count them
+_Writer = Callable[[Path, Path, set[int], str], None]
+
+
+def rewrite(path: Path, out: Path, rows: Iterable[int], *, encoding: str = "utf-8") -> None:
+    """Write some rows of a file to `out`, in their order, uncompressed and in UTF-8.
+
+    Args:
+        path: a file that the readers have read without a fault.
+        out: the new file; its format is that of `path`.
+        rows: record numbers from 1, as the readers count them.
+        encoding: of the text file.
+
+    Raises:
+        DataFormatError: BN202, there is no such format.
+        StorageError: BN402, it cannot be written.
+    """
+    kind = format_of(path)
+    if kind not in _WRITERS:
+        raise DataFormatError(
+            f"rows of .{kind} files cannot be copied",
+            where=str(path),
+            fix=f"use one of .{', .'.join(_WRITERS)}",
+        )
+    _WRITERS[kind](path, out, set(rows), encoding)
+
+
+def _lines(path: Path, out: Path, rows: set[int], encoding: str) -> None:
+    with text_stream(path, encoding=encoding) as stream, atomic_writer(out) as file:
+        for number, line in enumerate(stream, 1):
+            if number in rows:
+                file.write(line.rstrip("\r\n").encode() + b"\n")
+
+
+def _list(path: Path, out: Path, rows: set[int], encoding: str) -> None:
+    with text_stream(path, encoding=encoding) as stream:
+        records = json.load(stream)
+    kept = [record for number, record in enumerate(records, 1) if number in rows]
+    with atomic_writer(out) as file:
+        file.write(json.dumps(kept, ensure_ascii=False, indent=1).encode() + b"\n")
+
+
+def _delimited(delimiter: str) -> _Writer:
+    def write(path: Path, out: Path, rows: set[int], encoding: str) -> None:
+        with text_stream(path, encoding=encoding) as stream, atomic_writer(out) as file:
+            text = io.StringIO(newline="")
+            writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
+            for number, record in enumerate(csv.reader(stream, delimiter=delimiter, strict=True)):
+                if number == 0 or number in rows:  # the header is no record
+                    writer.writerow(record)
+                    file.write(text.getvalue().encode())
+                    text.seek(0)
+                    text.truncate()
+
+    return write
+
+
+def _parquet(path: Path, out: Path, rows: set[int], encoding: str) -> None:  # noqa: ARG001
+    with binary_stream(path) as stream:
+        frame = pl.read_parquet(path if path.suffix == ".parquet" else stream.read())
+    kept = frame[[number - 1 for number in sorted(rows)]]
+    held = io.BytesIO()  # Polars would write past a Python file, and tell a full disk its own way
+    kept.write_parquet(held)
+    with atomic_writer(out) as file:
+        file.write(held.getbuffer())
+
+
+_WRITERS: Mapping[str, _Writer] = {
+    "jsonl": _lines,
+    "ndjson": _lines,
+    "txt": _lines,
+    "json": _list,
+    "csv": _delimited(","),
+    "tsv": _delimited("\t"),
+    "parquet": _parquet,
+}
