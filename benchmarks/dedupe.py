@@ -53,7 +53,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path, out = Path(folder) / "rows.jsonl", Path(folder) / "out"
         planted = write_rows(path, asked.rows, asked.seed)
-        command = [sys.executable, "-m", "burnish.cli.main", "data", "dedupe", str(path)]
+        command = [str(Path(sys.executable).with_name("burnish")), "data", "dedupe", str(path)]
         started = time.perf_counter()
         subprocess.run(
             [*command, "--out", str(out), "--similarity", str(SIMILARITY)],

@@ -12,9 +12,11 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from burnish.recipe.task import (
+    MASKED,
     PLAIN_TEXT,
     CausalTask,
     ClassificationTask,
+    MaskedTask,
     PlainTextTask,
     Seq2SeqTask,
 )
@@ -32,18 +34,25 @@ CASES: dict[str, tuple[Any, Space, list[list[str]]]] = {
     "causal-lm": (CausalTask(prompt="{input}", **SHORT), TextSpace(), WRITTEN),
     "seq2seq": (Seq2SeqTask(**SHORT), TextSpace(), WRITTEN),
     PLAIN_TEXT: (PlainTextTask(max_length=16), PlainSpace(), [[], [], []]),
+    MASKED: (MaskedTask(max_length=16), PlainSpace(), [[], [], []]),
 }
+# Tokens of each piece: a decoder's text has an end mark, and a piece the token before it.
+PIECES = {PLAIN_TEXT: [4, 2, 16, 16], MASKED: [3, 1, 16, 14]}
 
 
 def words() -> PreTrainedTokenizerFast:
     """A tokenizer of whole words that adds nothing."""
-    names = ("<pad>", "<unk>", "<end>", "one", "two", "three", "four", "five", "no")
-    pad, unknown, end = names[:3]
+    names = ("<pad>", "<unk>", "<end>", "<mask>", "one", "two", "three", "four", "five", "no")
+    pad, unknown, end, mask = names[:4]
     vocabulary = {name: at for at, name in enumerate(names)}
     backend = Tokenizer(models.WordLevel(vocabulary, unk_token=unknown))
     backend.pre_tokenizer = pre_tokenizers.Whitespace()
     return PreTrainedTokenizerFast(
-        tokenizer_object=backend, pad_token=pad, unk_token=unknown, eos_token=end
+        tokenizer_object=backend,
+        pad_token=pad,
+        unk_token=unknown,
+        eos_token=end,
+        mask_token=mask,
     )
 
 
@@ -71,7 +80,7 @@ def case(request: pytest.FixtureRequest) -> Case:
     task = TASKS.get(request.param).from_recipe(section, space)
     tokenizer = task.prepare_tokenizer(words())
     task = task.measure(rows, tokenizer)
-    return Case(request.param, task, task.encode(rows, tokenizer))
+    return Case(request.param, task, task.encode_to_learn(rows, tokenizer))
 
 
 def test_every_row_is_encoded_with_its_target_and_reference(case: Case) -> None:
@@ -88,7 +97,7 @@ def test_what_is_too_long_is_cut_and_counted_or_read_in_pieces(case: Case) -> No
 
     if case.reads_whole:
         assert found.ids == ("a", "b", "c", "c")
-        assert found.lengths.tolist() == [4, 2, 16, 16]
+        assert found.lengths.tolist() == PIECES[case.kind]
         assert (found.rows_cut, found.tokens_lost) == (0, 0)
     else:
         assert found.inputs.lengths.tolist() == [3, 1, 16]

@@ -48,7 +48,7 @@ def judged(recipe: Recipe, space: Space, tuned: list[Prediction]) -> dict[str, A
     rivals = evaluate.rivals(recipe, space)
     learned, asked = evaluate.rival_rows(splits, space, {}, "validation")
     beside = evaluate.rival_predictions(recipe, rivals, (learned, asked), space)
-    predictions = evaluate.predictions({"validation": tuned}, None, beside, "validation")
+    predictions = evaluate.predictions({"validation": tuned}, {}, beside, "validation")
     answered = evaluate.answered(predictions, space)
     task = TASKS.get(recipe.task.kind).from_recipe(recipe.task, space)
     verdict = evaluate.verdict(recipe, answered, "validation", "validation", space, task)

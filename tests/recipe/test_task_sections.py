@@ -14,11 +14,16 @@ from burnish.recipe.recipe import Recipe
 from burnish.recipe.task import CausalTask, ClassificationTask, Seq2SeqTask, percentile
 
 REST = "model: m\ndata: {from: rows.jsonl}\n"
-ASKED = {"text-classification": "labels", "causal-lm-text": "nothing"}  # all others: texts
+ASKED = {
+    "text-classification": "labels",
+    "causal-lm-text": "nothing",
+    "masked-lm": "nothing",
+}  # all others: texts
 RIVALS: dict[str, tuple[str, ...]] = {
     "text-classification": ("majority", "tfidf-svm"),
     "causal-lm": ("majority", "retrieval"),
     "causal-lm-text": (),
+    "masked-lm": (),
     "seq2seq": ("majority", "lead", "retrieval"),
 }
 
@@ -133,7 +138,8 @@ def test_a_length_out_of_range_is_told_once(value: int, tmp_path: Path) -> None:
     ("fragment", "expected"),
     [
         ("{kind: causal-llm}", "task.kind: input should be 'text-classification', 'causal-lm', "
-         "'causal-lm-text' or 'seq2seq'; it is \"causal-llm\"; did you mean `causal-lm`?"),
+         "'causal-lm-text', 'masked-lm' "
+         "or 'seq2seq'; it is \"causal-llm\"; did you mean `causal-lm`?"),
         ("[causal-lm]", "task: input should be an object"),
         ("{kind: causal-lm, promt: x}", "task.promt: unknown key; did you mean `prompt`?"),
         ("{kind: causal-lm, max_length: 64}", "did you mean `max_input_length`?"),
@@ -205,7 +211,13 @@ def test_the_published_schema_knows_every_kind_of_task_and_what_a_percentile_is(
     sections = [one["$ref"].rsplit("/", 1)[-1] for one in schema["properties"]["task"]["oneOf"]]
     number, text = schema["$defs"]["CausalTask"]["properties"]["max_input_length"]["anyOf"]
 
-    assert sections == ["ClassificationTask", "CausalTask", "PlainTextTask", "Seq2SeqTask"]
+    assert sections == [
+        "ClassificationTask",
+        "CausalTask",
+        "PlainTextTask",
+        "MaskedTask",
+        "Seq2SeqTask",
+    ]
     assert (number["minimum"], number["maximum"]) == (8, 131_072)
     assert re.search(text["pattern"], "p99.5")
     assert not re.search(text["pattern"], "p5")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from burnish.cli.options import Json, print_json, say
+from burnish.cli.options import Json, RecipePath, Set, print_json, say
 
 data = typer.Typer(help="Make and choose rows, without training on them.", no_args_is_help=True)
 
@@ -14,6 +14,7 @@ def register(app: typer.Typer) -> None:
     """Add this file's commands."""
     data.command()(synth)
     data.command()(dedupe)
+    data.command("label-errors")(label_errors)
     app.add_typer(data, name="data")
 
 
@@ -75,3 +76,24 @@ def dedupe(
         print_json(found.to_json())
     else:
         typer.echo(found.kept_file)
+
+
+def label_errors(
+    recipe: RecipePath,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="A new or empty folder.")],
+    overrides: Set = None,
+    as_json: Json = False,
+) -> None:
+    """Rank the training rows of a recipe by how likely their label is wrong."""
+    from burnish.pipeline.label_check import check_labels
+    from burnish.recipe.load import load_recipe
+
+    found = check_labels(load_recipe(recipe, overrides or ()), out)
+    say(
+        f"{found.rows:,} rows ranked, {found.flagged:,} of them flagged; "
+        f"{found.conflicts:,} rows nearly repeat one that is labelled another way"
+    )
+    if as_json:
+        print_json(found.to_json())
+    else:
+        typer.echo(found.folder / "label-errors.jsonl")

@@ -11,6 +11,7 @@ Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override a recipe key; repeatable."),
 ]
+RecipePath = Annotated[Path, typer.Argument(metavar="RECIPE", help="Recipe file, YAML.")]
 Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Write there.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 Model = Annotated[

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from burnish.cli.options import Json, Out, Set, print_json, say
+from burnish.cli.options import Json, Out, RecipePath, Set, print_json, say
 from burnish.errors import GateError
 
 if TYPE_CHECKING:
     from burnish.pipeline.run import Outcome
 
-RecipePath = Annotated[Path, typer.Argument(metavar="RECIPE", help="Recipe file, YAML.")]
 Gate = Annotated[bool, typer.Option("--gate", help="Exit 1 unless the verdict is ship.")]
 
 

@@ -29,7 +29,7 @@ class Probes(Section):
     """Sentences with masks that are filled before and after tuning, to see what was learned."""
 
     sentences: tuple[str, ...] = Field(
-        (), description="Sentences with the model's mask, such as `Our shoes are [MASK].`"
+        (), description="Sentences with the model's mask in them, such as `We [MASK] shoes`."
     )
     hide: str | None = Field(
         None,

@@ -20,16 +20,20 @@ Fold = tuple[NDArray[np.intp], NDArray[np.intp]]  # rows to train on, rows to sc
 
 def folds_of(rows: Rows, seed: int) -> list[Fold]:
     """Return up to 5 folds; one where rows are many; none where there is only one group."""
+    folds = all_folds(rows, seed)
+    return folds[:1] if len(rows) > _ONE_IS_ENOUGH else folds
+
+
+def all_folds(rows: Rows, seed: int) -> list[Fold]:
+    """Return up to 5 folds, in which every row is scored once; none if there is only one group."""
     groups = _group_numbers(rows.groups)
     units = len(np.unique(groups))
     count = min(FOLDS, units)
     if count < 2:  # noqa: PLR2004 - a fold needs another to train on
         return []
     if units == len(rows):
-        folds = list(KFold(count, shuffle=True, random_state=seed).split(groups))
-    else:
-        folds = list(GroupKFold(count).split(groups, groups=groups))
-    return folds[:1] if len(rows) > _ONE_IS_ENOUGH else folds
+        return list(KFold(count, shuffle=True, random_state=seed).split(groups))
+    return list(GroupKFold(count).split(groups, groups=groups))
 
 
 def _group_numbers(groups: Sequence[Hashable]) -> NDArray[np.intp]:

@@ -22,6 +22,24 @@ _MOST_FEATURES = 500_000  # a block; bounds memory on millions of rows
 _SWEEPS, _SWEEPS_IF_MANY, _MANY_ROWS = 20_000, 1_000, 20_000
 
 
+class TextFeatures:
+    """Word and character TF-IDF, as fitted to some texts."""
+
+    def __init__(self, blocks: list[TfidfVectorizer]) -> None:
+        self._blocks = blocks
+
+    @classmethod
+    def of(cls, texts: tuple[str, ...]) -> "TextFeatures":
+        """Learn the terms of texts."""
+        blocks = [_fitted(demands, texts) for demands in _BLOCKS]
+        return cls([block for block in blocks if block is not None])
+
+    def read(self, texts: tuple[str, ...]) -> Matrix:
+        """Return the features of texts, shape (n, terms)."""
+        blocks = [block.transform(texts) for block in self._blocks]
+        return hstack(blocks, format="csr") if blocks else csr_matrix(np.zeros((len(texts), 1)))
+
+
 class TfidfSvm(Baseline[LabelSpace]):
     """Word and character TF-IDF with a balanced linear SVM; the rival to beat."""
 
@@ -29,20 +47,15 @@ class TfidfSvm(Baseline[LabelSpace]):
         """Train on `rows`."""
         rows = labelled_only(rows)
         self._space = space
-        blocks = [_fitted(demands, rows.texts) for demands in _BLOCKS]
-        self._blocks = [block for block in blocks if block is not None]
+        self._features = TextFeatures.of(rows.texts)
         sweeps = _SWEEPS if len(rows) <= _MANY_ROWS else _SWEEPS_IF_MANY
         svm = LinearSVC(class_weight="balanced", dual=True, max_iter=sweeps, random_state=seed)
-        self._model = LinearPerLabel(svm, self._features(rows.texts), rows.truth, space)
+        self._model = LinearPerLabel(svm, self._features.read(rows.texts), rows.truth, space)
 
     def predict(self, rows: Rows) -> list[Prediction]:
         """Answer by the sign, or the highest, of the decision values."""
-        decisions = self._model.decide(self._features(rows.texts))
+        decisions = self._model.decide(self._features.read(rows.texts))
         return predictions_of(rows, self._space, decisions)
-
-    def _features(self, texts: tuple[str, ...]) -> Matrix:
-        blocks = [block.transform(texts) for block in self._blocks]
-        return hstack(blocks, format="csr") if blocks else csr_matrix(np.zeros((len(texts), 1)))
 
 
 def _fitted(demands: dict[str, object], texts: tuple[str, ...]) -> TfidfVectorizer | None:
