@@ -13,6 +13,7 @@ data = typer.Typer(help="Make and choose rows, without training on them.", no_ar
 def register(app: typer.Typer) -> None:
     """Add this file's commands."""
     data.command()(synth)
+    data.command()(select)
     data.command()(dedupe)
     data.command("label-errors")(label_errors)
     app.add_typer(data, name="data")
@@ -44,6 +45,25 @@ def synth(
         print_json(made.to_json())
     else:
         typer.echo(made.folder)
+
+
+def select(
+    recipe: RecipePath,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="A new or empty folder.")],
+    overrides: Set = None,
+    as_json: Json = False,
+) -> None:
+    """Write the rows that a recipe's formula selects, and why each other row was left out."""
+    from burnish.pipeline.selecting import write_selected
+    from burnish.recipe.load import load_recipe
+
+    found = write_selected(load_recipe(recipe, overrides or ()), out)
+    for part, kept in found.kept.items():
+        say(f"{part}: {kept:,} rows selected, {found.left_out[part]:,} not, by {found.formula}")
+    if as_json:
+        print_json(found.to_json())
+    else:
+        typer.echo(found.folder)
 
 
 def dedupe(

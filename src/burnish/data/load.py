@@ -37,7 +37,7 @@ def load_rows(recipe: Recipe) -> tuple[dict[str, pl.DataFrame], tuple[LedgerEntr
     own = (recipe.columns.text, recipe.columns.answer)
     read = [name for name in recipe.further_columns if name not in own]
     extra = [name for name in (*recipe.evaluation.slices, data.time, *read) if name]
-    names = _short_names(s for part in sources.values() for s in part)
+    names = short_names(s for part in sources.values() for s in part)
     loaded = {
         part: load_part(part, files, data, columns=recipe.columns, extra=extra, names=names)
         for part, files in sources.items()
@@ -71,7 +71,7 @@ def load_part(
     Raises: as `load_rows`.
     """
     files, extra = tuple(files), tuple(dict.fromkeys(extra))
-    names = names or _short_names(files)
+    names = names or short_names(files)
     columns = columns or data.columns("labels")
     kinds = _kinds(columns, data, extra, labelled=labelled)
     frames, rows_in, dropped = [], 0, Counter[str]()
@@ -186,7 +186,7 @@ def _joined(frames: list[pl.DataFrame], files: tuple[str, ...]) -> pl.DataFrame:
     return pl.concat(frames, how="diagonal_relaxed")
 
 
-def _short_names(files: Iterable[str]) -> dict[str, str]:
+def short_names(files: Iterable[str]) -> dict[str, str]:
     """Return file → its name without folders, or the whole path where two have one name."""
     unique = list(dict.fromkeys(files))
     short = {f: f if f.startswith(MADE) else Path(f).name for f in unique}
