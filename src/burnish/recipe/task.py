@@ -205,18 +205,24 @@ class CausalTask(TextTask):
         return self
 
 
-class PlainTextTask(AnyTask):
-    """Continued pre-training of a decoder: every token of plain texts is learned."""
+class ReadingTask(AnyTask):
+    """What tasks that learn plain texts have in common."""
 
     asked: ClassVar[Asked] = "nothing"
     default_rivals: ClassVar[tuple[str, ...]] = ()
 
-    kind: Literal["causal-lm-text"] = Field(PLAIN_TEXT, description="The registered task.")
+    kind: str = Field(description="The registered task.")
     max_length: Length = Field(
         "p99",
         description="Longest piece that is read at once, in tokens, or a percentile of the "
         "training texts' lengths; longer texts are read in several pieces, and nothing is cut.",
     )
+
+
+class PlainTextTask(ReadingTask):
+    """Continued pre-training of a decoder: every token of plain texts is learned."""
+
+    kind: Literal["causal-lm-text"] = Field(PLAIN_TEXT, description="The registered task.")
 
 
 class Masking(Section):
@@ -260,18 +266,10 @@ class NewHead(Section):
     )
 
 
-class MaskedTask(AnyTask):
+class MaskedTask(ReadingTask):
     """Foretell hidden words of plain texts (encoders)."""
 
-    asked: ClassVar[Asked] = "nothing"
-    default_rivals: ClassVar[tuple[str, ...]] = ()
-
     kind: Literal["masked-lm"] = Field(MASKED, description="The registered task.")
-    max_length: Length = Field(
-        "p99",
-        description="Longest piece that is read at once, in tokens, or a percentile of the "
-        "training texts' lengths; longer texts are read in several pieces, and nothing is cut.",
-    )
     masking: Masking = Field(Masking(), description="What is hidden.")
     new_head: NewHead = Field(
         NewHead(), description="The output layer of an encoder that comes without one."

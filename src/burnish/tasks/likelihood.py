@@ -19,7 +19,7 @@ from burnish.evaluation.answers import from_predictions
 from burnish.evaluation.metrics.table import METRICS, default_metric, metric_names
 from burnish.recipe.training import Training
 from burnish.records import Prediction
-from burnish.tasks.base import Batch, Encoded, Task
+from burnish.tasks.base import Answer, Batch, Encoded, Task
 
 LOSS, COUNT = 0, 1  # columns of the raw outputs
 _OF_OUTPUTS = ("loss", "perplexity")
@@ -107,6 +107,26 @@ class LikelihoodTask(Task):
         """Return the loss summed over all tokens that are learned, in nats."""
         return outputs[:, LOSS].sum()
 
+    def decode(
+        self,
+        outputs: NDArray[np.float32],
+        encoded: Encoded,
+        texts: Sequence[Answer] = (),  # noqa: ARG002
+    ) -> list[Prediction]:
+        """Return how likely each text is, its pieces together."""
+        sums: dict[str, NDArray[np.float64]] = {}
+        for name, row in zip(encoded.ids, outputs.astype(np.float64), strict=True):
+            sums[name] = sums[name] + row if name in sums else row
+        return [
+            Prediction(
+                example_id=name,
+                answer=(),
+                reference=(),
+                scores={"log_likelihood": -float(row[LOSS]), "tokens": float(row[COUNT])},
+            )
+            for name, row in sums.items()
+        ]
+
     def judge(self, outputs: NDArray[np.float32], encoded: Encoded) -> dict[str, float]:  # noqa: ARG002
         """Return the loss a token in nats, and the perplexity."""
         sums = outputs.astype(np.float64).sum(axis=0)
@@ -139,19 +159,3 @@ def supervised(answers: Sequence[NDArray[np.int32]], starts: Sequence[int]) -> B
         "next": torch.from_numpy(np.concatenate(answers).astype(np.int64)),
         "owner": torch.from_numpy(np.repeat(np.arange(len(answers)), counts)),
     }
-
-
-def by_text(outputs: NDArray[np.float32], ids: Sequence[str]) -> list[Prediction]:
-    """Return how likely each text is, its pieces together; raw outputs of (pieces, width)."""
-    sums: dict[str, NDArray[np.float64]] = {}
-    for name, row in zip(ids, outputs.astype(np.float64), strict=True):
-        sums[name] = sums[name] + row if name in sums else row
-    return [
-        Prediction(
-            example_id=name,
-            answer=(),
-            reference=(),
-            scores={"log_likelihood": -float(row[LOSS]), "tokens": float(row[COUNT])},
-        )
-        for name, row in sums.items()
-    ]

@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 from burnish.errors import ModelTaskError
 from burnish.recipe.task import MASKED
 from burnish.recipe.task import MaskedTask as Section
-from burnish.records import PlainSpace, Prediction
+from burnish.records import PlainSpace
 from burnish.tasks import batch as batches
-from burnish.tasks.base import Answer, Batch, Encoded, Ragged, Unfit
+from burnish.tasks.base import Batch, Encoded, Ragged, Unfit
 from burnish.tasks.lengths import Limit, known, percentile_of
-from burnish.tasks.likelihood import LikelihoodTask, by_text
+from burnish.tasks.likelihood import LikelihoodTask
 from burnish.tasks.masks import by_lot, in_turn
 from burnish.tasks.words import Read, pieces_of, read_texts
 
@@ -170,15 +170,6 @@ class MaskedTask(LikelihoodTask):
             "next": torch.from_numpy(np.concatenate(tokens).astype(np.int64)),
             "owner": torch.from_numpy(np.repeat(np.arange(len(rows)), counts)),
         }
-
-    def decode(
-        self,
-        outputs: NDArray[np.float32],
-        encoded: Encoded,
-        texts: Sequence[Answer] = (),  # noqa: ARG002
-    ) -> list[Prediction]:
-        """Return how likely each text is, over all words that are hidden in turn."""
-        return by_text(outputs, encoded.ids)
 
     def _read(self, rows: pl.DataFrame, tokenizer: Any) -> list[Read]:
         texts = rows["text"].fill_null("").to_list()

@@ -13,16 +13,15 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import polars as pl
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from burnish.recipe.task import PLAIN_TEXT
 from burnish.recipe.task import PlainTextTask as Section
-from burnish.records import PlainSpace, Prediction
-from burnish.tasks.base import Answer, Batch, Encoded, Ragged, Unfit
+from burnish.records import PlainSpace
+from burnish.tasks.base import Batch, Encoded, Ragged, Unfit
 from burnish.tasks.causal_lm import joined
 from burnish.tasks.lengths import Limit, known, percentile_of
-from burnish.tasks.likelihood import LOSS, LikelihoodTask, by_text
+from burnish.tasks.likelihood import LOSS, LikelihoodTask
 
 _LOSS_OF_ENDS = 2  # column of the raw outputs
 _ENDS = 0  # column of the targets: 1 where a piece holds the end mark of its text
@@ -106,15 +105,6 @@ class PlainTextTask(LikelihoodTask):
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:  # noqa: ARG002
         """Return the loss summed over all tokens and end marks, in nats."""
         return outputs[:, [LOSS, _LOSS_OF_ENDS]].sum()
-
-    def decode(
-        self,
-        outputs: NDArray[np.float32],
-        encoded: Encoded,
-        texts: Sequence[Answer] = (),  # noqa: ARG002
-    ) -> list[Prediction]:
-        """Return how likely each text is, its pieces together."""
-        return by_text(outputs, encoded.ids)
 
 
 def _tokens(rows: pl.DataFrame, tokenizer: Any) -> list[list[int]]:
