@@ -8,7 +8,7 @@ import pytest
 import torch
 import transformers
 
-from burnish.errors import BurnishError
+from burnish.errors import BurnishError, ModelTaskError
 from burnish.evaluation.report.render import render
 from burnish.pipeline.answer import answer_texts, evaluate_file, open_model
 from burnish.pipeline.check import check
@@ -202,6 +202,25 @@ def test_a_merged_export_answers_the_same(outcome: Outcome, place: Path) -> None
 
     assert parity.holds
     assert parity.equal_answers == parity.rows > 10
+
+
+@pytest.mark.parametrize("form", ["onnx", "gguf"])
+def test_a_form_that_holds_no_such_model_is_refused(
+    outcome: Outcome, place: Path, form: str
+) -> None:
+    with pytest.raises(ModelTaskError, match="masked-lm"):
+        export(outcome.folder.root, form, place / form)
+
+
+def test_adapters_stand_over_the_head_that_was_trained_first(place: Path) -> None:
+    training = {"epochs": 1, "learning_rate": 5e-3, "batch_size": 8, "threads": 1}
+    found = run(
+        recipe(place, method={"kind": "lora", "rank": 4}, training=training), out=place / "lora"
+    )
+
+    assert values(found, "test")["tuned"] < values(found, "test")["base"]
+    _, parity = export(place / "lora", "merged", place / "lora-merged")
+    assert parity.holds
 
 
 def test_a_classifier_starts_from_the_adapted_encoder(place: Path, outcome: Outcome) -> None:

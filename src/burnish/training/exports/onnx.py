@@ -27,6 +27,10 @@ from burnish.training.modelfolder import Answerer, read_task, save_facts
 MODEL_FILE = "model.onnx"
 _INPUTS = ("input_ids", "attention_mask")
 _TOKENS_A_PASS = 1024
+_INSTEAD = {
+    "causal-lm": "`--format gguf`, or `--format merged`",
+    "masked-lm": "`--format merged`",
+}
 
 
 class _Classifier(nn.Module):
@@ -47,14 +51,14 @@ def write(answerer: Answerer, meta: dict[str, Any], folder: Path) -> None:
     Raises:
         MissingPackageError: BN401, without the packages of the extra `export`.
         StorageError: BN402, no space or no permission.
-        ModelTaskError: BN304, a causal model.
+        ModelTaskError: BN304, a causal model, or one that foretells hidden words.
     """
     onnxruntime()
-    if answerer.task.family == "causal-lm":
+    if answerer.task.family in _INSTEAD:
         raise ModelTaskError(
-            "a causal model is not written as ONNX",
+            f"a model of the family {answerer.task.family} is not written as ONNX",
             where="option --format",
-            fix="use `--format gguf`, or `--format merged`",
+            fix=f"use {_INSTEAD[answerer.task.family]}",
         )
     model = traceable(answerer.model)
     if answerer.task.writing:

@@ -24,7 +24,13 @@ from burnish.training.packing import plain
 # Layers between the body and the labels, by the names transformers gives them. A pooler is
 # new, or as good as new, in most checkpoints, so it is trained whole.
 _HEAD = ("classifier", "score", "pre_classifier", "pooler")
-_OUTPUT = ("lm_head", "embed_out", "predictions")  # layers over the vocabulary, never adapted
+_OUTPUT = (
+    "lm_head",
+    "embed_out",
+    "predictions",
+    "vocab_projector",
+    "generator_lm_head",
+)  # layers over the vocabulary, never adapted
 
 
 def prepare(model: Any, options: AdapterMethod) -> Any:
@@ -129,7 +135,10 @@ def _kind(model: Any, kinds: Any) -> Any:
     base = plain(model)
     if base.get_output_embeddings() is None:
         return kinds.SEQ_CLS
-    return kinds.SEQ_2_SEQ_LM if base.config.is_encoder_decoder else kinds.CAUSAL_LM
+    if base.config.is_encoder_decoder:
+        return kinds.SEQ_2_SEQ_LM
+    # PEFT has no kind for an encoder that foretells words; without one it adds nothing of its own.
+    return kinds.CAUSAL_LM if base.can_generate() else None
 
 
 def _mask(dropout: Any, activations: Tensor) -> Tensor:
