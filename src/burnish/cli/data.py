@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from burnish.cli.options import Json, RecipePath, Set, print_json, say
+from burnish.cli.options import Json, NewFolder, RecipePath, Set, answer, say
 
 data = typer.Typer(help="Make and choose rows, without training on them.", no_args_is_help=True)
 
@@ -20,7 +20,7 @@ def register(app: typer.Typer) -> None:
 
 
 def synth(
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="A new or empty folder.")],
+    out: NewFolder,
     spec: Annotated[
         Path | None,
         typer.Argument(
@@ -41,15 +41,12 @@ def synth(
     made = synthesise(spec, out, rows=rows, seed=seed)
     for name, count in made.rows.items():
         say(f"{name}: {count:,} rows, {made.nulls.get(name, 0):,} of them without a text")
-    if as_json:
-        print_json(made.to_json())
-    else:
-        typer.echo(made.folder)
+    answer(made, made.folder, as_json=as_json)
 
 
 def select(
     recipe: RecipePath,
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="A new or empty folder.")],
+    out: NewFolder,
     overrides: Set = None,
     as_json: Json = False,
 ) -> None:
@@ -60,15 +57,12 @@ def select(
     found = write_selected(load_recipe(recipe, overrides or ()), out)
     for part, kept in found.kept.items():
         say(f"{part}: {kept:,} rows selected, {found.left_out[part]:,} not, by {found.formula}")
-    if as_json:
-        print_json(found.to_json())
-    else:
-        typer.echo(found.folder)
+    answer(found, found.folder, as_json=as_json)
 
 
 def dedupe(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Rows, in any format that is read.")],
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="A new or empty folder.")],
+    out: NewFolder,
     text_column: Annotated[
         str, typer.Option("--text-column", help="The column that is compared.")
     ] = "text",
@@ -92,15 +86,12 @@ def dedupe(
     )
     told = ", ".join(f"{count:,} {reason}" for reason, count in found.dropped.items()) or "none"
     say(f"{found.rows_in:,} rows in = {found.kept:,} kept + left out: {told}")
-    if as_json:
-        print_json(found.to_json())
-    else:
-        typer.echo(found.kept_file)
+    answer(found, found.kept_file, as_json=as_json)
 
 
 def label_errors(
     recipe: RecipePath,
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="A new or empty folder.")],
+    out: NewFolder,
     overrides: Set = None,
     as_json: Json = False,
 ) -> None:
@@ -113,7 +104,4 @@ def label_errors(
         f"{found.rows:,} rows ranked, {found.flagged:,} of them flagged; "
         f"{found.conflicts:,} rows nearly repeat one that is labelled another way"
     )
-    if as_json:
-        print_json(found.to_json())
-    else:
-        typer.echo(found.folder / "label-errors.jsonl")
+    answer(found, found.folder / "label-errors.jsonl", as_json=as_json)

@@ -15,7 +15,7 @@ from burnish.data.conversation import TURNS, is_messages, transcripts, without_a
 from burnish.data.readers import format_of, read_file
 from burnish.data.sources import MADE, STARTER, find_sources
 from burnish.data.starter import read_starter
-from burnish.data.synthesis.made import read_made
+from burnish.data.synthesis.made import SYNTH, read_made
 from burnish.data.table import ROW, Kind, Table
 from burnish.errors import ColumnError, DataFormatError
 from burnish.recipe.data import Columns, Data
@@ -88,6 +88,11 @@ def load_part(
     return frame, entry
 
 
+def with_text(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows whose text is more than white space."""
+    return rows.filter(pl.col("text").str.strip_chars().str.len_chars() > 0)
+
+
 def _kinds(
     columns: Columns, data: Data, extra: Iterable[str], *, labelled: bool
 ) -> dict[str, Kind]:
@@ -110,7 +115,7 @@ def _kinds(
 def _read(file: str, part: str, encoding: str, kinds: dict[str, Kind]) -> Table:
     if file.startswith(STARTER):
         return read_starter(file, part, columns=kinds)
-    if file.startswith(MADE):
+    if file.startswith(SYNTH):
         return read_made(file, part, columns=kinds)
     path = Path(file)
     if format_of(path) == "txt" and {Kind.LABELS, Kind.ANSWERS} & {*kinds.values()}:

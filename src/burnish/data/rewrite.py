@@ -2,7 +2,7 @@
 
 The readers give columns; here whole rows pass through, with columns that nobody asked for.
 
-Called by `pipeline.deduplication`.
+Called by `pipeline.deduplication` and `pipeline.selecting`.
 """
 
 import csv
@@ -11,16 +11,14 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
+from burnish.data.formats.delimited import records_of
 from burnish.data.readers import format_of
 from burnish.data.streams import binary_stream, text_stream
 from burnish.errors import DataFormatError
 from burnish.runfolder import atomic_writer
 
-Rows = NDArray[np.int64]  # record numbers from 1, ascending, as the readers count them
 _Writer = Callable[[Path, Path, set[int], str], None]
 
 
@@ -67,7 +65,8 @@ def _delimited(delimiter: str) -> _Writer:
         with text_stream(path, encoding=encoding) as stream, atomic_writer(out) as file:
             text = io.StringIO(newline="")
             writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
-            for number, record in enumerate(csv.reader(stream, delimiter=delimiter, strict=True)):
+            reader = csv.reader(stream, delimiter=delimiter, strict=True)
+            for number, record in enumerate(records_of(path, reader)):
                 if number == 0 or number in rows:  # the header is no record
                     writer.writerow(record)
                     file.write(text.getvalue().encode())
@@ -80,10 +79,14 @@ def _delimited(delimiter: str) -> _Writer:
 def _parquet(path: Path, out: Path, rows: set[int], encoding: str) -> None:  # noqa: ARG001
     with binary_stream(path) as stream:
         frame = pl.read_parquet(path if path.suffix == ".parquet" else stream.read())
-    kept = frame[[number - 1 for number in sorted(rows)]]
+    write_parquet(out, frame[[number - 1 for number in sorted(rows)]])
+
+
+def write_parquet(path: Path, frame: pl.DataFrame) -> None:
+    """Write a frame, whole or not at all. Raises StorageError, BN402, where it cannot be."""
     held = io.BytesIO()  # Polars would write past a Python file, and tell a full disk its own way
-    kept.write_parquet(held)
-    with atomic_writer(out) as file:
+    frame.write_parquet(held)
+    with atomic_writer(path) as file:
         file.write(held.getbuffer())
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from burnish.data.conversation import TURNS
-from burnish.data.load import load_part
+from burnish.data.load import load_part, with_text
 from burnish.data.settle import settle
 from burnish.errors import EmptyDataError, LabelError, RunFolderError
 from burnish.evaluation.score import score
@@ -71,7 +71,7 @@ def answer_file(
     rows, read = load_part(
         path.stem, [str(path)], recipe.data, columns=recipe.columns, labelled=False
     )
-    usable = _with_text(rows)
+    usable = with_text(rows)
     return _answer(model, usable), _told(read, usable)
 
 
@@ -93,7 +93,7 @@ def evaluate_file(
     rows, read = load_part(path.stem, [str(path)], recipe.data, columns=recipe.columns)
     space = model.space
     rows = settle(_as_answered(recipe, space), {"data": rows})[1]["data"]
-    usable = _with_text(rows).filter(pl.col("labels").is_not_null())
+    usable = with_text(rows).filter(pl.col("labels").is_not_null())
     _check_known(usable, space)
     answers = _answer(model, usable)
     scores = score("tuned", path.stem, answers, space)
@@ -139,10 +139,6 @@ def _as_answered(recipe: Recipe, space: Space) -> Recipe:
     labels = task.labels if task.collapse else space.names
     section = task.model_copy(update={"labels": labels, "multi_label": space.multi_label})
     return recipe.model_copy(update={"task": section})
-
-
-def _with_text(rows: pl.DataFrame) -> pl.DataFrame:
-    return rows.filter(pl.col("text").str.strip_chars().str.len_chars() > 0)
 
 
 def _told(read: LedgerEntry, usable: pl.DataFrame) -> str:

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from burnish.data.load import META, load_part
+from burnish.data.load import META, load_part, with_text
 from burnish.data.settle import settle
 from burnish.data.signals.declared import formula_over
 from burnish.errors import RecipeError
 from burnish.evaluation.bootstrap import draw, interval
+from burnish.evaluation.gates import TUNED
 from burnish.recipe.evaluation import Probes
 from burnish.recipe.recipe import Recipe
 from burnish.records import Prediction
@@ -73,8 +74,7 @@ def general_rows(recipe: Recipe) -> pl.DataFrame | None:
     if source is None:
         return None
     rows, _ = load_part(GENERAL, [source], recipe.data, columns=recipe.columns, labelled=False)
-    rows = rows.filter(pl.col("text").str.strip_chars().str.len_chars() > 0)
-    return settle(recipe, {GENERAL: rows})[1][GENERAL]
+    return settle(recipe, {GENERAL: with_text(rows)})[1][GENERAL]
 
 
 def probe_sentences(recipe: Recipe, rows: pl.DataFrame, mask: str) -> tuple[str, ...]:
@@ -153,7 +153,7 @@ def _shares(recipe: Recipe, probes: Probes, arms: Mapping[str, Arm]) -> dict[str
     The intervals are of the bootstrap over sentences, the same sentences drawn for all systems.
     """
     wanted = {name: _wanted(recipe, probes, arm.filled) for name, arm in arms.items()}
-    tuned = wanted["tuned"]
+    tuned = wanted[TUNED]
     seed, resamples = recipe.evaluation.seed, recipe.evaluation.resamples
     weights = np.vstack(list(draw(len(tuned), seed=seed, resamples=resamples)))
     drawn = {name: weights @ values / len(tuned) for name, values in wanted.items()}
@@ -167,9 +167,9 @@ def _shares(recipe: Recipe, probes: Probes, arms: Mapping[str, Arm]) -> dict[str
         "n": len(tuned),
         "systems": {name: told(wanted[name], drawn[name]) for name in wanted},
         "gains": {
-            name: told(tuned - wanted[name], drawn["tuned"] - drawn[name])
+            name: told(tuned - wanted[name], drawn[TUNED] - drawn[name])
             for name in wanted
-            if name != "tuned"
+            if name != TUNED
         },
     }
 

@@ -20,7 +20,7 @@ from burnish.pipeline.stage import Stage, encode_entries
 from burnish.recipe.load import dump_recipe
 from burnish.recipe.recipe import Recipe
 from burnish.records import Finding, LedgerEntry
-from burnish.runfolder import RunFolder, write_json, write_jsonl, write_text
+from burnish.runfolder import write_json, write_jsonl, write_text
 from burnish.tasks.base import Encoded
 from burnish.training.estimate import Estimate, estimate
 from burnish.training.hardware import probe
@@ -59,8 +59,7 @@ def check(recipe: Recipe, *, out: Path | None = None) -> Checked:
     Errors of the data checks come back in `Checked.error`; all others are raised.
     """
     check_plugins(recipe)
-    # The folder is never made: no node that writes is asked for.
-    context = Context(folder=RunFolder(out or Path("-")))
+    context = Context.of_nothing()
     try:
         found = execute(
             ("fitting", "choosing_split", "judged_split", "model_source", "task", "label_space"),

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 from burnish.runfolder import RunFolder
 from burnish.tracking.base import MemoryTracker, Tracker
@@ -16,6 +17,11 @@ class Context:
     tracker: Tracker = field(default_factory=MemoryTracker)
     timings: dict[str, float] = field(default_factory=dict)  # node → seconds, filled as it runs
     resume: bool = False  # go on from the last checkpoint in the folder
+
+    @classmethod
+    def of_nothing(cls) -> Self:
+        """Return the context of a graph asked for no node that writes: no folder is made."""
+        return cls(folder=RunFolder(Path("-")))
 
 
 def fetchers(tracking_uri: str) -> Mapping[str, Callable[[str], Path]]:

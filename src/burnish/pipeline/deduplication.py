@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from burnish.data.dedupe import repeated
 from burnish.data.readers import format_of, read_file
@@ -57,24 +58,17 @@ def deduplicate(
     folder = empty_folder(out, fix="remove it, or name another with `--out`")
     texts, numbers = table.frame[text_column], table.frame[ROW]
     of = repeated(texts, similarity=similarity)
-    gone = np.flatnonzero(of >= 0)
+    gone = int((of >= 0).sum())
     kept_file = folder / f"kept.{format_of(path)}"
     rewrite(path, kept_file, numbers.filter(pl.Series(of < 0)).to_list(), encoding=encoding)
     found = Deduplicated(
         folder=folder,
         kept_file=kept_file,
         rows_in=table.rows_in,
-        kept=table.frame.height - len(gone),
-        dropped=table.dropped | ({"near-duplicate": len(gone)} if len(gone) else {}),
+        kept=table.frame.height - gone,
+        dropped=table.dropped | ({"near-duplicate": gone} if gone else {}),
     )
-    lines = pl.DataFrame(
-        {
-            "row": numbers.gather(gone),
-            "text": texts.gather(gone),
-            "repeats_row": numbers.gather(of[gone]),
-            "repeats_text": texts.gather(of[gone]),
-        }
-    )
+    lines = _repeats(texts, numbers, of)
     write_jsonl(folder / "dropped.jsonl", lines.iter_rows(named=True))
     asked = {
         "file": path.name,
@@ -85,3 +79,16 @@ def deduplicate(
     counts = {"rows_in": found.rows_in, "kept": found.kept, "dropped": found.dropped}
     write_json(folder / "dedupe.json", asked | counts)
     return found
+
+
+def _repeats(texts: pl.Series, numbers: pl.Series, of: NDArray[np.int64]) -> pl.DataFrame:
+    """Return one line for each row that repeats another: both rows and both texts."""
+    gone = np.flatnonzero(of >= 0)
+    return pl.DataFrame(
+        {
+            "row": numbers.gather(gone),
+            "text": texts.gather(gone),
+            "repeats_row": numbers.gather(of[gone]),
+            "repeats_text": texts.gather(of[gone]),
+        }
+    )

@@ -18,7 +18,7 @@ from burnish.pipeline.driver import execute
 from burnish.pipeline.plugins import check_plugins
 from burnish.recipe.recipe import Recipe
 from burnish.records import LabelSpace
-from burnish.runfolder import RunFolder, empty_folder, write_json, write_jsonl
+from burnish.runfolder import empty_folder, write_json, write_jsonl
 
 TRAIN = "train"
 _DIGITS = 6
@@ -55,8 +55,8 @@ def check_labels(recipe: Recipe, out: Path) -> LabelCheck:
         StorageError: BN402, the folder holds something, or cannot be written.
     """
     check_plugins(recipe)
-    context = Context(folder=RunFolder(Path("-")))  # no node that writes is asked for
-    found = execute(("selected", "label_space"), recipe=recipe, context=context)
+    wanted = ("selected", "label_space")
+    found = execute(wanted, recipe=recipe, context=Context.of_nothing())
     space, rows = found["label_space"], found["selected"].rows[TRAIN]
     if not is_labels(space):
         raise RecipeError(

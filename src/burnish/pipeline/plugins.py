@@ -62,25 +62,21 @@ def check_plugins(recipe: Recipe) -> None:
 def _check_arms(recipe: Recipe) -> None:
     """Refuse a control without a selection, and probes and general texts of another task."""
     evaluation = recipe.evaluation
-    faults = {
-        "control": ("needs rows that were not selected", "data.select")
-        if evaluation.control and recipe.data.select is None
-        else None,
-        "probes": ("fills masks, and the task has none", "task: masked-lm")
-        if evaluation.probes and recipe.task.kind != MASKED
-        else None,
-        "general": ("is told of tasks that learn plain texts", "task: masked-lm")
-        if evaluation.general and recipe.task.asked != "nothing"
-        else None,
-    }
-    for key, fault in faults.items():
-        if fault:
-            raise RecipeError(
-                f"it {fault[0]}",
-                where=f"recipe key `evaluation.{key}`",
-                fix=f"leave it out, or set `{fault[1]}`",
-            )
+    if evaluation.control and recipe.data.select is None:
+        raise _misfit("control", "needs rows that were not selected", "data.select")
+    if evaluation.probes and recipe.task.kind != MASKED:
+        raise _misfit("probes", "fills masks, and the task has none", "task: masked-lm")
+    if evaluation.general and recipe.task.asked != "nothing":
+        raise _misfit("general", "is told of tasks that learn plain texts", "task: masked-lm")
     if evaluation.probes and evaluation.probes.wanted:
         formula_over(
             recipe, evaluation.probes.wanted, where="recipe key `evaluation.probes.wanted`"
         )
+
+
+def _misfit(key: str, what: str, instead: str) -> RecipeError:
+    return RecipeError(
+        f"it {what}",
+        where=f"recipe key `evaluation.{key}`",
+        fix=f"leave it out, or set `{instead}`",
+    )

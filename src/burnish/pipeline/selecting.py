@@ -14,7 +14,7 @@ from burnish.data.ledger import ledger_json
 from burnish.data.load import short_names
 from burnish.data.readers import format_of
 from burnish.data.rewrite import rewrite
-from burnish.data.signals.select import Selection, left_out_lines
+from burnish.data.signals.select import Selection, left_out_lines, summary
 from burnish.data.sources import MADE, find_sources
 from burnish.errors import RecipeError
 from burnish.pipeline.context import Context
@@ -60,32 +60,30 @@ def write_selected(recipe: Recipe, out: Path) -> Selected:
     check_plugins(recipe)
     sources = find_sources(recipe.data)
     _refuse(recipe, sources)
-    context = Context(folder=RunFolder(Path("-")))  # no node that writes is asked for
-    found = execute(("selection", "selected"), recipe=recipe, context=context)
+    found = execute(("selection", "selected"), recipe=recipe, context=Context.of_nothing())
     selections: dict[str, Selection] = found["selection"]
-    folder = empty_folder(out, fix="remove it, or name another with `--out`")
-    written = list(_rewritten(recipe, sources, selections, folder))
-    write_jsonl(folder / "lineage.jsonl", (line for _, lines in written for line in lines))
-    write_jsonl(folder / "left-out.jsonl", left_out_lines(selections).iter_rows(named=True))
-    write_json(folder / "ledger.json", ledger_json(found["selected"].entries))
-    formula = next(iter(selections.values())).formula
-    inputs = [
-        {"part": part, "path": file, "sha256": sha256(Path(file))}
-        for part, files in sources.items()
-        for file in files
-    ]
-    told = {part: one.to_json() for part, one in selections.items()}
-    write_json(
-        folder / "selection.json",
-        {"burnish": version("burnish"), "formula": formula, "inputs": inputs} | told,
-    )
+    folder = RunFolder(empty_folder(out, fix="remove it, or name another with `--out`"))
+    written = list(_rewritten(recipe, sources, selections, folder.root))
+    write_jsonl(folder.root / "lineage.jsonl", (line for _, lines in written for line in lines))
+    write_jsonl(folder.left_out, left_out_lines(selections).iter_rows(named=True))
+    write_json(folder.ledger, ledger_json(found["selected"].entries))
+    told = {"burnish": version("burnish"), "inputs": _inputs(sources)} | summary(selections)
+    write_json(folder.selection, told)
     return Selected(
-        folder=folder,
-        formula=formula,
+        folder=folder.root,
+        formula=told["formula"],
         files=tuple(path for path, _ in written),
         kept={part: one.kept.height for part, one in selections.items()},
         left_out={part: one.left_out.height for part, one in selections.items()},
     )
+
+
+def _inputs(sources: dict[str, tuple[str, ...]]) -> list[dict[str, Any]]:
+    return [
+        {"part": part, "path": file, "sha256": sha256(Path(file))}
+        for part, files in sources.items()
+        for file in files
+    ]
 
 
 def _refuse(recipe: Recipe, sources: dict[str, tuple[str, ...]]) -> None:

@@ -30,15 +30,7 @@ def only(start: Start) -> Callable[[Node], Node]:
     Raises, when a graph is built:
         UsageError: BN103, the configuration names another start.
     """
-
-    def is_asked(configuration: Mapping[str, Any]) -> bool:
-        return _start(configuration) == start
-
-    def mark(node: Node) -> Node:
-        marked: Node = config(is_asked, config_used=[KEY])(node)
-        return marked
-
-    return mark
+    return _where(KEY, lambda configuration: _start(configuration) == start)
 
 
 def _start(configuration: Mapping[str, Any]) -> str:
@@ -59,12 +51,14 @@ def only_selecting(selects: bool) -> Callable[[Node], Node]:
     rows before a selection hang on it: where a program replaces the splits, no file shall be
     read for rows that nobody asks for.
     """
+    return _where(SELECTS, lambda configuration: bool(configuration.get(SELECTS)) == selects)
 
-    def is_asked(configuration: Mapping[str, Any]) -> bool:
-        return bool(configuration.get(SELECTS)) == selects
+
+def _where(key: str, is_asked: Callable[[Mapping[str, Any]], bool]) -> Callable[[Node], Node]:
+    """Return a decorator for a node of graphs whose configuration is as asked."""
 
     def mark(node: Node) -> Node:
-        marked: Node = config(is_asked, config_used=[SELECTS])(node)
+        marked: Node = config(is_asked, config_used=[key])(node)
         return marked
 
     return mark

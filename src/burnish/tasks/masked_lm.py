@@ -114,15 +114,11 @@ class MaskedTask(LikelihoodTask):
         """
         ids, tokens, words = self._pieces(rows, tokenizer)
         turn, turns = in_turn(tokens, words, self.share)
-        of = np.repeat(np.arange(len(ids)), np.maximum(1, turns)).tolist()
-        starts = {row: at for at, row in reversed([*enumerate(of)])}
-        hidden = [
-            np.flatnonzero(turn[slice(*tokens.offsets[row : row + 2])] == at - starts[row])
-            for at, row in enumerate(of)
-        ]
-        places = Ragged.of([one.tolist() for one in hidden])
-        repeated = tokens.take(of)
-        return _encoded([ids[row] for row in of], repeated, places, seen=self.mask_id)
+        takes = [(row, at) for row, all_of in enumerate(turns) for at in range(max(1, all_of))]
+        of_row = np.split(turn, tokens.offsets[1:-1])
+        places = Ragged.of([np.flatnonzero(of_row[row] == at).tolist() for row, at in takes])
+        repeated = tokens.take([row for row, _ in takes])
+        return _encoded([ids[row] for row, _ in takes], repeated, places, seen=self.mask_id)
 
     def encode_to_learn(self, rows: pl.DataFrame, tokenizer: Any) -> Encoded:
         """Turn texts into pieces, words hidden as in the first epoch of seed 0."""

@@ -54,15 +54,10 @@ def with_head(
     if not isinstance(section, Section) or can_answer(source, task):
         return source
     if not (folder / MODEL_FACTS).is_file():
+        alone = _of_head(recipe, section, source)
+        telling = MemoryTracker()
         fitted = fit(
-            _of_head(recipe, section, source),
-            task,
-            source,
-            train,
-            None,
-            hardware=hardware,
-            tracker=MemoryTracker(),
-            checkpoints=None,
+            alone, task, source, train, None, hardware=hardware, tracker=telling, checkpoints=None
         )
         meta = {"name": recipe.name, "base_model": source.reference, "method": "new-head"}
         save_model_folder(folder, fitted.model, tokenizer, task, meta=meta)

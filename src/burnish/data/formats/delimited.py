@@ -40,7 +40,7 @@ def _read(path: Path, delimiter: str, *, encoding: str, columns: Mapping[str, Ki
     collected = Columns(path, columns)
     total = 0
     with text_stream(path, encoding=encoding) as stream:
-        records = _records(path, csv.reader(stream, delimiter=delimiter, strict=True))
+        records = records_of(path, csv.reader(stream, delimiter=delimiter, strict=True))
         header = next(records, [])
         if not header:
             return Table(frame=collected.frame(), rows_in=0)
@@ -58,7 +58,7 @@ def _read(path: Path, delimiter: str, *, encoding: str, columns: Mapping[str, Ki
     return Table(frame=collected.frame(), rows_in=total)
 
 
-def _records(path: Path, reader: Iterator[list[str]]) -> Iterator[list[str]]:
+def records_of(path: Path, reader: Iterator[list[str]]) -> Iterator[list[str]]:
     """Yield the header and the records; csv.Error becomes DataFormatError with its record."""
     row = 0
     while True:

@@ -47,11 +47,10 @@ def formula_of(recipe: Recipe) -> Signal | None:
         SignalError: BN209, the formula is none, a signal is not known or has no meaning for the
             task; all of it without a look at any row.
     """
+    signals = _signals(recipe)  # one that no formula uses can be wrong all the same
     if recipe.data.select is None:
-        for name in recipe.data.signals:  # one that is of no use yet can be wrong all the same
-            _made(recipe, name)
         return None
-    return formula_over(recipe, recipe.data.select, where="recipe key `data.select`")
+    return parse(recipe.data.select, signals, where="recipe key `data.select`")
 
 
 def formula_over(recipe: Recipe, formula: str, *, where: str) -> Signal:
@@ -60,8 +59,7 @@ def formula_over(recipe: Recipe, formula: str, *, where: str) -> Signal:
     Raises:
         SignalError: BN209, as `formula_of`.
     """
-    signals = {name: _made(recipe, name) for name in recipe.data.signals}
-    return parse(formula, signals, where=where)
+    return parse(formula, _signals(recipe), where=where)
 
 
 def select_parts(recipe: Recipe, parts: Mapping[str, pl.DataFrame]) -> dict[str, Selection]:
@@ -87,6 +85,10 @@ def select_parts(recipe: Recipe, parts: Mapping[str, pl.DataFrame]) -> dict[str,
 def _selected(recipe: Recipe, rows: pl.DataFrame, formula: Signal) -> Selection:
     found = select(with_answer(recipe, rows), formula)
     return replace(found, kept=found.kept.drop(ANSWER, strict=False))
+
+
+def _signals(recipe: Recipe) -> dict[str, Signal]:
+    return {name: _made(recipe, name) for name in recipe.data.signals}
 
 
 def _made(recipe: Recipe, name: str) -> Signal:

@@ -59,7 +59,7 @@ class Selection:
         return ", ".join(f"{one.signal}: {one.passed} of {one.rows}" for one in self.reports)
 
     def to_json(self) -> dict[str, Any]:
-        """Return what `selection.json` holds of it."""
+        """Return what `selection.json` holds of one part."""
         return {
             "kept": self.kept.height,
             "left_out": self.left_out.height,
@@ -109,6 +109,12 @@ def _all_measured(of: Mapping[str, Leaf], rows: pl.DataFrame) -> dict[str, _Time
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         found = dict(zip(expressions, pool.map(timed, expressions.values()), strict=True))
     return {name: found[name] if name in found else timed(leaf) for name, leaf in of.items()}
+
+
+def summary(selections: Mapping[str, Selection]) -> dict[str, Any]:
+    """Return what `selection.json` holds: the formula, and what became of each part."""
+    formula = next(iter(selections.values())).formula
+    return {"formula": formula} | {part: one.to_json() for part, one in selections.items()}
 
 
 def left_out_lines(selections: Mapping[str, Selection]) -> pl.DataFrame:

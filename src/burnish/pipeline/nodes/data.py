@@ -21,6 +21,7 @@ from burnish.pipeline.stage import Parts, Stage, encode_entries
 from burnish.pipeline.start import only, only_selecting
 from burnish.pipeline.token_cache import keep
 from burnish.recipe.recipe import Recipe
+from burnish.recipe.task import MASKED
 from burnish.records import Finding, LabelSpace, LedgerEntry, Space
 from burnish.tasks.base import TASKS, Encoded, Task
 from burnish.training.models import check_room
@@ -189,7 +190,8 @@ def unselected__selecting(
     recipe: Recipe, fitting: Stage, splits: Parts, task: Task, tokenizer: Any
 ) -> Encoded | None:
     """As many training rows as are learned, drawn from those before the selection."""
-    if fitting.unselected is None:
+    is_asked = recipe.evaluation.control or recipe.task.kind == MASKED  # which may need a head
+    if fitting.unselected is None or not is_asked:
         return None
     held = pl.concat(
         [rows.select("id", "text") for name, rows in splits.items() if name != "train"]

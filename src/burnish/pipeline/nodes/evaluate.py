@@ -10,6 +10,7 @@ from burnish.evaluation.answered import Answered
 from burnish.evaluation.answers import from_predictions
 from burnish.evaluation.baselines.base import Baseline, Rows, from_frame
 from burnish.evaluation.baselines.table import baselines_for
+from burnish.evaluation.gates import BASE, CONTROL, TUNED
 from burnish.evaluation.score import score_answers
 from burnish.evaluation.thresholds import rechoose
 from burnish.evaluation.verdict import decide
@@ -21,10 +22,6 @@ from burnish.tasks.base import Encoded, Task
 from burnish.training.hardware import Hardware
 from burnish.training.predict import embeddings
 from burnish.training.sources import ModelSource
-
-TUNED = "tuned"
-BASE = "base"
-CONTROL = "control"
 
 
 def rivals(recipe: Recipe, label_space: Space) -> dict[str, Baseline[Any]]:

@@ -1,11 +1,11 @@
 """Write what was made: the run folder's files, the model folder, the report, the tracker."""
 
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 from burnish.data.ledger import ledger_json
-from burnish.data.signals.select import Selection, left_out_lines
+from burnish.data.rewrite import write_parquet
+from burnish.data.signals.select import Selection, left_out_lines, summary
 from burnish.evaluation.report.render import render
 from burnish.pipeline.arms import Arm, Questions, probes_json
 from burnish.pipeline.context import Context
@@ -14,7 +14,6 @@ from burnish.pipeline.stage import Parts, Stage
 from burnish.recipe.recipe import Recipe
 from burnish.records import Finding, LedgerEntry, Prediction, Score, Space
 from burnish.runfolder import (
-    atomic_writer,
     write_json,
     write_jsonl,
     write_predictions,
@@ -33,10 +32,7 @@ def split_files(context: Context, splits: Parts) -> list[Path]:
     paths = []
     for name, frame in splits.items():
         path = context.folder.splits / f"{name}.parquet"
-        held = BytesIO()  # Polars would write past a Python file, and tell a full disk its own way
-        frame.write_parquet(held)
-        with atomic_writer(path) as file:
-            file.write(held.getbuffer())
+        write_parquet(path, frame)
         paths.append(path)
     return paths
 
@@ -51,9 +47,7 @@ def selection_files(context: Context, selection: dict[str, Selection]) -> list[P
     """What the signals said: a summary, and every row that was left out; none without a formula."""
     if not selection:
         return []
-    formula = next(iter(selection.values())).formula
-    summary = {"formula": formula} | {part: one.to_json() for part, one in selection.items()}
-    write_json(context.folder.selection, summary)
+    write_json(context.folder.selection, summary(selection))
     write_jsonl(context.folder.left_out, left_out_lines(selection).iter_rows(named=True))
     return [context.folder.selection, context.folder.left_out]
 
