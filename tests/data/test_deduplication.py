@@ -145,3 +145,11 @@ def test_other_encodings_are_read_and_utf8_is_written(tmp_path: Path) -> None:
 def test_a_format_that_cannot_be_copied_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataFormatError, match="cannot be copied"):
         rewrite(tmp_path / "rows.xlsx", tmp_path / "out", [1])
+
+
+def test_a_cell_may_be_as_long_in_a_copy_as_in_reading(tmp_path: Path) -> None:
+    rows = [{"text": "short"}, {"text": "long " * 40_000}]
+
+    found = deduplicate(write(tmp_path / "rows.csv", rows), tmp_path / "out")
+
+    assert read_back(found.kept_file) == rows

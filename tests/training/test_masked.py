@@ -200,3 +200,15 @@ def test_an_unknown_encoder_without_a_head_is_refused(
             recipe(source.folder), task, source, task.encode_to_learn(rows, tokenizer),
             hardware=hardware, tokenizer=tokenizer, folder=tmp_path / "start",
         )  # fmt: skip
+
+
+def test_a_long_text_without_a_mask_is_left_in_peace(
+    asked: Any, tiny_config: Callable[..., Any], hardware: Hardware
+) -> None:
+    task, tokenizer, _ = asked
+    tokenizer.model_max_length = 5
+    found = model(tiny_config, "bert")
+
+    assert fill(found, tokenizer, task, hardware, ["word1 " * 9]) == [()]
+    filled = fill(found, tokenizer, task, hardware, ["word1 " * 9, "word1 [MASK]"], top_k=2)
+    assert [len(one) for one in filled] == [0, 1]

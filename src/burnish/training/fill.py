@@ -61,10 +61,11 @@ def _fill(
 ) -> list[Filled]:
     rows = [np.array(ids, np.int32) for ids in tokenizer(texts, verbose=False)["input_ids"]]
     holes = [np.flatnonzero(row == task.mask_id) for row in rows]
-    _refuse_long(texts, rows, tokenizer.model_max_length)
     with_holes = [at for at, places in enumerate(holes) if len(places)]
     if not with_holes:
         return [()] * len(texts)
+    for row in with_holes:
+        _refuse_long(texts[row], len(rows[row]), tokenizer.model_max_length)
     batch = batches.padded([rows[at] for at in with_holes], pad_id=padding_id(model))
     width = batch["input_ids"].shape[1]
     at = np.concatenate([n * width + holes[row] for n, row in enumerate(with_holes)])
@@ -83,12 +84,11 @@ def _fills(
     tokenizer: Any, row: Any, place: int, scores: list[float], tokens: list[int]
 ) -> tuple[Fill, ...]:
     """Return the words for one mask, each with the text in which it stands there."""
-    found = []
+    found, marks, ids = [], _marks(tokenizer), row.tolist()
     for score, token in zip(scores, tokens, strict=True):
-        ids = row.tolist()
         ids[place] = token
         text = tokenizer.decode(ids, skip_special_tokens=False)
-        for mark in _marks(tokenizer):
+        for mark in marks:
             text = text.replace(mark, "")
         found.append(
             Fill(
@@ -106,11 +106,10 @@ def _marks(tokenizer: Any) -> set[str]:
     return set(tokenizer.all_special_tokens) - {tokenizer.mask_token, tokenizer.unk_token}
 
 
-def _refuse_long(texts: list[str], rows: list[Any], longest: int) -> None:
-    for text, row in zip(texts, rows, strict=True):
-        if len(row) > longest:
-            raise EmptyDataError(
-                f"a text to be filled has {len(row)} tokens; the model reads {longest} at once",
-                where=f"{text[:60]!r}",
-                fix="give the sentences around the mask alone",
-            )
+def _refuse_long(text: str, tokens: int, longest: int) -> None:
+    if tokens > longest:
+        raise EmptyDataError(
+            f"a text to be filled has {tokens} tokens; the model reads {longest} at once",
+            where=f"{text[:60]!r}",
+            fix="give the sentences around the mask alone",
+        )
