@@ -8,6 +8,7 @@ complete ones. Failures of the disk become StorageError (BN402).
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -41,25 +42,40 @@ class _Watched(BufferedWriter):
 def atomic_writer(path: Path) -> Iterator[IO[bytes]]:
     """Yield a file that becomes `path` when the block ends well, and vanishes when it does not.
 
-    The temporary file lies in the same folder because a rename across file systems is a copy,
-    and a copy can be cut short.
-
     Raises:
         StorageError: BN402, no permission, no space, or the parent is not a folder.
     """
-    with storage_errors(path):
+    with atomic_path(path) as temporary, _Watched(FileIO(temporary, "wb")) as file:
+        try:
+            yield file
+        except Exception:
+            if file.failure:
+                raise file.failure from None
+            raise
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextmanager
+def atomic_path(path: Path, *also: type[Exception]) -> Iterator[Path]:
+    """Yield an empty file's path, for a library to write to, that becomes `path` as above.
+
+    The temporary file lies in the same folder because a rename across file systems is a copy,
+    and a copy can be cut short.
+
+    Args:
+        path: what it becomes.
+        also: what the library raises where it cannot write.
+
+    Raises:
+        StorageError: BN402, as `atomic_writer`.
+    """
+    with storage_errors(path, *also):
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        os.close(descriptor)
         try:
-            with _Watched(FileIO(descriptor, "wb")) as file:
-                try:
-                    yield file
-                except Exception:
-                    if file.failure:
-                        raise file.failure from None
-                    raise
-                file.flush()
-                os.fsync(file.fileno())
+            yield Path(temporary)
             apply_umask(Path(temporary))
             os.replace(temporary, path)  # noqa: PTH105
             _sync_folder(path.parent)
@@ -143,6 +159,27 @@ def empty_folder(path: Path, *, fix: str) -> Path:
         if any(path.iterdir()):
             raise StorageError("the folder exists and is not empty", where=str(path), fix=fix)
     return path
+
+
+@contextmanager
+def new_folder(path: Path, *, fix: str) -> Iterator[Path]:
+    """Yield a folder that becomes `path` when the block ends well, and vanishes when it does not.
+
+    Raises:
+        StorageError: BN402, `path` holds something, or cannot be made.
+    """
+    with storage_errors(path):
+        if path.exists():
+            empty_folder(path, fix=fix)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    try:
+        yield temporary
+        with storage_errors(path):
+            apply_umask(temporary)
+            temporary.replace(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
+from burnish.data.readers import read_file
 from burnish.data.signals.declared import formula_of
-from burnish.errors import EmptyDataError, RecipeError, StorageError
+from burnish.data.table import BATCH_ROWS, Kind
+from burnish.errors import DataFormatError, EmptyDataError, RecipeError, StorageError
 from burnish.pipeline.selecting import write_selected
 from burnish.recipe.document import Document
 from burnish.recipe.load import validate
@@ -91,6 +94,74 @@ def test_several_files_of_a_part_stay_several(place: Path) -> None:
 
     assert [path.name for path in found.files] == ["train-00000.jsonl", "train-00001.jsonl"]
     assert found.kept["train"] == sum(len(lines(path)) for path in found.files)
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "json", "csv", "parquet"])
+def test_more_rows_than_are_read_at_once_are_all_accounted_for(kind: str, place: Path) -> None:
+    count = 2 * BATCH_ROWS + 7
+    frame = pl.DataFrame(
+        {
+            "text": [f"{'Norvik' if at % 7 else 'Altera'} number {at}" for at in range(count)],
+            "label": [str(at % 2) for at in range(count)],
+            "n": range(count),
+        }
+    )
+    path = place / f"many.{kind}"
+    if kind == "jsonl":
+        frame.write_ndjson(path)
+    elif kind == "parquet":
+        frame.write_parquet(path)
+    elif kind == "csv":
+        frame.write_csv(path)
+    else:
+        path.write_text(json.dumps(frame.to_dicts()), "utf-8")
+    signals = SIGNALS | {"even": {"kind": "label", "labels": ["fair"]}}
+    written = {
+        "task": {"labels": ["fair", "unfair"]}, "model": "-",
+        "data": {"train": str(path), "signals": signals, "select": "brand & even"},
+    }  # fmt: skip
+
+    found = write_selected(validate(Document(written, {}, "a recipe")), place / "out")
+
+    columns = {"text": Kind.TEXT, "n": Kind.PLAIN}
+    kept = read_file(found.files[0], encoding="utf-8", columns=columns).frame
+    wanted = frame.filter(pl.col("text").str.starts_with("Norvik"), pl.col("label") == "0")
+    assert kept["text"].to_list() == wanted["text"].to_list()
+    assert kept["n"].cast(pl.Int64).to_list() == wanted["n"].to_list()
+    assert found.kept["train"] + found.left_out["train"] == count
+    lineage = lines(place / "out" / "lineage.jsonl")
+    assert [one["from_row"] - 1 for one in lineage] == wanted["n"].to_list()
+    assert [one["row"] for one in lineage] == list(range(1, wanted.height + 1))
+
+
+def test_a_set_has_a_version_that_its_rows_alone_decide(place: Path) -> None:
+    first = write_selected(recipe(place), place / "out")
+    same = write_selected(recipe(place, select="(long > 4) & brand"), place / "same")
+    other = write_selected(recipe(place, select="brand"), place / "other")
+
+    assert first.version == same.version != other.version
+
+
+def test_blank_lines_are_in_the_ledger(place: Path) -> None:
+    path = place / "data" / "test.jsonl"
+    path.write_text("\n" + path.read_text("utf-8") + "\n\n", "utf-8")
+
+    write_selected(recipe(place), place / "out")
+
+    entries = json.loads((place / "out" / "ledger.json").read_text("utf-8"))["entries"]
+    read = {one["split"]: one for one in entries if one["stage"] == "read"}
+    assert (read["test"]["rows_in"], read["test"]["kept"]) == (14, 12)
+    assert read["test"]["dropped"] == {"blank-line": 2}
+
+
+def test_rows_that_cannot_be_read_leave_nothing_behind(place: Path) -> None:
+    with (place / "data" / "train.jsonl").open("a") as file:
+        file.write("\n{broken")
+
+    with pytest.raises(DataFormatError, match="row 31"):
+        write_selected(recipe(place), place / "out")
+
+    assert sorted(path.name for path in place.iterdir()) == ["data"]
 
 
 def test_what_cannot_be_selected_is_refused(place: Path) -> None:

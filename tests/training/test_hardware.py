@@ -21,7 +21,17 @@ def test_without_bf16_instructions_fp32_is_used(monkeypatch: pytest.MonkeyPatch)
 
     found = hardware.probe(Training())
 
-    assert (found.precision, found.matmul) == ("fp32", "medium")
+    assert found.precision == "fp32"
+
+
+def test_products_of_a_run_in_fp32_have_the_precision_of_fp32() -> None:
+    left, right = torch.rand(64, 384, dtype=torch.float64), torch.rand(384, 96, dtype=torch.float64)
+    exact = left @ right
+
+    hardware.apply(hardware.probe(Training(precision="fp32")))
+
+    error = (left.float() @ right.float() - exact).abs().max() / exact.abs().max()
+    assert error < 1e-6
 
 
 @pytest.mark.parametrize(("bf16_speed", "expected"), [(900.0, "bf16"), (110.0, "fp32")])

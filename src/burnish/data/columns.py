@@ -7,7 +7,7 @@ turned silently into null or text would be a row lost without anybody knowing.
 Used by `burnish.data.formats`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import polars as pl
 
 from burnish.data.conversation import MESSAGES, as_messages, messages
-from burnish.data.table import ROW, Kind, as_lists, bad_row, refuse_nul
+from burnish.data.table import ROW, Kind, Table, as_lists, bad_row, refuse_nul
 from burnish.errors import DataFormatError
 
 _INT64 = 2**63
@@ -23,49 +23,56 @@ _MIXED = "mixes single labels with lists of labels"
 _MIXED_FIX = "write a list in every row (an empty one for no label), or a single label in every row"
 
 
-class Columns:
-    """Collects values of the requested columns batch by batch and makes them one frame."""
+def batch(
+    path: Path, kinds: Mapping[str, Kind], rows: Sequence[int], values: Mapping[str, Sequence[Any]]
+) -> pl.DataFrame:
+    """Return some rows of a file as typed columns, `ROW` last.
 
-    def __init__(self, path: Path, kinds: Mapping[str, Kind]) -> None:
-        self._path = path
-        self._kinds = kinds
-        self._parts: dict[str, list[pl.Series]] = {name: [] for name in kinds}
-        self._rows: list[pl.Series] = []
+    Args:
+        path: of the file, for errors.
+        kinds: column → what it is for.
+        rows: record numbers, shape (n,).
+        values: column → n values as the file has them.
 
-    def add(self, rows: Sequence[int], values: Mapping[str, Sequence[Any]]) -> None:
-        """Append one batch: `rows` are record numbers, `values` one sequence a column.
+    Raises:
+        DataFormatError: BN202, a value does not fit its column's kind; names file and row.
+    """
+    made = [_Batch(path, name, kind, rows, values[name]).typed() for name, kind in kinds.items()]
+    return pl.DataFrame([*made, pl.Series(ROW, rows, dtype=pl.Int64)])
 
-        Raises:
-            DataFormatError: BN202, a value does not fit its column's kind; names file and row.
-        """
-        for name, kind in self._kinds.items():
-            batch = _Batch(self._path, name, kind, rows, values[name])
-            self._parts[name].append(batch.typed())
-        self._rows.append(pl.Series(ROW, rows, dtype=pl.Int64))
 
-    def frame(self) -> pl.DataFrame:
-        """Return all batches as one frame, `ROW` last."""
-        rows = pl.concat(self._rows) if self._rows else pl.Series(ROW, [], dtype=pl.Int64)
-        return pl.DataFrame([*map(self._joined, self._kinds), rows])
+def joined(path: Path, kinds: Mapping[str, Kind], tables: Iterable[Table]) -> Table:
+    """Return the batches of one file as one table; a column has one type in all of it.
 
-    def _joined(self, name: str) -> pl.Series:
-        parts = self._parts[name]
-        types = {part.dtype for part in parts} - {pl.Null()}
-        if len(types) > 1 and self._kinds[name] is Kind.LABELS:
-            raise self._changed_shape(name)
-        if self._kinds[name] is Kind.INPUT and MESSAGES in types:
-            parts = [as_messages(part) for part in parts]
-            types = {MESSAGES}
-        number = types == {pl.Int64(), pl.Float64()}
-        target = next(iter(types)) if len(types) == 1 else pl.Float64() if number else pl.String()
-        return pl.concat([part.cast(target) for part in parts]) if parts else pl.Series(name, [])
+    Raises:
+        DataFormatError: BN202, single labels in one batch and lists in another; names the row.
+    """
+    tables = list(tables)
+    frames = [table.frame for table in tables]
+    rows = pl.concat([f[ROW] for f in frames]) if frames else pl.Series(ROW, [], dtype=pl.Int64)
+    columns = [_joined(path, frames, name, kind) for name, kind in kinds.items()]
+    frame = pl.DataFrame([*columns, rows])
+    return Table(frame=frame, rows_in=sum(table.rows_in for table in tables))
 
-    def _changed_shape(self, name: str) -> DataFormatError:
-        first = next(p.dtype for p in self._parts[name] if p.dtype != pl.Null())
-        pairs = zip(self._parts[name], self._rows, strict=True)
-        part, rows = next((p, r) for p, r in pairs if p.dtype not in (first, pl.Null()))
-        row = int(rows.filter(part.is_not_null())[0])
-        return bad_row(self._path, row, f"column {name!r} {_MIXED}", _MIXED_FIX)
+
+def _joined(path: Path, frames: Sequence[pl.DataFrame], name: str, kind: Kind) -> pl.Series:
+    parts = [frame[name] for frame in frames]
+    types = {part.dtype for part in parts} - {pl.Null()}
+    if len(types) > 1 and kind is Kind.LABELS:
+        raise _changed_shape(path, frames, name)
+    if kind is Kind.INPUT and MESSAGES in types:
+        parts = [as_messages(part) for part in parts]
+        types = {MESSAGES}
+    number = types == {pl.Int64(), pl.Float64()}
+    target = next(iter(types)) if len(types) == 1 else pl.Float64() if number else pl.String()
+    return pl.concat([part.cast(target) for part in parts]) if parts else pl.Series(name, [])
+
+
+def _changed_shape(path: Path, frames: Sequence[pl.DataFrame], name: str) -> DataFormatError:
+    first = next(f[name].dtype for f in frames if f[name].dtype != pl.Null())
+    other = next(f for f in frames if f[name].dtype not in (first, pl.Null()))
+    row = int(other.filter(pl.col(name).is_not_null())[ROW][0])
+    return bad_row(path, row, f"column {name!r} {_MIXED}", _MIXED_FIX)
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,6 +83,22 @@ def repeated(texts: pl.Series, *, similarity: float) -> I64:
     return of
 
 
+def resembles(texts: pl.Series, known: pl.Series, *, similarity: float) -> NDArray[np.bool_]:
+    """Return whether each text equals or nearly repeats one of the known ones, shape (n,).
+
+    Args:
+        texts: n texts; null and wordless ones nearly repeat nothing.
+        known: texts without null.
+        similarity: Jaccard similarity of word-pair sets from which a pair counts, in (0, 1].
+    """
+    found = texts.is_in(known.implode()).fill_null(value=False).to_numpy().copy()
+    # Known ones first: in a bucket each text is compared with the first.
+    pairs = np.sort(_close_pairs(pl.concat([known, texts]), similarity), axis=1)
+    crossing = (pairs[:, 0] < len(known)) & (pairs[:, 1] >= len(known))
+    found[pairs[crossing, 1] - len(known)] = True
+    return found
+
+
 def _close_pairs(texts: pl.Series, similarity: float) -> I64:
     """Return the pairs of texts at least so similar, shape (m, 2)."""
     nothing = np.zeros((0, 2), np.int64)

@@ -6,13 +6,15 @@ conversations, and `meta:<name>` for each column the recipe's slices and time ke
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import polars as pl
 
 from burnish.data.conversation import TURNS, is_messages, transcripts, without_answer
-from burnish.data.readers import format_of, read_file
+from burnish.data.readers import format_of, read_batches, read_file
 from burnish.data.sources import MADE, STARTER, find_sources
 from burnish.data.starter import read_starter
 from burnish.data.synthesis.made import SYNTH, read_made
@@ -32,18 +34,12 @@ def load_rows(recipe: Recipe) -> tuple[dict[str, pl.DataFrame], tuple[LedgerEntr
         DataNotFoundError: BN201. DataFormatError: BN202. ColumnError: BN204.
         EmptyDataError: BN205. Each names the file and, where there is one, the row.
     """
-    data = recipe.data
-    sources = find_sources(data)
-    own = (recipe.columns.text, recipe.columns.answer)
-    read = [name for name in recipe.further_columns if name not in own]
-    extra = [name for name in (*recipe.evaluation.slices, data.time, *read) if name]
+    sources = find_sources(recipe.data)
     names = short_names(s for part in sources.values() for s in part)
-    loaded = {
-        part: load_part(part, files, data, columns=recipe.columns, extra=extra, names=names)
-        for part, files in sources.items()
-    }
+    read = Reading.of(recipe)
+    loaded = {part: _loaded(part, files, read, names) for part, files in sources.items()}
     parts = {part: rows for part, (rows, _) in loaded.items()}
-    _refuse_repeated_ids(parts.values(), data)
+    _refuse_repeated_ids(parts.values(), recipe.data)
     return parts, tuple(entry for _, entry in loaded.values())
 
 
@@ -55,7 +51,6 @@ def load_part(
     columns: Columns | None = None,
     extra: Iterable[str] = (),
     labelled: bool = True,
-    names: dict[str, str] | None = None,
 ) -> tuple[pl.DataFrame, LedgerEntry]:
     """Return the rows of some files as one canonical frame, and its ledger entry (stage read).
 
@@ -66,22 +61,65 @@ def load_part(
         columns: which hold text and answer (`Recipe.columns`); null: those of classification.
         extra: further columns, kept as `meta:<name>`.
         labelled: whether the answer column must be there; without it `raw_label` is null.
-        names: source → the short name rows carry in `file`; null: made from `files`.
 
     Raises: as `load_rows`.
     """
-    files, extra = tuple(files), tuple(dict.fromkeys(extra))
-    names = names or short_names(files)
+    files = tuple(files)
     columns = columns or data.columns("labels")
-    kinds = _kinds(columns, data, extra, labelled=labelled)
+    read = Reading(columns, data, tuple(dict.fromkeys(extra)), labelled=labelled)
+    return _loaded(part, files, read, short_names(files))
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What of a file is read, and how it becomes canonical rows."""
+
+    columns: Columns
+    data: Data
+    extra: tuple[str, ...]  # further columns, kept as `meta:<name>`
+    labelled: bool = True
+
+    @classmethod
+    def of(cls, recipe: Recipe, *, labelled: bool = True) -> Self:
+        """Return the columns that a recipe names."""
+        own = (recipe.columns.text, recipe.columns.answer)
+        read = [name for name in recipe.further_columns if name not in own]
+        extra = (*recipe.evaluation.slices, recipe.data.time, *read)
+        named = tuple(dict.fromkeys(name for name in extra if name))
+        return cls(recipe.columns, recipe.data, named, labelled=labelled)
+
+    @property
+    def kinds(self) -> dict[str, Kind]:
+        """Column → what it is for."""
+        return _kinds(self.columns, self.data, self.extra, labelled=self.labelled)
+
+    def batches(self, file: str, name: str) -> Iterator[tuple[pl.DataFrame, int]]:
+        """Yield canonical rows, some after others, and how many records were read for them.
+
+        Args:
+            file: a path; made-up rows lie in none.
+            name: what the rows carry in `file`.
+        """
+        for table in read_batches(Path(file), encoding=self.data.encoding, columns=self.kinds):
+            yield self.canonical(table.frame, name), table.rows_in
+
+    def canonical(self, frame: pl.DataFrame, name: str) -> pl.DataFrame:
+        """Return typed columns of a file as canonical rows that carry `name` in `file`."""
+        return _canonical(frame, name, self.columns, self.data, self.extra)
+
+
+def _loaded(
+    part: str, files: tuple[str, ...], read: Reading, names: dict[str, str]
+) -> tuple[pl.DataFrame, LedgerEntry]:
     frames, rows_in, dropped = [], 0, Counter[str]()
+    kinds = read.kinds
     for file in files:
-        table = _read(file, part, data.encoding, kinds)
+        table = _read(file, part, read.data.encoding, kinds)
         name = f"{file}:{part}" if file.startswith(MADE) else names[file]
-        frames.append(_canonical(table.frame, name, columns, data, extra))
+        frames.append(read.canonical(table.frame, name))
         rows_in += table.rows_in
         dropped.update(table.dropped)
-    frame = _joined(frames, files)
+    frame = joined_parts(frames, files)
     entry = LedgerEntry(
         stage="read", split=part, rows_in=rows_in, kept=frame.height, dropped=dict(dropped)
     )
@@ -174,7 +212,12 @@ def _given_ids(frame: pl.DataFrame, name: str, column: str) -> pl.Expr:
     return pl.col(column).cast(pl.String)
 
 
-def _joined(frames: list[pl.DataFrame], files: tuple[str, ...]) -> pl.DataFrame:
+def joined_parts(frames: list[pl.DataFrame], files: tuple[str, ...]) -> pl.DataFrame:
+    """Return the canonical rows of some files as one frame.
+
+    Raises:
+        ColumnError: BN204, single labels in one file and lists in another.
+    """
     shapes = {f["raw_label"].dtype: name for f, name in zip(frames, files, strict=True)}
     shapes.pop(pl.Null(), None)
     if len(shapes) > 1:

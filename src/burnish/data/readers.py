@@ -1,18 +1,20 @@
 """Which reader reads a data file: chosen by the file's suffix, .gz and .zst looked through.
 
-A reader is a function `read(path, *, encoding, columns) -> Table`. To add a format, write one
-and add a row to the table (or an entry point `burnish.readers`).
+A reader is a function `read(path, *, encoding, columns) -> Iterator[Table]`: some rows after
+others, so that a file need not fit into memory. To add a format, write one and add a row to the
+table (or an entry point `burnish.readers`).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from burnish.data.columns import joined
 from burnish.data.streams import COMPRESSIONS
 from burnish.data.table import Kind, Table
 from burnish.errors import DataFormatError, DataNotFoundError, EmptyDataError
 from burnish.registry import Registry
 
-Reader = Callable[..., Table]
+Reader = Callable[..., Iterator[Table]]
 
 READERS: Registry[Reader] = Registry(
     "reader",
@@ -51,6 +53,15 @@ def read_file(path: Path, *, encoding: str, columns: Mapping[str, Kind]) -> Tabl
         ColumnError: BN204, a requested column is missing.
         EmptyDataError: BN205, it holds no record.
     """
+    return joined(path, columns, read_batches(path, encoding=encoding, columns=columns))
+
+
+def read_batches(path: Path, *, encoding: str, columns: Mapping[str, Kind]) -> Iterator[Table]:
+    """Yield the requested columns of a data file, some rows after others; see `read_file`.
+
+    A column's type may differ between them, where the file does not type it. What is wrong with
+    the whole, such as that it holds no record, is told at the end.
+    """
     if not path.is_file():
         raise DataNotFoundError(
             "no such file" if not path.exists() else "this is not a file",
@@ -64,11 +75,13 @@ def read_file(path: Path, *, encoding: str, columns: Mapping[str, Kind]) -> Tabl
             where=str(path),
             fix=f"use one of .{', .'.join(READERS.names())}, each also with .gz or .zst",
         )
-    table = READERS.get(kind)(path, encoding=encoding, columns=columns)
-    if table.frame.is_empty():
+    rows_in = rows = 0
+    for table in READERS.get(kind)(path, encoding=encoding, columns=columns):
+        rows_in, rows = rows_in + table.rows_in, rows + table.frame.height
+        yield table
+    if not rows:
         raise EmptyDataError(
-            "the file holds no rows" + (", only blank lines" if table.rows_in else ""),
+            "the file holds no rows" + (", only blank lines" if rows_in else ""),
             where=str(path),
             fix="give a file with at least one row",
         )
-    return table

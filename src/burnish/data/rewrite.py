@@ -8,27 +8,36 @@ Called by `pipeline.deduplication` and `pipeline.selecting`.
 import csv
 import io
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
 from pathlib import Path
+from typing import TypeVar
 
+import numpy as np
 import polars as pl
 
 from burnish.data.formats.delimited import records_of
 from burnish.data.readers import format_of
 from burnish.data.streams import binary_stream, text_stream
 from burnish.errors import DataFormatError
-from burnish.runfolder import atomic_writer
+from burnish.runfolder import atomic_path, atomic_writer
 
-_Writer = Callable[[Path, Path, set[int], str], None]
+_KEPT = "burnish:kept"  # a column of marks; a name no data file is likely to use
+
+_Record = TypeVar("_Record")
+_Writer = Callable[[Path, Path, Iterator[int], str], None]
 
 
 def rewrite(path: Path, out: Path, rows: Iterable[int], *, encoding: str = "utf-8") -> None:
     """Write some rows of a file to `out`, in their order, uncompressed and in UTF-8.
 
+    Neither the file nor the rows are held, except those of a JSON list, which is read as a whole.
+
     Args:
-        path: a file that the readers have read without a fault.
+        path: a file that the readers have read, or read at the same time, without a fault.
         out: the new file; its format is that of `path`.
-        rows: record numbers from 1, as the readers count them.
+        rows: record numbers from 1, as the readers count them, ascending; taken one by one while
+            the file is read.
         encoding: of the text file.
 
     Raises:
@@ -42,44 +51,61 @@ def rewrite(path: Path, out: Path, rows: Iterable[int], *, encoding: str = "utf-
             where=str(path),
             fix=f"use one of .{', .'.join(_WRITERS)}",
         )
-    _WRITERS[kind](path, out, set(rows), encoding)
+    _WRITERS[kind](path, out, iter(rows), encoding)
 
 
-def _lines(path: Path, out: Path, rows: set[int], encoding: str) -> None:
+def _chosen(records: Iterable[_Record], rows: Iterator[int]) -> Iterator[_Record]:
+    """Yield the records whose number, from 1, is one of `rows`."""
+    wanted = next(rows, None)
+    for number, record in enumerate(records, 1):
+        if number == wanted:
+            yield record
+            wanted = next(rows, None)
+        if wanted is None:
+            return
+
+
+def _lines(path: Path, out: Path, rows: Iterator[int], encoding: str) -> None:
     with text_stream(path, encoding=encoding) as stream, atomic_writer(out) as file:
-        for number, line in enumerate(stream, 1):
-            if number in rows:
-                file.write(line.rstrip("\r\n").encode() + b"\n")
+        for line in _chosen(stream, rows):
+            file.write(line.rstrip("\r\n").encode() + b"\n")
 
 
-def _list(path: Path, out: Path, rows: set[int], encoding: str) -> None:
+def _list(path: Path, out: Path, rows: Iterator[int], encoding: str) -> None:
     with text_stream(path, encoding=encoding) as stream:
         records = json.load(stream)
-    kept = [record for number, record in enumerate(records, 1) if number in rows]
+    kept = list(_chosen(records, rows))
     with atomic_writer(out) as file:
         file.write(json.dumps(kept, ensure_ascii=False, indent=1).encode() + b"\n")
 
 
 def _delimited(delimiter: str) -> _Writer:
-    def write(path: Path, out: Path, rows: set[int], encoding: str) -> None:
+    def write(path: Path, out: Path, rows: Iterator[int], encoding: str) -> None:
         with text_stream(path, encoding=encoding) as stream, atomic_writer(out) as file:
             text = io.StringIO(newline="")
             writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
-            reader = csv.reader(stream, delimiter=delimiter, strict=True)
-            for number, record in enumerate(records_of(path, reader)):
-                if number == 0 or number in rows:  # the header is no record
-                    writer.writerow(record)
-                    file.write(text.getvalue().encode())
-                    text.seek(0)
-                    text.truncate()
+            records = records_of(path, csv.reader(stream, delimiter=delimiter, strict=True))
+            header = next(records, [])
+            for record in chain([header], _chosen(records, rows)):
+                writer.writerow(record)
+                file.write(text.getvalue().encode())
+                text.seek(0)
+                text.truncate()
 
     return write
 
 
-def _parquet(path: Path, out: Path, rows: set[int], encoding: str) -> None:  # noqa: ARG001
+def _parquet(path: Path, out: Path, rows: Iterator[int], encoding: str) -> None:  # noqa: ARG001
     with binary_stream(path) as stream:
-        frame = pl.read_parquet(path if path.suffix == ".parquet" else stream.read())
-    write_parquet(out, frame[[number - 1 for number in sorted(rows)]])
+        source = path if path.suffix == ".parquet" else stream.read()
+        table = pl.scan_parquet(source)
+        # A bit a row, beside the table: Polars then copies it piece by piece.
+        kept = np.zeros(table.select(pl.len()).collect().item(), np.bool_)
+        for row in rows:
+            kept[row - 1] = True
+        marked = pl.concat([table, pl.LazyFrame({_KEPT: kept})], how="horizontal")
+        with atomic_path(out, pl.exceptions.PolarsError) as temporary:
+            marked.filter(_KEPT).drop(_KEPT).sink_parquet(temporary)
 
 
 def write_parquet(path: Path, frame: pl.DataFrame) -> None:

@@ -53,6 +53,20 @@ def settle_answers(parts: Parts, *, answer_column: str | None) -> tuple[TextSpac
     return TextSpace(), settled
 
 
+def settle_alone(recipe: Recipe, frame: pl.DataFrame) -> pl.DataFrame:
+    """Return rows with `labels` for `raw_label`, as far as it can be told without other rows.
+
+    That is all of it, except for classes: those depend on what the other rows hold, and their
+    `labels` are null here.
+    """
+    if recipe.task.asked == "texts":
+        return _settled(frame)
+    if recipe.task.asked == "nothing":
+        return _unasked(frame)
+    unknown = pl.Series("labels", [None], dtype=pl.List(pl.String))
+    return frame.drop("raw_label").insert_column(2, unknown.new_from_index(0, frame.height))
+
+
 def _unasked(frame: pl.DataFrame) -> pl.DataFrame:
     """Return the rows with an empty list of answers each: nothing is asked, so all are given."""
     nothing = pl.Series("labels", [[]], dtype=pl.List(pl.String)).new_from_index(0, frame.height)

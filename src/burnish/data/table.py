@@ -18,6 +18,8 @@ from burnish.errors import ColumnError, DataFormatError
 
 NUL = "\x00"
 ROW = "burnish:row"  # column of record numbers; a name no data file is likely to use
+# Big enough to make columns cheaply, small enough to hold few parsed records at a time.
+BATCH_ROWS = 20_000
 
 
 class Kind(Enum):
@@ -46,14 +48,14 @@ TEXTS = (Kind.TEXT, Kind.INPUT)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """The requested columns of one file, plus `ROW` (1-based record number, Int64)."""
+    """The requested columns of a file or of some rows of it, plus `ROW` (1-based number, Int64)."""
 
     frame: pl.DataFrame
-    rows_in: int  # records in the file, blank lines included
+    rows_in: int  # records read, blank lines included
 
     @property
     def dropped(self) -> dict[str, int]:
-        """Reason → records of the file that are not in the frame."""
+        """Reason → records read that are not in the frame."""
         blank = self.rows_in - self.frame.height
         return {"blank-line": blank} if blank else {}
 

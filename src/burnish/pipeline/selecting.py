@@ -1,27 +1,42 @@
 """The rows that a recipe's formula selects, as files of their own, and why the others went.
 
-What is read, checked and selected is what `burnish run` would learn from; so a set can be looked
-at, kept and named before anything is trained.
+Rows are read, divided and written some after others, so a set need not fit into memory. The data
+checks and the rules look at whole parts: `burnish check` and `burnish run` ask them of the set.
 """
 
+import hashlib
+import json
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from burnish.data.ledger import ledger_json
-from burnish.data.load import short_names
 from burnish.data.readers import format_of
+from burnish.data.reads import with_answer
 from burnish.data.rewrite import rewrite
-from burnish.data.signals.select import Selection, left_out_lines, summary
+from burnish.data.signals.declared import formula_of, reads_labels
+from burnish.data.signals.select import (
+    Tally,
+    left_out_lines,
+    refuse_nothing_selected,
+    select,
+    summary,
+)
+from burnish.data.signals.signal import Signal
 from burnish.data.sources import MADE, find_sources
+from burnish.data.streamed import Sources, StreamedRows
 from burnish.errors import RecipeError
-from burnish.pipeline.context import Context
-from burnish.pipeline.driver import execute
 from burnish.pipeline.plugins import check_plugins
+from burnish.pipeline.signal_models import RecipeModels
 from burnish.recipe.recipe import Recipe
-from burnish.runfolder import RunFolder, empty_folder, sha256, write_json, write_jsonl
+from burnish.records import LedgerEntry
+from burnish.runfolder import RunFolder, atomic_writer, new_folder, sha256, write_json
+
+_VERSION_DIGITS = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +44,7 @@ class Selected:
     """A set of rows in a folder that a recipe's `data.from` can name."""
 
     folder: Path
+    version: str  # of the set: equal for equal rows, whatever they were selected from
     formula: str
     files: tuple[Path, ...]
     kept: dict[str, int]  # part → rows
@@ -45,8 +61,9 @@ def write_selected(recipe: Recipe, out: Path) -> Selected:
 
     The folder gets a file for each source, named by its part; `left-out.jsonl`, a line for each row
     that the formula did not select, with its place and what the signals said; `ledger.json`; and
-    `selection.json`, the formula, the counts, and the digest of each file that was read. A kept row
-    is traced by `lineage.jsonl`: its file and row of old, and its row in the new file.
+    `selection.json`, the formula, the counts, the digest of each file that was read or written,
+    and the version of the set. A kept row is traced by `lineage.jsonl`: its file and row of old,
+    and its row in the new file. Nothing is there until all of it is.
 
     Args:
         recipe: its `data` section says which rows; it needs a `data.select`.
@@ -54,45 +71,39 @@ def write_selected(recipe: Recipe, out: Path) -> Selected:
 
     Raises:
         RecipeError: BN101, there is no formula, or the rows are made and lie in no file.
-        CheckError, EmptyDataError, SignalError: as `burnish run`.
+        DataFormatError, ColumnError, LabelError, EmptyDataError, SignalError: as `burnish run`.
         StorageError: BN402, the folder holds something, or cannot be written.
     """
     check_plugins(recipe)
-    sources = find_sources(recipe.data)
-    _refuse(recipe, sources)
-    found = execute(("selection", "selected"), recipe=recipe, context=Context.of_nothing())
-    selections: dict[str, Selection] = found["selection"]
-    folder = RunFolder(empty_folder(out, fix="remove it, or name another with `--out`"))
-    written = list(_rewritten(recipe, sources, selections, folder.root))
-    write_jsonl(folder.root / "lineage.jsonl", (line for _, lines in written for line in lines))
-    write_jsonl(folder.left_out, left_out_lines(selections).iter_rows(named=True))
-    write_json(folder.ledger, ledger_json(found["selected"].entries))
-    told = {"burnish": version("burnish"), "inputs": _inputs(sources)} | summary(selections)
-    write_json(folder.selection, told)
+    formula, sources = _formula(recipe), _sources(recipe)
+    with new_folder(out, fix="remove it, or name another with `--out`") as root:
+        folder, divided = RunFolder(root), _divided(recipe, formula, sources, root)
+        write_json(folder.ledger, ledger_json(divided.entries()))
+        told = _told(divided, sources, root)
+        write_json(folder.selection, told)
     return Selected(
-        folder=folder.root,
+        folder=out,
+        version=told["version"],
         formula=told["formula"],
-        files=tuple(path for path, _ in written),
-        kept={part: one.kept.height for part, one in selections.items()},
-        left_out={part: one.left_out.height for part, one in selections.items()},
+        files=tuple(out / file["path"] for file in told["outputs"]),
+        kept={part: one.kept for part, one in divided.tallies.items()},
+        left_out={part: one.left_out for part, one in divided.tallies.items()},
     )
 
 
-def _inputs(sources: dict[str, tuple[str, ...]]) -> list[dict[str, Any]]:
-    return [
-        {"part": part, "path": file, "sha256": sha256(Path(file))}
-        for part, files in sources.items()
-        for file in files
-    ]
-
-
-def _refuse(recipe: Recipe, sources: dict[str, tuple[str, ...]]) -> None:
-    if recipe.data.select is None:
+def _formula(recipe: Recipe) -> Signal:
+    formula = formula_of(recipe, RecipeModels(recipe))
+    if formula is None:
         raise RecipeError(
             "the recipe has no formula to select by",
             where="recipe key `data.select`",
             fix='write one over `data.signals`, such as `select: "brand & ~negative"`',
         )
+    return formula
+
+
+def _sources(recipe: Recipe) -> Sources:
+    sources = find_sources(recipe.data)
     made = [file for files in sources.values() for file in files if file.startswith(MADE)]
     if made:
         raise RecipeError(
@@ -100,28 +111,93 @@ def _refuse(recipe: Recipe, sources: dict[str, tuple[str, ...]]) -> None:
             where="recipe key `data.from`",
             fix="write them with `burnish data synth --out FOLDER`, and name that folder",
         )
+    return sources
 
 
-def _rewritten(
-    recipe: Recipe,
-    sources: dict[str, tuple[str, ...]],
-    selections: dict[str, Selection],
-    folder: Path,
-) -> Iterator[tuple[Path, list[dict[str, Any]]]]:
-    """Write the kept rows of each source; yield the new file and a line for each row of it."""
-    names = short_names(file for files in sources.values() for file in files)
-    for part, files in sources.items():
-        kept = selections[part].kept
-        for number, file in enumerate(files):
-            mine = kept.filter(kept["file"] == names[file])
-            rows = mine.select("id", "row").sort("row")
-            mark = "" if len(files) == 1 else f"-{number:05d}"
-            path = folder / f"{part}{mark}.{format_of(Path(file))}"
-            rewrite(Path(file), path, rows["row"].to_list(), encoding=recipe.data.encoding)
-            yield (
-                path,
-                [
-                    {"file": path.name, "row": at, "id": key, "from": file, "from_row": row}
-                    for at, (key, row) in enumerate(rows.iter_rows(), 1)
-                ],
-            )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Divided:
+    """The rows of all files divided by a formula, as they are read."""
+
+    rows: StreamedRows
+    formula: Signal
+    left_out: IO[bytes]
+    lineage: IO[bytes]
+    tallies: dict[str, Tally] = field(default_factory=dict)  # by part
+    records: Counter[str] = field(default_factory=Counter)  # read of each part, blank lines too
+    files: list[tuple[str, str]] = field(default_factory=list)  # part, name: what was written
+
+    def entries(self) -> list[LedgerEntry]:
+        """Return the ledger's lines, of reading and of selecting."""
+        selected = [tally.entry(part) for part, tally in self.tallies.items()]
+        return [_read(entry, self.records[entry.split]) for entry in selected] + selected
+
+    def kept(self, part: str, file: str, new: str) -> Iterator[int]:
+        """Yield the record numbers of the rows to keep, and write down all others."""
+        at = 0
+        for batch, rows_in in self.rows.batches(file):
+            found = select(with_answer(self.rows.recipe, batch), self.formula)
+            self.records[part] += rows_in
+            tally = self.tallies.get(part)
+            self.tallies[part] = tally + found.tally if tally else found.tally
+            _write(self.left_out, left_out_lines(part, found).iter_rows(named=True))
+            places = found.kept.select("id", "row").rows()
+            _write(self.lineage, _lineage(places, file, new, at))
+            at += len(places)
+            yield from (row for _, row in places)
+
+
+def _read(selected: LedgerEntry, records: int) -> LedgerEntry:
+    """Return the ledger's line of the stage before a selection."""
+    rows = selected.rows_in
+    blank = {"blank-line": records - rows} if records > rows else {}
+    return LedgerEntry(
+        stage="read", split=selected.split, rows_in=records, kept=rows, dropped=blank
+    )
+
+
+def _divided(recipe: Recipe, formula: Signal, sources: Sources, root: Path) -> _Divided:
+    rows = StreamedRows.of(recipe, sources, labelled=reads_labels(recipe, formula))
+    with ExitStack() as files:
+        left_out, lineage = (
+            files.enter_context(atomic_writer(path))
+            for path in (RunFolder(root).left_out, root / "lineage.jsonl")
+        )
+        divided = _Divided(rows=rows, formula=formula, left_out=left_out, lineage=lineage)
+        for part, names in sources.items():
+            for number, file in enumerate(names):
+                mark = "" if len(names) == 1 else f"-{number:05d}"
+                new = f"{part}{mark}.{format_of(Path(file))}"
+                kept = divided.kept(part, file, new)
+                rewrite(Path(file), root / new, kept, encoding=recipe.data.encoding)
+                divided.files.append((part, new))
+        refuse_nothing_selected(divided.tallies)
+    return divided
+
+
+def _lineage(
+    places: list[tuple[str, int]], file: str, new: str, before: int
+) -> Iterator[dict[str, Any]]:
+    for at, (key, row) in enumerate(places, before + 1):
+        yield {"file": new, "row": at, "id": key, "from": file, "from_row": row}
+
+
+def _write(file: IO[bytes], lines: Iterator[dict[str, Any]]) -> None:
+    file.writelines(json.dumps(line, ensure_ascii=False).encode() + b"\n" for line in lines)
+
+
+def _told(divided: _Divided, sources: Sources, root: Path) -> dict[str, Any]:
+    """Return what `selection.json` holds."""
+    outputs = [_file(part, root / name) for part, name in divided.files]
+    # The order of parts and files is the set's own; where they lie is not.
+    digests = "".join(file["part"] + file["sha256"] for file in outputs)
+    return {
+        "burnish": version("burnish"),
+        "version": hashlib.sha256(digests.encode()).hexdigest()[:_VERSION_DIGITS],
+        "inputs": [_file(part, Path(file)) for part, files in sources.items() for file in files],
+        "outputs": [file | {"path": Path(file["path"]).name} for file in outputs],
+        **summary(divided.tallies),
+    }
+
+
+def _file(part: str, path: Path) -> dict[str, str]:
+    return {"part": part, "path": str(path), "sha256": sha256(path)}

@@ -6,6 +6,10 @@ from pydantic import Discriminator, Field
 
 from burnish.recipe.section import Section
 
+# A small encoder made for comparing sentences; comes with a starter package.
+SIMILARITY_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
+
+_System = Annotated[str, Field(min_length=1)]
 _Words = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)]
 
 
@@ -37,8 +41,10 @@ class Length(Reads):
     """How long the text is, a number."""
 
     kind: Literal["length"] = Field("length", description="The ready signal.")
-    unit: Literal["characters", "words"] = Field(
-        "words", description="What is counted; words are parted by white space."
+    unit: Literal["characters", "words", "tokens"] = Field(
+        "words",
+        description="What is counted; words are parted by white space, tokens are those of the "
+        "recipe's model.",
     )
 
 
@@ -79,7 +85,65 @@ class Personal(Reads):
     )
 
 
+class NearDuplicate(Reads):
+    """Whether the text nearly repeats one of a file, such as rows that were used before."""
+
+    kind: Literal["near-duplicate"] = Field("near-duplicate", description="The ready signal.")
+    of: str = Field(min_length=1, description="File of texts, in any format that is read.")
+    of_column: str = Field("text", min_length=1, description="Column of that file.")
+    similarity: float = Field(
+        0.8,
+        ge=0.7,
+        le=1,
+        description="Share of word pairs in common from which a text repeats another.",
+    )
+
+
+class Similar(Reads):
+    """How like an example the text is by an encoder: the largest cosine, in [-1, 1]."""
+
+    kind: Literal["similar"] = Field("similar", description="The ready signal.")
+    to: _Words = Field(description="Examples, whole texts; the likest counts.")
+    model: str = Field(
+        SIMILARITY_MODEL, min_length=1, description="Encoder: hub id, folder, or models:/… URI."
+    )
+
+
+class Certainty(Section):
+    """How sure a classifier is of its answer, a number."""
+
+    kind: Literal["certainty"] = Field("certainty", description="The ready signal.")
+    system: str = Field(
+        min_length=1, description="Run folder or other model; or a file of predictions, .jsonl."
+    )
+    measure: Literal["confidence", "entropy"] = Field(
+        "confidence",
+        description="confidence: probability of the answer, of its least sure label; entropy: in "
+        "nats, a mean over labels where a row may have several.",
+    )
+
+
+class Disagreement(Section):
+    """Whether two systems answer differently."""
+
+    kind: Literal["disagreement"] = Field("disagreement", description="The ready signal.")
+    systems: tuple[_System, _System] = Field(
+        description="Two run folders or other models, or files of predictions, .jsonl."
+    )
+
+
 SignalSection = Annotated[
-    Contains | Matches | Length | Label | Value | OneOf | Sentiment | Personal,
+    Contains
+    | Matches
+    | Length
+    | Label
+    | Value
+    | OneOf
+    | Sentiment
+    | Personal
+    | NearDuplicate
+    | Similar
+    | Certainty
+    | Disagreement,
     Discriminator("kind"),
 ]

@@ -10,17 +10,16 @@ from itertools import islice
 from pathlib import Path
 from threading import Lock
 
-from burnish.data.columns import Columns
+from burnish.data.columns import batch
 from burnish.data.streams import text_stream
-from burnish.data.table import NUL, TEXTS, Kind, Table, bad_row, require_columns
+from burnish.data.table import BATCH_ROWS, NUL, TEXTS, Kind, Table, bad_row, require_columns
 
-_BATCH_ROWS = 20_000
 _LARGEST_FIELD = 1 << 28  # characters; the module's own limit of 131,072 is one long document
 _FIELD_LIMIT = Lock()  # the limit is global to the csv module
 
 
-def read_csv(path: Path, *, encoding: str, columns: Mapping[str, Kind]) -> Table:
-    """Return the requested columns of a comma-separated file; blank lines are dropped and counted.
+def read_csv(path: Path, *, encoding: str, columns: Mapping[str, Kind]) -> Iterator[Table]:
+    """Yield the requested columns of a comma-separated file; blank lines are dropped and counted.
 
     Empty cells are "" in a column of texts or of answers, and null in every other.
 
@@ -31,31 +30,31 @@ def read_csv(path: Path, *, encoding: str, columns: Mapping[str, Kind]) -> Table
     return _read(path, ",", encoding=encoding, columns=columns)
 
 
-def read_tsv(path: Path, *, encoding: str, columns: Mapping[str, Kind]) -> Table:
-    """Return the requested columns of a tab-separated file; see `read_csv`."""
+def read_tsv(path: Path, *, encoding: str, columns: Mapping[str, Kind]) -> Iterator[Table]:
+    """Yield the requested columns of a tab-separated file; see `read_csv`."""
     return _read(path, "\t", encoding=encoding, columns=columns)
 
 
-def _read(path: Path, delimiter: str, *, encoding: str, columns: Mapping[str, Kind]) -> Table:
-    collected = Columns(path, columns)
+def _read(
+    path: Path, delimiter: str, *, encoding: str, columns: Mapping[str, Kind]
+) -> Iterator[Table]:
     total = 0
     with text_stream(path, encoding=encoding) as stream:
         records = records_of(path, csv.reader(stream, delimiter=delimiter, strict=True))
         header = next(records, [])
         if not header:
-            return Table(frame=collected.frame(), rows_in=0)
+            return
         require_columns(path, columns, header)
         places = {name: header.index(name) for name in columns}
-        while batch := list(islice(records, _BATCH_ROWS)):
-            full = {row: record for row, record in enumerate(batch, total + 1) if record}
-            total += len(batch)
+        while some := list(islice(records, BATCH_ROWS)):
+            full = {row: record for row, record in enumerate(some, total + 1) if record}
+            total += len(some)
             _refuse_ragged(path, len(header), full)
             values = {}
             for name, at in places.items():
                 empty = "" if columns[name] in (*TEXTS, Kind.ANSWERS) else None
                 values[name] = [record[at] or empty for record in full.values()]
-            collected.add(list(full), values)
-    return Table(frame=collected.frame(), rows_in=total)
+            yield Table(frame=batch(path, columns, list(full), values), rows_in=len(some))
 
 
 def records_of(path: Path, reader: Iterator[list[str]]) -> Iterator[list[str]]:

@@ -4,41 +4,40 @@ Strict: an object with a key twice is refused, because one of the two values wou
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from burnish.data.columns import Columns
+from burnish.data.columns import batch
 from burnish.data.streams import text_stream
-from burnish.data.table import NUL, Kind, Table, bad_row, require_columns
+from burnish.data.table import BATCH_ROWS, NUL, Kind, Table, bad_row, require_columns
 from burnish.errors import DataFormatError
 
-# Big enough to make columns cheaply, small enough to hold few parsed objects at a time.
-_BATCH_ROWS = 20_000
 
-
-def read_lines(path: Path, *, encoding: str, columns: Mapping[str, Kind]) -> Table:
-    """Return the requested columns of JSON Lines; blank lines are dropped and counted.
+def read_lines(path: Path, *, encoding: str, columns: Mapping[str, Kind]) -> Iterator[Table]:
+    """Yield the requested columns of JSON Lines; blank lines are dropped and counted.
 
     Raises:
         DataFormatError: BN202, a line is not one JSON object; names the line.
-        ColumnError: BN204, no line has a requested key.
+        ColumnError: BN204, no line has a requested key; told after the last one.
     """
-    collected = Columns(path, columns)
     keys: dict[str, None] = {}
     lines = 0
     with text_stream(path, encoding=encoding) as stream:
-        while batch := list(islice(stream, _BATCH_ROWS)):
-            full = {row: line for row, line in enumerate(batch, lines + 1) if not line.isspace()}
-            lines += len(batch)
+        while some := list(islice(stream, BATCH_ROWS)):
+            full = {row: line for row, line in enumerate(some, lines + 1) if not line.isspace()}
+            lines += len(some)
             records = [_parsed_line(path, row, line) for row, line in full.items()]
-            _add(collected, columns, list(full), records, keys)
-    return _table(path, collected, columns, keys, lines)
+            yield _table(path, columns, list(full), records, keys, rows_in=len(some))
+    if keys:
+        require_columns(path, columns, list(keys))
 
 
-def read_list(path: Path, *, encoding: str, columns: Mapping[str, Kind]) -> Table:
-    """Return the requested columns of a file with one JSON list; rows are places in the list.
+def read_list(path: Path, *, encoding: str, columns: Mapping[str, Kind]) -> Iterator[Table]:
+    """Yield the requested columns of a file with one JSON list; rows are places in the list.
+
+    The list is parsed as a whole: it is the one text format that has to fit into memory.
 
     Raises:
         DataFormatError: BN202, not JSON, not a list, or an element that is not an object.
@@ -46,33 +45,30 @@ def read_list(path: Path, *, encoding: str, columns: Mapping[str, Kind]) -> Tabl
     """
     with text_stream(path, encoding=encoding) as stream:
         content = stream.read()
-    collected = Columns(path, columns)
     values = _parsed_list(path, content) if content.strip() else []
     records = [_object(path, row, value) for row, value in enumerate(values, 1)]
     keys: dict[str, None] = {}
-    _add(collected, columns, range(1, len(records) + 1), records, keys)
-    return _table(path, collected, columns, keys, len(records))
+    for start in range(0, len(records), BATCH_ROWS):
+        some = records[start : start + BATCH_ROWS]
+        rows = range(start + 1, start + len(some) + 1)
+        yield _table(path, columns, rows, some, keys, rows_in=len(some))
+    if keys:
+        require_columns(path, columns, list(keys))
 
 
-def _add(
-    collected: Columns,
+def _table(
+    path: Path,
     columns: Mapping[str, Kind],
     rows: Sequence[int],
     records: list[dict[str, Any]],
     keys: dict[str, None],
-) -> None:
-    """Append records to the columns, and their keys to those seen."""
-    collected.add(rows, {name: [r.get(name) for r in records] for name in columns})
-    keys.update(dict.fromkeys(chain.from_iterable(records)))
-
-
-def _table(
-    path: Path, collected: Columns, columns: Mapping[str, Kind], keys: dict[str, None], rows_in: int
+    *,
+    rows_in: int,
 ) -> Table:
-    table = Table(frame=collected.frame(), rows_in=rows_in)
-    if not table.frame.is_empty():
-        require_columns(path, columns, list(keys))
-    return table
+    """Return records as columns, and add their keys to those seen."""
+    values = {name: [record.get(name) for record in records] for name in columns}
+    keys.update(dict.fromkeys(chain.from_iterable(records)))
+    return Table(frame=batch(path, columns, rows, values), rows_in=rows_in)
 
 
 class _DuplicateKeyError(ValueError):

@@ -1,24 +1,27 @@
 """Read a plain text file: one text a line. Row numbers are line numbers."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 
-from burnish.data.columns import Columns
+from burnish.data.columns import batch
 from burnish.data.streams import text_stream
-from burnish.data.table import TEXTS, Kind, Table, require_columns
+from burnish.data.table import BATCH_ROWS, TEXTS, Kind, Table, require_columns
 
 
-def read(path: Path, *, encoding: str, columns: Mapping[str, Kind]) -> Table:
-    """Return the lines under the name of the text column; blank lines are dropped and counted.
+def read(path: Path, *, encoding: str, columns: Mapping[str, Kind]) -> Iterator[Table]:
+    """Yield the lines under the name of the text column; blank lines are dropped and counted.
 
     Raises:
         ColumnError: BN204, another column than a text is asked of a file that has none.
     """
     texts = [name for name, kind in columns.items() if kind in TEXTS]
     require_columns(path, columns, texts)
+    total = 0
     with text_stream(path, encoding=encoding) as stream:
-        lines = list(stream)
-    full = {row: line.rstrip("\r\n") for row, line in enumerate(lines, 1) if not line.isspace()}
-    collected = Columns(path, columns)
-    collected.add(list(full), {name: list(full.values()) for name in texts})
-    return Table(frame=collected.frame(), rows_in=len(lines))
+        while some := list(islice(stream, BATCH_ROWS)):
+            lines = enumerate(some, total + 1)
+            full = {row: line.rstrip("\r\n") for row, line in lines if not line.isspace()}
+            total += len(some)
+            values = {name: list(full.values()) for name in texts}
+            yield Table(frame=batch(path, columns, list(full), values), rows_in=len(some))

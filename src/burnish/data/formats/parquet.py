@@ -1,6 +1,6 @@
 """Read Parquet. Row numbers count records from 1."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import cast
 
@@ -9,6 +9,7 @@ import polars as pl
 from burnish.data.columns import typed
 from burnish.data.streams import binary_stream
 from burnish.data.table import (
+    BATCH_ROWS,
     ROW,
     TEXTS,
     Kind,
@@ -21,27 +22,42 @@ from burnish.data.table import (
 from burnish.errors import ColumnError
 
 
-def read(path: Path, *, encoding: str, columns: Mapping[str, Kind]) -> Table:  # noqa: ARG001
-    """Return the requested columns.
+def read(
+    path: Path,
+    *,
+    encoding: str,  # noqa: ARG001
+    columns: Mapping[str, Kind],
+) -> Iterator[Table]:
+    """Yield the requested columns.
 
     Raises:
         DataFormatError: BN202, not a whole Parquet file.
         ColumnError: BN204, a requested column is missing or of a type that does not fit.
     """
-    frame = _frame(path, columns)
-    rows = pl.Series(ROW, range(1, frame.height + 1), dtype=pl.Int64)
-    made = [_column(path, frame[name], kind, rows) for name, kind in columns.items()]
-    return Table(frame=pl.DataFrame([*made, rows]), rows_in=frame.height)
+    for start, frame in frames(path, columns):
+        rows = pl.Series(ROW, range(start + 1, start + frame.height + 1), dtype=pl.Int64)
+        made = [_column(path, frame[name], kind, rows) for name, kind in columns.items()]
+        yield Table(frame=pl.DataFrame([*made, rows]), rows_in=frame.height)
 
 
-def _frame(path: Path, columns: Mapping[str, Kind]) -> pl.DataFrame:
+def frames(
+    path: Path, columns: Mapping[str, Kind] | None = None
+) -> Iterator[tuple[int, pl.DataFrame]]:
+    """Yield some rows after others, each with how many stand before them; null: all columns.
+
+    Raises:
+        DataFormatError: BN202, not a whole Parquet file. ColumnError: BN204, a column is missing.
+    """
     with binary_stream(path) as stream:
         # From a path Polars maps the file; an archive has to be unpacked first.
         source = path if path.suffix == ".parquet" else stream.read()
         try:
             names = list(pl.read_parquet_schema(source))
-            require_columns(path, columns, names)
-            return pl.read_parquet(source, columns=list(columns))
+            require_columns(path, columns or {}, names)
+            table = pl.scan_parquet(source).select(names if columns is None else list(columns))
+            height = table.select(pl.len()).collect().item()
+            for start in range(0, max(height, 1), BATCH_ROWS):
+                yield start, table.slice(start, BATCH_ROWS).collect()
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as err:
             what = f"not a whole Parquet file: {(str(err) or type(err).__name__).splitlines()[0]}"
             raise bad_row(path, None, what, "write or copy the file again") from err

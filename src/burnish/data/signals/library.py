@@ -5,13 +5,18 @@ All take the column they read, and are null where that is null.
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
 
 import polars as pl
 
+from burnish.data.dedupe import SIMILARITY, resembles
+from burnish.data.readers import read_file
 from burnish.data.reads import Unit, length_of
 from burnish.data.signals.personal import FINDERS, Personal, found_in
 from burnish.data.signals.sentiment import sentiment_of
 from burnish.data.signals.signal import Signal
+from burnish.data.table import Kind
 from burnish.errors import SignalError
 
 # A word ends where a letter, digit or underscore does not go on. Written out, because the regular
@@ -106,3 +111,29 @@ def personal(name: str, kinds: Sequence[Personal] = (), *, column: str = "text")
         return found_in(inputs[column], wanted)
 
     return Signal(name, measure, key=("personal", wanted, column))
+
+
+def near_duplicate(
+    name: str,
+    of: str,
+    *,
+    of_column: str = "text",
+    similarity: float = SIMILARITY,
+    column: str = "text",
+) -> Signal:
+    """Return whether a text nearly repeats one of a file; see `dedupe.resembles`.
+
+    The file is read when the first rows are, by the readers' rules and with their errors.
+    """
+
+    @cache
+    def known() -> pl.Series:
+        table = read_file(Path(of).expanduser(), encoding="utf-8", columns={of_column: Kind.TEXT})
+        return table.frame[of_column].drop_nulls().unique(maintain_order=True)
+
+    def measure(inputs: Mapping[str, pl.Series], *_: object) -> pl.Series:
+        texts = inputs[column]
+        found = pl.Series(resembles(texts, known(), similarity=similarity))
+        return pl.select(pl.when(texts.is_not_null()).then(found)).to_series()
+
+    return Signal(name, measure, key=("near-duplicate", of, of_column, similarity, column))

@@ -15,6 +15,7 @@ import polars as pl
 
 from burnish.data.signals.signal import Signal, measured
 from burnish.data.signals.tree import Leaf, leaves
+from burnish.errors import EmptyDataError
 from burnish.records import LedgerEntry
 
 _Timed = tuple[pl.Series, float]
@@ -34,37 +35,51 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Selection:
-    """Rows divided by a formula."""
+class Tally:
+    """What a formula did to some rows, in numbers; those of further rows can be added."""
 
     formula: str
-    kept: pl.DataFrame
-    left_out: pl.DataFrame  # columns id, file, row, `selected` (false or null), and each signal's
+    kept: int
+    left_out: int
+    unknown: int  # of those left out: rows of which it is not known whether the formula holds
     reports: tuple[Report, ...]  # of each signal, and of the formula last
+
+    def __add__(self, other: "Tally") -> "Tally":
+        return Tally(
+            formula=self.formula,
+            kept=self.kept + other.kept,
+            left_out=self.left_out + other.left_out,
+            unknown=self.unknown + other.unknown,
+            reports=tuple(map(_sum, self.reports, other.reports)),
+        )
 
     def entry(self, split: str) -> LedgerEntry:
         """Return the ledger's line for it."""
-        unknown = self.left_out["selected"].null_count()
-        counts = {NOT_SELECTED: self.left_out.height - unknown, UNKNOWN: unknown}
+        counts = {NOT_SELECTED: self.left_out - self.unknown, UNKNOWN: self.unknown}
         return LedgerEntry(
             stage="select",
             split=split,
-            rows_in=self.kept.height + self.left_out.height,
-            kept=self.kept.height,
+            rows_in=self.kept + self.left_out,
+            kept=self.kept,
             dropped={reason: count for reason, count in counts.items() if count},
         )
-
-    def told(self) -> str:
-        """Return of how many rows each signal, and the formula, is true."""
-        return ", ".join(f"{one.signal}: {one.passed} of {one.rows}" for one in self.reports)
 
     def to_json(self) -> dict[str, Any]:
         """Return what `selection.json` holds of one part."""
         return {
-            "kept": self.kept.height,
-            "left_out": self.left_out.height,
+            "kept": self.kept,
+            "left_out": self.left_out,
             "signals": [asdict(one) for one in self.reports],
         }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Rows divided by a formula."""
+
+    kept: pl.DataFrame
+    left_out: pl.DataFrame  # columns id, file, row, `selected` (false or null), and each signal's
+    tally: Tally
 
 
 def select(rows: pl.DataFrame, signal: Signal) -> Selection:
@@ -87,12 +102,15 @@ def select(rows: pl.DataFrame, signal: Signal) -> Selection:
     told = rows.select("id", "file", "row").with_columns(
         decided.alias("selected"), *(one.alias(f"signal:{name}") for name, one in columns.items())
     )
-    return Selection(
+    left_out = told.filter(~chosen)
+    tally = Tally(
         formula=str(signal),
-        kept=rows.filter(chosen),
-        left_out=told.filter(~chosen),
+        kept=rows.height - left_out.height,
+        left_out=left_out.height,
+        unknown=left_out["selected"].null_count(),
         reports=tuple(reports),
     )
+    return Selection(kept=rows.filter(chosen), left_out=left_out, tally=tally)
 
 
 def _all_measured(of: Mapping[str, Leaf], rows: pl.DataFrame) -> dict[str, _Timed]:
@@ -111,19 +129,29 @@ def _all_measured(of: Mapping[str, Leaf], rows: pl.DataFrame) -> dict[str, _Time
     return {name: found[name] if name in found else timed(leaf) for name, leaf in of.items()}
 
 
-def summary(selections: Mapping[str, Selection]) -> dict[str, Any]:
+def refuse_nothing_selected(tallies: Mapping[str, Tally]) -> None:
+    """Raise EmptyDataError, BN205, if of a part no row is selected; tells what each signal did."""
+    for part, tally in tallies.items():
+        if not tally.kept:
+            told = ", ".join(f"{one.signal}: {one.passed} of {one.rows}" for one in tally.reports)
+            raise EmptyDataError(
+                f"no {part} row is selected; true by signal: {told}",
+                where="recipe key `data.select`",
+                fix="relax the formula or the signals in it",
+            )
+
+
+def summary(tallies: Mapping[str, Tally]) -> dict[str, Any]:
     """Return what `selection.json` holds: the formula, and what became of each part."""
-    formula = next(iter(selections.values())).formula
-    return {"formula": formula} | {part: one.to_json() for part, one in selections.items()}
+    formula = next(iter(tallies.values())).formula
+    return {"formula": formula} | {part: one.to_json() for part, one in tallies.items()}
 
 
-def left_out_lines(selections: Mapping[str, Selection]) -> pl.DataFrame:
+def left_out_lines(part: str, found: Selection) -> pl.DataFrame:
     """Return one line for each row that was left out: part, place, and what the signals said."""
-    parts = [
-        found.left_out.select(pl.lit(part).alias("part"), pl.all(), formula=pl.lit(found.formula))
-        for part, found in selections.items()
-    ]
-    return pl.concat(parts, how="diagonal_relaxed")
+    return found.left_out.select(
+        pl.lit(part).alias("part"), pl.all(), formula=pl.lit(found.tally.formula)
+    )
 
 
 def _report(name: str, values: pl.Series, seconds: float) -> Report:
@@ -134,4 +162,15 @@ def _report(name: str, values: pl.Series, seconds: float) -> Report:
         passed=int(values.sum() or 0) if is_decision else None,
         unknown=values.null_count(),
         seconds=round(seconds, 4),
+    )
+
+
+def _sum(one: Report, other: Report) -> Report:
+    is_decision = one.passed is not None and other.passed is not None
+    return Report(
+        signal=one.signal,
+        rows=one.rows + other.rows,
+        passed=(one.passed or 0) + (other.passed or 0) if is_decision else None,
+        unknown=one.unknown + other.unknown,
+        seconds=round(one.seconds + other.seconds, 4),
     )

@@ -24,7 +24,7 @@ from burnish.data.signals.tree import (
     leaves,
     written,
 )
-from burnish.errors import SignalError
+from burnish.errors import BurnishError, SignalError
 
 OUTPUTS, TRUTHS = "output", "labels"  # columns that are no inputs
 
@@ -201,6 +201,8 @@ def measured(leaf: Leaf, rows: pl.DataFrame) -> pl.Series:
     """
     try:
         found = _values(leaf.measure, rows, leaf.extra)
+    except BurnishError:
+        raise  # which says itself what is wrong, as of a file that is not there
     except Exception as err:
         raise SignalError(
             f"it fails: {type(err).__name__}: {err}",

@@ -17,6 +17,7 @@ from burnish.data.splits import split_parts
 from burnish.errors import SplitError
 from burnish.pipeline.arms import Questions, general_rows, probe_sentences
 from burnish.pipeline.fitting import without_unfit
+from burnish.pipeline.signal_models import RecipeModels
 from burnish.pipeline.stage import Parts, Stage, encode_entries
 from burnish.pipeline.start import only, only_selecting
 from burnish.pipeline.token_cache import keep
@@ -63,14 +64,14 @@ def ruled(recipe: Recipe, checked: Stage) -> Stage:
 
 def selection(recipe: Recipe, ruled: Stage) -> dict[str, Selection]:
     """Each part divided by the recipe's formula; nothing where it has none."""
-    return select_parts(recipe, ruled.rows)
+    return select_parts(recipe, ruled.rows, RecipeModels(recipe))
 
 
 def selected(
     recipe: Recipe, ruled: Stage, selection: dict[str, Selection], label_space: Space
 ) -> Stage:
     """Rows that the formula of signals selects."""
-    entries = tuple(found.entry(part) for part, found in selection.items())
+    entries = tuple(found.tally.entry(part) for part, found in selection.items())
     parts = ruled.rows | {part: found.kept for part, found in selection.items()}
     if isinstance(label_space, LabelSpace):  # rules and formula may have left one class alone
         refuse_one_class(label_space, parts["train"], recipe.data.label)

@@ -1,5 +1,6 @@
 """Write what was made: the run folder's files, the model folder, the report, the tracker."""
 
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +48,13 @@ def selection_files(context: Context, selection: dict[str, Selection]) -> list[P
     """What the signals said: a summary, and every row that was left out; none without a formula."""
     if not selection:
         return []
-    write_json(context.folder.selection, summary(selection))
-    write_jsonl(context.folder.left_out, left_out_lines(selection).iter_rows(named=True))
+    tallies = {part: found.tally for part, found in selection.items()}
+    write_json(context.folder.selection, summary(tallies))
+    lines = (left_out_lines(part, found) for part, found in selection.items())
+    write_jsonl(
+        context.folder.left_out,
+        chain.from_iterable(some.iter_rows(named=True) for some in lines),
+    )
     return [context.folder.selection, context.folder.left_out]
 
 
