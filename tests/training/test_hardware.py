@@ -52,6 +52,19 @@ def test_bf16_is_used_only_where_it_was_measured_to_be_faster(
     assert any("measured" in note for note in found.notes)
 
 
+def test_a_processor_answers_in_fp32_whatever_it_trained_in(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    trained = hardware.probe(Training(precision="bf16"))
+
+    answers = trained.for_answers()
+
+    assert (trained.precision, answers.precision) == ("bf16", "fp32")
+    assert answers.matmul == hardware.probe(Training(precision="fp32")).matmul
+    assert trained.to_json()["answers"] == "fp32"
+
+
 def test_the_recipe_has_the_last_word() -> None:
     found = hardware.probe(Training(precision="bf16", threads=1, tokens_per_batch=99))
 

@@ -118,7 +118,8 @@ def _scores(folder: RunFolder, split: str) -> list[dict[str, Any]]:
 
 def _bounds(folder: RunFolder, measure: str) -> Bounds:
     used = read_json(folder.manifest)["hardware"]
-    found = _FP32 if (used["device"], used["precision"]) == ("cpu", "fp32") else _ROUNDED
+    precision = used.get("answers", used["precision"])
+    found = _FP32 if (used["device"], precision) == ("cpu", "fp32") else _ROUNDED
     return found[measure]
 
 

@@ -59,7 +59,7 @@ class RecipeModels:
             rows_cut=cut,
             tokens_lost=lost,
         )
-        found = embeddings(body, encoded, probe(self._recipe.training))
+        found = embeddings(body, encoded, probe(self._recipe.training).for_answers())
         lengths = np.linalg.norm(found, axis=1, keepdims=True)
         return np.asarray(found / np.maximum(lengths, 1e-12), np.float32)
 

@@ -135,7 +135,9 @@ class Training(Section):
         "auto", description="Join rows without padding where the architecture allows it."
     )
     precision: Literal["auto", "fp32", "bf16"] = Field(
-        "auto", description="auto: bf16 where the processor has instructions for it, else fp32."
+        "auto",
+        description="Of training. auto: bf16 where the processor has instructions for it, else "
+        "fp32. On a processor answers are always in fp32, as other programs open the model.",
     )
     threads: Annotated[int, Field(ge=1, le=1024)] | Literal["auto"] = Field(
         "auto", description="Processor threads, in threads; auto: one a core."

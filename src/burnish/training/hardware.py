@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,18 @@ class Hardware:
 
     def to_json(self) -> dict[str, Any]:
         """Return the entry of the manifest."""
-        return asdict(self) | {"notes": list(self.notes)}
+        answers = self.for_answers().precision
+        return asdict(self) | {"notes": list(self.notes), "answers": answers}
+
+    def for_answers(self) -> "Hardware":
+        """Return how the machine is used to answer, whatever it was trained in.
+
+        A saved model is opened in fp32 by every other program, so on a processor that is what it is
+        judged in. On a GPU, where it is served in what it was trained in, it is judged in that.
+        """
+        if self.device != "cpu":
+            return self
+        return replace(self, precision="fp32", matmul=_exact_products())
 
     def autocast(self) -> AbstractContextManager[Any]:
         """Return the context a forward pass runs in."""

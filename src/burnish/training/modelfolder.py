@@ -135,7 +135,7 @@ class Answerer:
             model=model,
             tokenizer=open_tokenizer(source),
             task=task,
-            hardware=hardware or probe(Training()),
+            hardware=(hardware or probe(Training())).for_answers(),
         )
 
     def answer(self, texts: Sequence[str]) -> list[Prediction]:

@@ -38,7 +38,8 @@ def features(
     """The untouched encoder's view of each split, shape (n, hidden); only if a rival asks."""
     if not any(rival.needs_features for rival in rivals.values()):
         return {}
-    return {name: embeddings(model_source, part, hardware) for name, part in encoded.items()}
+    exact = hardware.for_answers()
+    return {name: embeddings(model_source, part, exact) for name, part in encoded.items()}
 
 
 def rival_rows(

@@ -95,7 +95,7 @@ def base_answers(
     """What the model answers before tuning, where it has an output for these very answers."""
     if not recipe.evaluation.base or not can_answer(start_source, task):
         return None
-    return ask(load_model(start_source, task), task, questions, hardware, tokenizer)
+    return ask(load_model(start_source, task), task, questions, hardware.for_answers(), tokenizer)
 
 
 @only("base")
@@ -131,7 +131,7 @@ def control_answers(
         checkpoints=context.folder.control,
         resume=context.resume,
     )
-    return ask(control.model, control.task, questions, hardware, tokenizer)
+    return ask(control.model, control.task, questions, hardware.for_answers(), tokenizer)
 
 
 def tuned_answers(
@@ -142,11 +142,11 @@ def tuned_answers(
     tokenizer: Any,
 ) -> TunedAnswers:
     """The trained model, ready to answer a split when it is asked for."""
-    known = {}
-    if choosing_split and fitted.choose_outputs is not None:
+    known, answering = {}, hardware.for_answers()
+    if choosing_split and fitted.choose_outputs is not None and answering == hardware:
         known[choosing_split] = fitted.choose_outputs  # the epoch kept was judged on it already
     return TunedAnswers(
-        fitted=fitted, encoded=encoded, hardware=hardware, tokenizer=tokenizer, known=known
+        fitted=fitted, encoded=encoded, hardware=answering, tokenizer=tokenizer, known=known
     )
 
 

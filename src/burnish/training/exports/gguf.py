@@ -12,7 +12,6 @@ import io
 import tempfile
 from collections.abc import Iterator
 from contextlib import redirect_stderr
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -90,7 +89,7 @@ def open_written(folder: Path) -> Answers:
             tokenizer = AutoTokenizer.from_pretrained(alone, **place)
             model = AutoModelForCausalLM.from_pretrained(alone, dtype="float32", **place).eval()
         _turn_as_told(model, file)
-    task, hardware = read_task(folder), replace(probe(Training()), precision="fp32")
+    task, hardware = read_task(folder), probe(Training()).for_answers()
 
     def answers(rows: Encoded) -> list[Prediction]:
         return predictions(model, rows, task, hardware, tokenizer)

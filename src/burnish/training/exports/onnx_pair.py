@@ -139,7 +139,7 @@ def open_pair(folder: Path) -> Answers:
     source = ModelSource(reference=str(folder), folder=folder, revision=None, origin="folder")
     model, tokenizer = _Pair.opened(folder), open_tokenizer(source)
     task = read_task(folder)
-    hardware = replace(probe(Training()), device="cpu", precision="fp32")
+    hardware = replace(probe(Training()), device="cpu").for_answers()
 
     def answers(rows: Encoded) -> list[Prediction]:
         return predictions(model, rows, task, hardware, tokenizer)
