@@ -14,6 +14,7 @@ def register(app: typer.Typer) -> None:
     """Add this file's commands."""
     data.command()(synth)
     data.command()(select)
+    data.command()(split)
     data.command()(dedupe)
     data.command("label-errors")(label_errors)
     app.add_typer(data, name="data")
@@ -57,6 +58,22 @@ def select(
     found = write_selected(load_recipe(recipe, overrides or ()), out)
     for part, kept in found.kept.items():
         say(f"{part}: {kept:,} rows selected, {found.left_out[part]:,} not, by {found.formula}")
+    answer(found, found.folder, as_json=as_json)
+
+
+def split(
+    recipe: RecipePath,
+    out: NewFolder,
+    overrides: Set = None,
+    as_json: Json = False,
+) -> None:
+    """Write the rows of each split as a run would divide them, each as it stood."""
+    from burnish.pipeline.splitting import write_splits
+    from burnish.recipe.load import load_recipe
+
+    found = write_splits(load_recipe(recipe, overrides or ()), out)
+    told = ", ".join(f"{count:,} {name}" for name, count in found.rows.items())
+    say(f"{told}; {found.dropped:,} left out by checks, rules and formula")
     answer(found, found.folder, as_json=as_json)
 
 

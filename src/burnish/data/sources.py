@@ -6,17 +6,20 @@ file, a hub data set, a starter set, a specification); `data.train` and its like
 Called by `burnish.data.load`, and by the manifest, which records each input's digest.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from burnish.data.hub import HUB, NAMES, PARTS, fetch
 from burnish.data.readers import READERS, format_of
 from burnish.data.synthesis.made import SYNTH, parts_made
-from burnish.errors import DataFormatError, DataNotFoundError
+from burnish.errors import DataFormatError, DataNotFoundError, RecipeError
 from burnish.recipe.data import Data, Source
 
 STARTER = "starter:"
 MADE = (STARTER, SYNTH)  # rows that are made rather than read
 _WILD = "*?["
+
+Sources = Mapping[str, tuple[str, ...]]  # part → paths of files, or ids
 
 
 def find_sources(data: Data) -> dict[str, tuple[str, ...]]:
@@ -42,6 +45,23 @@ def find_sources(data: Data) -> dict[str, tuple[str, ...]]:
     parts = {part: found[part] for part in PARTS if part in found}
     _refuse_twice(parts)
     return parts
+
+
+def find_written(data: Data) -> Sources:
+    """Return part → paths of files, for whoever copies rows as they stand.
+
+    Raises:
+        RecipeError: BN101, the rows are made and lie in no file. Others as `find_sources`.
+    """
+    sources = find_sources(data)
+    made = [file for files in sources.values() for file in files if file.startswith(MADE)]
+    if made:
+        raise RecipeError(
+            f"the rows of {made[0]} are made up and lie in no file",
+            where="recipe key `data.from`",
+            fix="write them with `burnish data synth --out FOLDER`, and name that folder",
+        )
+    return sources
 
 
 def _from_one(source: str) -> dict[str, tuple[str, ...]]:

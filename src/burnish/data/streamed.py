@@ -16,10 +16,9 @@ import polars as pl
 from burnish.data.load import Reading, joined_parts, short_names
 from burnish.data.readers import read_file
 from burnish.data.settle import settle, settle_alone
+from burnish.data.sources import Sources
 from burnish.data.table import ROW, Kind
 from burnish.recipe.recipe import Recipe
-
-Sources = Mapping[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,8 +27,8 @@ from burnish.data.signals.select import (
     summary,
 )
 from burnish.data.signals.signal import Signal
-from burnish.data.sources import MADE, find_sources
-from burnish.data.streamed import Sources, StreamedRows
+from burnish.data.sources import Sources, find_written
+from burnish.data.streamed import StreamedRows
 from burnish.errors import RecipeError
 from burnish.pipeline.plugins import check_plugins
 from burnish.pipeline.signal_models import RecipeModels
@@ -75,7 +75,7 @@ def write_selected(recipe: Recipe, out: Path) -> Selected:
         StorageError: BN402, the folder holds something, or cannot be written.
     """
     check_plugins(recipe)
-    formula, sources = _formula(recipe), _sources(recipe)
+    formula, sources = _formula(recipe), find_written(recipe.data)
     with new_folder(out, fix="remove it, or name another with `--out`") as root:
         folder, divided = RunFolder(root), _divided(recipe, formula, sources, root)
         write_json(folder.ledger, ledger_json(divided.entries()))
@@ -100,18 +100,6 @@ def _formula(recipe: Recipe) -> Signal:
             fix='write one over `data.signals`, such as `select: "brand & ~negative"`',
         )
     return formula
-
-
-def _sources(recipe: Recipe) -> Sources:
-    sources = find_sources(recipe.data)
-    made = [file for files in sources.values() for file in files if file.startswith(MADE)]
-    if made:
-        raise RecipeError(
-            f"the rows of {made[0]} are made up and lie in no file",
-            where="recipe key `data.from`",
-            fix="write them with `burnish data synth --out FOLDER`, and name that folder",
-        )
-    return sources
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
