@@ -42,7 +42,7 @@ def write_splits(recipe: Recipe, out: Path) -> Divided:
     The folder gets `train.<format>`, `validation.<format>`, `test.<format>`, numbered where rows
     come from several files; `ledger.json`; and `split.json`, counts, what was asked, and the digest
     of each file read and written. Rows that a run takes from training to choose by (`split.tune`)
-    stay in training: a run on the folder takes the same ones.
+    stand with those of training.
 
     Args:
         recipe: its `data` and `split` sections say which rows and how.
@@ -54,18 +54,19 @@ def write_splits(recipe: Recipe, out: Path) -> Divided:
         StorageError: BN402, the folder holds something, or cannot be written.
     """
     check_plugins(recipe)
-    whole = recipe.model_copy(update={"split": recipe.split.model_copy(update={"tune": 0.0})})
     sources = find_written(recipe.data)
-    stage: Stage = execute(("leak_checked",), recipe=whole, context=Context.of_nothing())[
-        "leak_checked"
-    ]
+    found = execute(("leak_checked",), recipe=recipe, context=Context.of_nothing())
+    stage: Stage = found["leak_checked"]
+    splits = dict(stage.rows)
+    if "tune" in splits:
+        splits["train"] = pl.concat([splits["train"], splits.pop("tune")])
     with new_folder(out, fix="remove it, or name another with `--out`") as root:
-        written = list(_written(recipe, sources, stage.rows, root))
-        counts = {name: rows.height for name, rows in stage.rows.items()}
+        written = list(_written(recipe, sources, splits, root))
+        counts = {name: rows.height for name, rows in splits.items()}
         write_json(RunFolder(root).ledger, ledger_json(stage.entries))
         told = {
             "burnish": version("burnish"),
-            "split": whole.split.model_dump(mode="json"),
+            "split": recipe.split.model_dump(mode="json"),
             "rows": counts,
             "inputs": {file: sha256(Path(file)) for files in sources.values() for file in files},
             "outputs": {name: sha256(root / name) for name in written},
