@@ -34,7 +34,9 @@ class TokenNames:
 
 def written_by(spec: Spec) -> tuple[Any, Any]:
     """Return the recipe, and the hardware's settings, which both sides use."""
-    from burnish.training.hardware import apply, probe
+    import torch
+
+    from burnish.training.hardware import probe
 
     given = recipe(
         spec,
@@ -42,7 +44,8 @@ def written_by(spec: Spec) -> tuple[Any, Any]:
         training={"precision": "fp32", "threads": spec["threads"]},
     )
     hardware = probe(given.training)
-    apply(hardware)
+    torch.set_num_threads(hardware.threads)
+    torch.set_float32_matmul_precision(hardware.matmul)
     return given, hardware
 
 

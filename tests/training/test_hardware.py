@@ -28,10 +28,10 @@ def test_products_of_a_run_in_fp32_have_the_precision_of_fp32() -> None:
     left, right = torch.rand(64, 384, dtype=torch.float64), torch.rand(384, 96, dtype=torch.float64)
     exact = left @ right
 
-    hardware.apply(hardware.probe(Training(precision="fp32")))
+    with hardware.applied(hardware.probe(Training(precision="fp32"))):
+        found = left.float() @ right.float()
 
-    error = (left.float() @ right.float() - exact).abs().max() / exact.abs().max()
-    assert error < 1e-6
+    assert (found - exact).abs().max() / exact.abs().max() < 1e-6
 
 
 @pytest.mark.parametrize(("bf16_speed", "expected"), [(900.0, "bf16"), (110.0, "fp32")])
@@ -84,7 +84,11 @@ def test_settings_of_a_measurement_are_undone() -> None:
     assert (torch.get_num_threads(), torch.get_float32_matmul_precision()) == before
 
 
-def test_settings_are_applied() -> None:
-    hardware.apply(hardware.probe(Training(threads=1)))
+def test_settings_hold_for_a_block_and_are_put_back() -> None:
+    before = torch.get_num_threads(), torch.get_float32_matmul_precision()
+    asked = hardware.probe(Training(threads=1, precision="bf16"))
 
-    assert torch.get_num_threads() == 1
+    with hardware.applied(asked):
+        assert (torch.get_num_threads(), torch.get_float32_matmul_precision()) == (1, asked.matmul)
+
+    assert (torch.get_num_threads(), torch.get_float32_matmul_precision()) == before

@@ -47,7 +47,7 @@ def test_the_starters_head_reads_the_mean_of_all_tokens(
     model = load_model(resolve(STARTER), task)
     batch = task.collate(encoded, list(range(48)), packed=False, pad_id=0)
     before = _last_states(model, batch)
-    means = torch.from_numpy(embeddings(model.bert, encoded, probe(Training())))
+    means = torch.from_numpy(embeddings(model.bert, encoded, probe(Training(precision="fp32"))))
 
     assert average_tokens(model, encoded, task)
 
@@ -70,7 +70,7 @@ def test_packed_rows_are_answered_as_padded_ones(
 ) -> None:
     model = load_model(resolve(STARTER), task)
     average_tokens(model, encoded, task)
-    hardware = probe(Training())
+    hardware = probe(Training(precision="fp32"))
 
     packed, padded = (raw_outputs(model, encoded, task, hardware, packed=p) for p in (True, False))
 
@@ -94,7 +94,7 @@ def test_adapters_over_an_averaging_layer_find_it_again(
     model = load_model(source, task)
     average_tokens(model, encoded, task)
     adapted = METHODS.get("lora").prepare(model, LoraMethod())
-    expected = raw_outputs(adapted, encoded, task, probe(Training()))
+    expected = raw_outputs(adapted, encoded, task, probe(Training(precision="fp32")))
 
     save_model_folder(tmp_path / "a", adapted, load_tokenizer(source, task), task, meta={})
 

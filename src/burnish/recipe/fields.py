@@ -4,6 +4,7 @@ One walk over the typed sections serves the nearest-key hint, `burnish schema KE
 reference page and the test that reads every description.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -18,6 +19,7 @@ from burnish.recipe.section import Section
 
 NAMED = "NAME"  # stands in a path for a name that the user gives
 
+_NUMBER = re.compile(r"\b(float|int)\b")
 _SECTIONS = {dict: "sections by name", tuple: "list of sections"}  # what holds sections
 
 
@@ -120,7 +122,7 @@ def _key(path: str, field: FieldInfo) -> Key:
         default=_default(field),
         range=_range(field),
         description=field.description or "",
-        is_number=("float" in text or "int" in text) and "bool" not in text,
+        is_number=_NUMBER.search(text) is not None and "bool" not in text,
     )
 
 

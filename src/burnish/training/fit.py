@@ -29,7 +29,7 @@ from burnish.training.checkpoint import BEST, has_checkpoint, load_checkpoint, r
 from burnish.training.datamodule import Feed, StepData
 from burnish.training.dropout import use_fast_dropout, use_plain_dropout
 from burnish.training.forward import caches, packs
-from burnish.training.hardware import Hardware, apply
+from burnish.training.hardware import Hardware, applied
 from burnish.training.methods import METHODS
 from burnish.training.methods.full import frozen_parts
 from burnish.training.models import load_model
@@ -132,22 +132,22 @@ def fit(
         SystemExit: 143, SIGTERM came; a checkpoint was written.
     """
     _check_metric(recipe.training, task)
-    apply(hardware)
-    torch.manual_seed(recipe.training.seed)
-    task = task.for_training(recipe.training, train)
-    parts, feed = _assemble(recipe, task, source, train, hardware)
-    if resume and checkpoints:
-        resume_from(parts, checkpoints)
-    recorder = Recorder(parts, tracker, every_steps=recipe.tracking.every_steps)
-    judge = Judge(parts, feed, train, choose, recorder)
-    stopper = Stopper(parts)
-    callbacks = [recorder, judge, stopper, Meter(parts)]
-    if checkpoints:
-        callbacks.insert(3, _keeper(recipe, source, parts, judge, checkpoints))
-    data = StepData(train, task, recipe.training, feed=feed, plan=parts.plan, state=parts.state)
-    if parts.state.step < parts.plan.steps and parts.state.stop is None:
-        _run(parts, data, callbacks, stopper)
-    return _finish(parts, feed, judge, choose, checkpoints)
+    with applied(hardware):
+        torch.manual_seed(recipe.training.seed)
+        task = task.for_training(recipe.training, train)
+        parts, feed = _assemble(recipe, task, source, train, hardware)
+        if resume and checkpoints:
+            resume_from(parts, checkpoints)
+        recorder = Recorder(parts, tracker, every_steps=recipe.tracking.every_steps)
+        judge = Judge(parts, feed, train, choose, recorder)
+        stopper = Stopper(parts)
+        callbacks = [recorder, judge, stopper, Meter(parts)]
+        if checkpoints:
+            callbacks.insert(3, _keeper(recipe, source, parts, judge, checkpoints))
+        data = StepData(train, task, recipe.training, feed=feed, plan=parts.plan, state=parts.state)
+        if parts.state.step < parts.plan.steps and parts.state.stop is None:
+            _run(parts, data, callbacks, stopper)
+        return _finish(parts, feed, judge, choose, checkpoints)
 
 
 def _check_metric(training: Training, task: Task) -> None:

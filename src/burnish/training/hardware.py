@@ -88,10 +88,14 @@ def probe(training: Training) -> Hardware:
     )
 
 
-def apply(hardware: Hardware) -> None:
-    """Set threads and matrix-product precision of this process."""
-    torch.set_num_threads(hardware.threads)
-    torch.set_float32_matmul_precision(hardware.matmul)
+@contextmanager
+def applied(hardware: Hardware) -> Iterator[None]:
+    """Run the block with the threads and the matrix products of `hardware`; both are the process's.
+
+    They are put back afterwards: what a program computes beside a training is its own affair.
+    """
+    with _settings(hardware.threads, hardware.matmul):
+        yield
 
 
 def processor_flags() -> frozenset[str]:
@@ -172,13 +176,17 @@ def _exact_products() -> str:
 @contextmanager
 def _settings(threads: int, matmul: str) -> Iterator[None]:
     before = torch.get_num_threads(), torch.get_float32_matmul_precision()
-    torch.set_num_threads(threads)
-    torch.set_float32_matmul_precision(matmul)
+    _set(threads, matmul)
     try:
         yield
     finally:
-        torch.set_num_threads(before[0])
-        torch.set_float32_matmul_precision(before[1])
+        _set(*before)
+
+
+def _set(threads: int, matmul: str) -> None:
+    if torch.get_num_threads() != threads:
+        torch.set_num_threads(threads)
+    torch.set_float32_matmul_precision(matmul)
 
 
 def _threads(training: Training) -> tuple[int, str]:

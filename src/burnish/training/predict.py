@@ -19,7 +19,7 @@ from burnish.tasks.writing import WritingTask
 from burnish.training import forward, packing
 from burnish.training.batching import micro_batches
 from burnish.training.generate import write
-from burnish.training.hardware import Hardware, apply
+from burnish.training.hardware import Hardware, applied
 from burnish.training.models import load_body
 from burnish.training.packing import padding_id
 from burnish.training.segments import Segments
@@ -69,7 +69,6 @@ def raw_outputs(
     if packed is None:
         packed = forward.packs(model, task, "auto", device=hardware.device)
     pad_id = padding_id(model)
-    apply(hardware)
     out = np.zeros((len(encoded), task.width), np.float32)
     with answering(model, hardware):
         for rows in _passes(encoded, hardware, packed=packed):
@@ -90,7 +89,6 @@ def embeddings(source: ModelSource | Any, encoded: Encoded, hardware: Hardware) 
     model = load_body(source) if isinstance(source, ModelSource) else source
     packed = packing.anatomy(model) is not None and hardware.device == "cpu"
     pad_id = padding_id(model)
-    apply(hardware)
     out = np.zeros((len(encoded), model.config.hidden_size), np.float32)
     with answering(model, hardware):
         for rows in _passes(encoded, hardware, packed=packed):
@@ -143,7 +141,7 @@ def answering(model: Any, hardware: Hardware) -> Iterator[None]:
     training = [part for part in model.modules() if part.training]
     model.to(hardware.device).eval()
     try:
-        with torch.inference_mode(), hardware.autocast():
+        with applied(hardware), torch.inference_mode(), hardware.autocast():
             yield
     finally:
         for part in training:
