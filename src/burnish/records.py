@@ -33,9 +33,10 @@ class Prediction:
     of which nothing is asked.
 
     `scores` holds a probability for each label; for generation, where the system has them:
-    `log_likelihood` of the first reference in nats, the `tokens` that is over, and `complete`,
-    1 where the answer ended by itself and 0 where it hit the limit of length. For plain texts:
-    `log_likelihood` and `tokens` of the text itself.
+    `log_likelihood` of the first reference in nats, the `tokens` that is over, of how many of
+    them the right one was the system's first (`top1`) or among its first five (`top5`), and
+    `complete`, 1 where the answer ended by itself and 0 where it hit the limit of length. For
+    plain texts: `log_likelihood`, `tokens`, `top1` and `top5` of the text itself.
     """
 
     example_id: str

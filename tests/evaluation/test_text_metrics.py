@@ -22,7 +22,8 @@ from burnish.evaluation.texts import Texts
 from burnish.records import LabelSpace, Prediction, TextSpace
 
 ROUGE = ("rouge1", "rouge2", "rougeL", "rougeLsum")
-OF_SUMS = (*ROUGE, "bleu", "chrf", "exact_match", "loss", "perplexity")
+OF_LIKELIHOODS = ("loss", "perplexity", "top1", "top5")
+OF_SUMS = (*ROUGE, "bleu", "chrf", "exact_match", *OF_LIKELIHOODS)
 
 
 def texts_of(
@@ -30,6 +31,7 @@ def texts_of(
     references: Sequence[Sequence[str]],
     likelihood: Sequence[float] | None = None,
     tokens: Sequence[float] | None = None,
+    tops: Sequence[Sequence[float]] | None = None,
 ) -> Texts:
     n = len(answers)
     absent = np.full(n, np.nan)
@@ -39,6 +41,7 @@ def texts_of(
         references=tuple(map(tuple, references)),
         log_likelihood=absent if likelihood is None else np.array(likelihood, dtype=float),
         tokens=absent if tokens is None else np.array(tokens, dtype=float),
+        tops=np.full((n, 2), np.nan) if tops is None else np.array(tops, dtype=float),
         complete=absent,
     )
 
@@ -166,12 +169,23 @@ def test_loss_and_perplexity_weigh_rows_by_their_tokens() -> None:
     assert by_row(METRICS.get("loss"), texts).tolist() == [2.0, 2.0]
 
 
-@pytest.mark.parametrize("metric", ["loss", "perplexity"])
+def test_tokens_that_are_hit_are_counted_over_all_rows() -> None:
+    texts = texts_of(["", ""], [["a"], ["b"]], tokens=[3, 1], tops=[[1, 3], [0, 0]])
+
+    assert value("top1", texts) == pytest.approx(1 / 4)
+    assert value("top5", texts) == pytest.approx(3 / 4)
+    assert by_row(METRICS.get("top1"), texts).tolist() == [1 / 3, 0]
+    assert value("top1", texts.take([1, 1, 0])) == pytest.approx(1 / 5)
+
+
+@pytest.mark.parametrize("metric", OF_LIKELIHOODS)
 def test_a_system_without_likelihoods_of_every_row_has_no_loss(metric: str) -> None:
     assert np.isnan(value(metric, texts_of(["a"], [["a"]])))
-    partly = texts_of(["", ""], [["a"], ["b"]], likelihood=[-6.0, np.nan], tokens=[3, np.nan])
+    partly = texts_of(
+        ["", ""], [["a"], ["b"]], [-6.0, np.nan], [3, np.nan], [[1, 2], [np.nan, np.nan]]
+    )
     assert np.isnan(value(metric, partly))
-    assert not METRICS.get(metric).higher_is_better
+    assert METRICS.get(metric).higher_is_better == metric.startswith("top")
 
 
 def test_a_hopeless_model_has_a_finite_perplexity() -> None:
@@ -179,7 +193,7 @@ def test_a_hopeless_model_has_a_finite_perplexity() -> None:
     assert math.isfinite(value("perplexity", texts))
 
 
-@pytest.mark.parametrize("metric", [m for m in OF_SUMS if m not in ("loss", "perplexity")])
+@pytest.mark.parametrize("metric", [m for m in OF_SUMS if m not in OF_LIKELIHOODS])
 def test_empty_answers_score_nothing_and_perfect_ones_everything(metric: str) -> None:
     accepted = ["The cat sat on the mat. It purred."]
 
@@ -204,14 +218,15 @@ def test_scores_of_a_system_leave_out_what_it_does_not_allow() -> None:
 
     told = score("lead", "test", rows, TextSpace(), resamples=100)
 
-    assert [s.metric for s in told] == sorted(set(OF_SUMS) - {"loss", "perplexity"})
+    assert [s.metric for s in told] == sorted(set(OF_SUMS) - set(OF_LIKELIHOODS))
     assert all(s.low <= s.value <= s.high for s in told)
 
 
 @pytest.mark.parametrize("metric", OF_SUMS)
 def test_two_thousand_resamples_of_a_thousand_rows_take_no_time(metric: str) -> None:
     few = made_up(50, 60, 2)
-    texts = texts_of(few.answers, few.references, [-9.0] * 50, [4] * 50).take([*range(50)] * 20)
+    texts = texts_of(few.answers, few.references, [-9.0] * 50, [4] * 50, [[1, 2]] * 50)
+    texts = texts.take([*range(50)] * 20)
     resampler = METRICS.get(metric).resample(texts)
 
     start = time.perf_counter()

@@ -56,6 +56,11 @@ def test_an_answer_is_right_if_it_is_any_reference_but_for_white_space_around() 
         ([wrote("7", ("a",), ("a",), log_likelihood=2.0, tokens=5)], "log-likelihood of 2.0"),
         ([wrote("7", ("a",), ("a",), log_likelihood=math.nan, tokens=5)], "log-likelihood of nan"),
         ([wrote("7", ("a",), ("a",), log_likelihood=-2.0, tokens=0)], "over 0 tokens"),
+        (
+            [wrote("7", ("a",), ("a",), log_likelihood=-2.0, tokens=3, top1=2, top5=1)],
+            "has `top1` 2, `top5` 1 of 3 tokens; it is 0 ≤ top1 ≤ top5 ≤ tokens",
+        ),
+        ([wrote("7", ("a",), ("a",), top5=1)], "`top5` 1 of 0 tokens"),
         ([wrote("7", ("a",), ("a",), complete=0.5)], "`complete` 0.5; it is 0 or 1"),
     ],
 )
@@ -111,6 +116,7 @@ def test_answers_handed_out_to_other_rows_lose_the_likelihood_of_their_own_refer
 
     assert shuffled.references == (("2",), ("1",))
     assert np.isnan(shuffled.log_likelihood).all()
+    assert np.isnan(shuffled.tops).all()
 
 
 SCORED = {"log_likelihood": -3.0, "tokens": 2.0, "complete": 1.0}

@@ -166,6 +166,9 @@ def test_the_same_model_and_rows_give_the_same_figure(place: Path, outcome: Outc
     likelihood = -sum(p.scores["log_likelihood"] for p in rows)
     loss = likelihood / sum(p.scores["tokens"] for p in rows)
     assert again["loss"] == pytest.approx(loss, abs=1e-6)
+    hits = sum(p.scores["top5"] for p in rows) / sum(p.scores["tokens"] for p in rows)
+    assert again["top5"] == pytest.approx(hits)
+    assert 0 < again["top1"] < again["top5"]
 
 
 def test_a_text_with_masks_is_answered_by_what_fills_them(place: Path, outcome: Outcome) -> None:

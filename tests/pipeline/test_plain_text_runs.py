@@ -76,7 +76,9 @@ def test_a_model_that_foretells_the_texts_better_than_its_base_is_shipped(
 ) -> None:
     values = {(s.system, s.metric): s.value for s in outcome.scores if s.split == "test"}
 
-    assert set(values) == {(s, m) for s in ("tuned", "base") for m in ("loss", "perplexity")}
+    names = ("loss", "perplexity", "top1", "top5")
+    assert set(values) == {(s, m) for s in ("tuned", "base") for m in names}
+    assert values["base", "top1"] < values["tuned", "top1"] < values["tuned", "top5"] < 1
     assert values["tuned", "perplexity"] < values["base", "perplexity"] / 3
     assert (outcome.verdict["verdict"], outcome.verdict["metric"]) == ("ship", "perplexity")
     assert outcome.verdict["reasons"][0].startswith("tuned beats base by ")
@@ -129,7 +131,9 @@ def test_the_saved_model_finds_texts_as_likely_as_it_was_judged(
         assert one.scores["log_likelihood"] == pytest.approx(
             judged[one.example_id]["log_likelihood"], abs=1e-3
         )
-    assert {one.metric: one.n for one in scores} == {"loss": 61, "perplexity": 61}
+    assert {one.metric: one.n for one in scores} == dict.fromkeys(
+        ("loss", "perplexity", "top1", "top5"), 61
+    )
     (single,) = answer_texts(opened, ["word1 word2 word3"])
     assert (single.answer, single.scores["tokens"] > 0) == ((), True)
 

@@ -116,7 +116,7 @@ def test_every_system_is_judged_on_the_same_rows(outcome: Outcome) -> None:
     assert len({one["n"] for one in scores if one["split"] == "test"}) == 1
     assert {one["metric"] for one in scores if one["system"] == "tuned"} >= {
         "rouge1", "rouge2", "rougeL", "rougeLsum", "bleu", "chrf", "exact_match", "loss",
-        "perplexity",
+        "perplexity", "top1", "top5",
     }  # fmt: skip
     assert outcome.verdict["metric"] == "rougeL"
     assert outcome.folder.report.stat().st_size > 10_000
@@ -130,7 +130,9 @@ def test_the_ledger_balances_and_the_curve_tells_loss_and_perplexity(outcome: Ou
     epochs = [one for one in read_jsonl(outcome.folder.history) if one["kind"] == "epoch"]
 
     assert len(epochs) == 2
-    assert {"train/loss", "validation/loss", "validation/perplexity"} <= set(epochs[-1]["metrics"])
+    told = set(epochs[-1]["metrics"])
+    assert {"train/loss", "validation/loss", "validation/perplexity", "validation/top1"} <= told
+    assert "train/top1" not in told  # not counted where a model learns
     assert epochs[-1]["metrics"]["train/loss"] < epochs[0]["metrics"]["train/loss"]
 
 

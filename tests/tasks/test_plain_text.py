@@ -80,7 +80,7 @@ def model() -> Any:
 
 
 def one_by_one(base: Any, encoded: Encoded) -> tuple[list[list[float]], torch.Tensor]:
-    """The plain way: the loss of each token of each piece by itself; and all of them added up."""
+    """The plain way: each token of each piece by itself; and the losses of all added up."""
     assert encoded.answers is not None
     by_row, whole = [], torch.zeros(())
     for at in range(len(encoded)):
@@ -89,7 +89,17 @@ def one_by_one(base: Any, encoded: Encoded) -> tuple[list[list[float]], torch.Te
         logits = base(input_ids=torch.cat([first, answer])[None]).logits[0, :-1]
         losses = torch.nn.functional.cross_entropy(logits, answer, reduction="none")
         ends = answer == END
-        told = [losses[~ends].sum(), (~ends).sum(), losses[ends].sum(), ends.sum()]
+        order = logits.argsort(dim=1, descending=True, stable=True)
+        place = (order == answer[:, None]).int().argmax(dim=1)
+        told = [
+            figure
+            for kind in (~ends, ends)
+            for figure in (
+                losses[kind].sum(),
+                kind.sum(),
+                *((place[kind] < n).sum() for n in (1, 5)),
+            )
+        ]
         by_row.append([one.item() for one in told])
         whole = whole + losses.sum()
     return by_row, whole
@@ -109,8 +119,13 @@ def test_tokens_and_end_marks_are_told_apart_and_both_learned(
     outputs = forward.outputs(base, batch, task)
     task.loss(outputs, batch).backward()
 
-    torch.testing.assert_close(outputs, torch.tensor(expected), atol=1e-4, rtol=1e-5)
-    assert task.weight(encoded, range(len(encoded))) == outputs[:, [1, 3]].sum()
+    learned = [0, 1, 4, 5]  # hits are counted where a model is judged
+    wished = torch.tensor(expected)
+    torch.testing.assert_close(outputs[:, learned], wished[:, learned], atol=1e-4, rtol=1e-5)
+    assert task.weight(encoded, range(len(encoded))) == outputs[:, [1, 5]].sum()
+    with torch.inference_mode():
+        judged = forward.outputs(base, batch, task)
+    torch.testing.assert_close(judged, wished, atol=1e-4, rtol=1e-5)
     for name, weight in base.named_parameters():
         torch.testing.assert_close(weight.grad, wanted[name], atol=1e-5, rtol=1e-4)
 
@@ -128,7 +143,9 @@ def test_a_text_is_as_likely_as_its_pieces_and_its_end_counts_for_nothing(
     assert len(mine) > 1
     assert found["row2"].scores["log_likelihood"] == pytest.approx(-outputs[mine, 0].sum())
     assert found["row2"].scores["tokens"] == outputs[mine, 1].sum()
-    assert found["row1"].scores == found["row3"].scores == {"log_likelihood": 0.0, "tokens": 0.0}
+    assert found["row2"].scores["top5"] == outputs[mine, 3].sum()
+    nothing = {"log_likelihood": 0.0, "tokens": 0.0, "top1": 0.0, "top5": 0.0}
+    assert found["row1"].scores == found["row3"].scores == nothing
     assert {one.answer for one in found.values()} == {one.reference for one in found.values()}
     assert task.judge(outputs, encoded)["loss"] == pytest.approx(
         outputs[:, 0].sum() / outputs[:, 1].sum()

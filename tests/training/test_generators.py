@@ -19,7 +19,7 @@ from burnish.training import forward, generators
 from burnish.training.generate import write
 from burnish.training.hardware import Hardware
 from burnish.training.methods import METHODS
-from burnish.training.token_loss import token_losses
+from burnish.training.token_loss import scored, scored_logits, token_losses
 
 TOLERANCE = 1e-5
 VOCABULARY, END = 45, 3
@@ -106,6 +106,59 @@ def one_by_one(model: Any, rows: Encoded, task: WritingTask) -> torch.Tensor:
     return torch.stack(losses)
 
 
+def logits_of(model: Any, prompt: list[int], answer: list[int], task: WritingTask) -> torch.Tensor:
+    """The logits of each token of one answer, by the model itself."""
+    if isinstance(task, CausalTask):
+        whole = torch.tensor([[*prompt, *answer]])
+        return model(input_ids=whole).logits[0, len(prompt) - 1 : -1]
+    shifted = torch.tensor([[2, *answer[:-1]]])
+    return model(input_ids=torch.tensor([prompt]), decoder_input_ids=shifted).logits[0]
+
+
+@torch.inference_mode()
+def partly_foretold(model: Any, rows: Encoded, task: WritingTask) -> Encoded:
+    """The same rows, with the model's first, fourth and eighth choices in the answers by turns."""
+    assert rows.answers is not None
+    answers = []
+    for at in range(len(rows)):
+        prompt, answer = rows.inputs.row(at).tolist(), rows.answers.row(at).tolist()
+        for place in range(len(answer) - 1):
+            order = logits_of(model, prompt, answer, task)[place].argsort(descending=True)
+            answer[place] = int(order[(0, 3, 7)[place % 3]])
+        answers.append(answer)
+    return replace(rows, answers=Ragged.of(answers))
+
+
+@torch.inference_mode()
+def hits_one_by_one(model: Any, rows: Encoded, task: WritingTask) -> list[list[float]]:
+    """The plain way: sort the logits of one unpadded row, and look for the right tokens."""
+    assert rows.answers is not None
+    hits = []
+    for at in range(len(rows)):
+        answer = rows.answers.row(at).tolist()
+        logits = logits_of(model, rows.inputs.row(at).tolist(), answer, task)
+        order = logits.argsort(dim=1, descending=True, stable=True).tolist()
+        found = [one.index(token) for one, token in zip(order, answer, strict=True)]
+        hits.append([float(sum(place < top for place in found)) for top in (1, 5)])
+    return hits
+
+
+def assert_judged_as_one_by_one(
+    model: Any, rows: Encoded, task: WritingTask, *, packed: bool
+) -> None:
+    rows = partly_foretold(model, rows, task)
+    batch = task.collate(rows, range(len(rows)), packed=packed, pad_id=0)
+    learned = forward.outputs(model, batch, task)
+    with torch.inference_mode():
+        judged = forward.outputs(model, batch, task)
+
+    expected = hits_one_by_one(model, rows, task)
+    assert judged[:, 2:].tolist() == expected
+    assert 0 < sum(first for first, _ in expected) < sum(five for _, five in expected)
+    torch.testing.assert_close(judged[:, :2], learned[:, :2], atol=TOLERANCE, rtol=TOLERANCE)
+    assert learned[:, 2:].isnan().all()
+
+
 def gradients(model: Any, losses: torch.Tensor) -> dict[str, torch.Tensor]:
     model.zero_grad()
     (losses * torch.linspace(0.5, 1.5, len(losses))).sum().div(sum(ANSWERS)).backward()
@@ -138,6 +191,19 @@ def assert_as_one_by_one(model: Any, rows: Encoded, task: WritingTask, *, packed
 @pytest.mark.parametrize("kind", sorted(generators.PACKABLE))
 def test_a_decoder_learns_as_from_one_row_at_a_time(kind: str, packed: bool, rows: Encoded) -> None:
     assert_as_one_by_one(decoder(kind), rows, CAUSAL, packed=packed)
+
+
+@pytest.mark.parametrize("packed", [True, False])
+@pytest.mark.parametrize("kind", sorted(generators.PACKABLE))
+def test_a_decoder_hits_tokens_as_from_one_row_at_a_time(
+    kind: str, packed: bool, rows: Encoded
+) -> None:
+    assert_judged_as_one_by_one(decoder(kind), rows, CAUSAL, packed=packed)
+
+
+@pytest.mark.parametrize("kind", ["t5", "mt5", "bart", "bert-to-bert"])
+def test_an_encoder_decoder_hits_tokens_as_from_one_row_at_a_time(kind: str, rows: Encoded) -> None:
+    assert_judged_as_one_by_one(pair(kind), rows, PAIR, packed=False)
 
 
 def with_instruction(rows: Encoded, tokens: int) -> Encoded:
@@ -178,6 +244,7 @@ def test_a_scale_behind_the_output_layer_is_heeded(rows: Encoded) -> None:
     model = transformers.AutoModelForCausalLM.from_config(config).eval()
 
     assert_as_one_by_one(model, rows, CAUSAL, packed=False)
+    assert_judged_as_one_by_one(model, rows, CAUSAL, packed=False)
 
 
 @pytest.mark.parametrize("instruction", [0, 6])
@@ -220,6 +287,39 @@ def test_token_losses_are_cross_entropy_with_its_gradients(chunk: int, biased: b
     torch.testing.assert_close(found, expected)
     for got, wanted in zip(slopes(found), slopes(expected), strict=True):
         torch.testing.assert_close(got, wanted)
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 1000])
+def test_a_hit_is_told_as_argmax_tells_it_and_ties_by_the_number_of_the_token(chunk: int) -> None:
+    torch.manual_seed(2)
+    # Whole numbers, so that many logits are the same.
+    hidden, weight = (torch.randint(-1, 2, (size, 3)).float() for size in (200, 30))
+    targets, logits = torch.randint(30, (200,)), hidden @ weight.T
+    order = logits.argsort(dim=1, descending=True, stable=True)
+    place = (order == targets[:, None]).int().argmax(dim=1)
+
+    with torch.no_grad():
+        found = scored(hidden, weight, None, targets, chunk=chunk)
+        nothing = scored(hidden[:0], weight, None, targets[:0], chunk=chunk)
+
+    assert found.hits is not None
+    assert found.hits[:, 0].tolist() == (logits.argmax(dim=1) == targets).float().tolist()
+    assert found.hits[:, 1].tolist() == (place < 5).float().tolist()
+    assert 0 < found.hits[:, 0].sum() < found.hits[:, 1].sum() < len(targets)
+    torch.testing.assert_close(found.losses, F.cross_entropy(logits, targets, reduction="none"))
+    assert nothing.hits is not None
+    assert (nothing.losses.shape, nothing.hits.shape) == ((0,), (0, 2))
+
+
+def test_what_is_no_number_is_never_a_hit() -> None:
+    logits = torch.full((2, 9), float("nan"))
+    logits[1, 3] = 1.0
+
+    with torch.no_grad():
+        hits = scored_logits(logits, torch.tensor([0, 0])).hits
+
+    assert hits is not None
+    assert hits.sum() == 0
 
 
 class Words:

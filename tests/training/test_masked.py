@@ -50,7 +50,7 @@ def outputs(found: Any, task: MaskedTask, encoded: Encoded, *, packed: bool) -> 
 
 
 def one_at_a_time(found: Any, encoded: Encoded) -> torch.Tensor:
-    """Return loss and count of each row, by the model itself and PyTorch's cross-entropy."""
+    """Return loss, count and hits of each row, by the model itself and PyTorch's own functions."""
     assert encoded.places is not None
     assert encoded.answers is not None
     rows = []
@@ -59,7 +59,10 @@ def one_at_a_time(found: Any, encoded: Encoded) -> torch.Tensor:
         logits = found(input_ids=ids).logits[0, encoded.places.row(at).astype(np.int64)]
         truth = torch.from_numpy(encoded.answers.row(at).astype(np.int64))
         loss = torch.nn.functional.cross_entropy(logits, truth, reduction="sum")
-        rows.append(torch.stack([loss, torch.tensor(float(len(truth)))]))
+        order = logits.argsort(dim=1, descending=True, stable=True)
+        place = (order == truth[:, None]).int().argmax(dim=1)
+        counts = [torch.tensor(float(len(truth))), *((place < top).sum().float() for top in (1, 5))]
+        rows.append(torch.stack([loss, *counts]))
     return torch.stack(rows)
 
 
@@ -81,10 +84,34 @@ def test_losses_and_gradients_equal_those_of_one_row_at_a_time(
 
     got = outputs(found, task, encoded, packed=packed)
 
-    torch.testing.assert_close(got, wanted, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(got[:, :2], wanted[:, :2], atol=1e-5, rtol=1e-5)
+    assert got[:, 2:].isnan().all()  # nobody asks for it while a model learns
     mine = gradients(found, got)
     for name, slope in slopes.items():
         torch.testing.assert_close(mine[name], slope, atol=1e-5, rtol=1e-5, msg=name)
+
+
+@pytest.mark.parametrize("kind", ARCHITECTURES)
+@pytest.mark.parametrize("packed", [True, False])
+def test_hidden_words_are_hit_as_from_one_row_at_a_time(
+    asked: Any, tiny_config: Callable[..., Any], kind: str, packed: bool
+) -> None:
+    task, tokenizer, rows = asked
+    encoded, found = task.encode(rows, tokenizer), model(tiny_config, kind)
+    assert encoded.answers is not None
+    with (
+        torch.inference_mode()
+    ):  # a leaning to some of the tokens asked for, so that there are hits
+        found.get_output_embeddings().bias[encoded.answers.tokens[::9].astype(np.int64)] += 1
+        wanted = one_at_a_time(found, encoded)
+        got = outputs(found, task, encoded, packed=packed)
+
+    torch.testing.assert_close(got, wanted, atol=1e-5, rtol=1e-5)
+    first, five = got[:, 2:].sum(dim=0)
+    assert 0 < first < five < got[:, 1].sum()
+    told = task.decode(got.numpy(), encoded)
+    assert sum(one.scores["top5"] for one in told) == five
+    assert task.judge(got.numpy(), encoded)["top1"] == pytest.approx(float(first / got[:, 1].sum()))
 
 
 def test_a_text_is_as_likely_alone_as_among_others(

@@ -5,8 +5,9 @@ alone, and only where both count the same tokens.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import ClassVar, Self
 
 import numpy as np
@@ -16,6 +17,9 @@ from burnish.errors import PredictionError
 from burnish.records import PlainSpace, Prediction
 
 LOG_LIKELIHOOD, TOKENS = SCORES = ("log_likelihood", "tokens")
+# Score → the right token is looked for among so many that a system finds likeliest. The score is
+# of how many of a row's tokens that holds; files of old are without.
+TOPS = {"top1": 1, "top5": 5}
 
 _ROUNDING = 1e-6  # scores are kept to 8 digits; a likelihood of 1 may come back a hair above
 
@@ -25,6 +29,21 @@ def likelihood_fault(log_likelihood: float) -> str | None:
     if -math.inf < log_likelihood <= _ROUNDING:
         return None
     return f"has a log-likelihood of {log_likelihood}; it is finite and at most 0"
+
+
+def tops_fault(scores: Mapping[str, float]) -> str | None:
+    """Return what is wrong with the counts of hit tokens that somebody wrote, or None."""
+    ends = (0.0, *(scores[name] for name in TOPS if name in scores), scores.get(TOKENS, 0.0))
+    if all(a <= b for a, b in pairwise(ends)):
+        return None
+    told = ", ".join(f"`{name}` {scores[name]:g}" for name in TOPS if name in scores)
+    return f"has {told} of {ends[-1]:g} tokens; it is 0 ≤ top1 ≤ top5 ≤ tokens"
+
+
+def tops_of(predictions: Sequence[Prediction]) -> NDArray[np.float64]:
+    """Return the counts of hit tokens, shape (n, 2); nan where a file has none."""
+    counts = [[p.scores.get(name, math.nan) for name in TOPS] for p in predictions]
+    return np.array(counts, dtype=np.float64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +56,7 @@ class Likelihoods:
     ids: tuple[str, ...]
     log_likelihood: NDArray[np.float64]  # shape (n,), of the whole text, nats
     tokens: NDArray[np.float64]  # shape (n,), how many that is over
+    tops: NDArray[np.float64]  # shape (n, 2), of how many the right one is first, among five; nan
     space: PlainSpace = field(default_factory=PlainSpace)
 
     def __len__(self) -> int:
@@ -60,6 +80,7 @@ class Likelihoods:
             ids=tuple(self.ids[i] for i in index),
             log_likelihood=self.log_likelihood[index],
             tokens=self.tokens[index],
+            tops=self.tops[index],
         )
 
     def shuffled(self, order: NDArray[np.intp]) -> Self:
@@ -94,12 +115,15 @@ def of_predictions(predictions: Sequence[Prediction], where: str) -> Likelihoods
                 f"id {prediction.example_id!r} {fault}",
                 where=where,
                 fix="leave `answer` and `reference` empty, and write `log_likelihood` with its "
-                "`tokens` in `scores`",
+                "`tokens` in `scores`, with `top1` and `top5` where they are known",
             )
     columns = [[p.scores[name] for p in predictions] for name in SCORES]
     likelihood, tokens = np.array(columns, dtype=np.float64)
     return Likelihoods(
-        ids=tuple(p.example_id for p in predictions), log_likelihood=likelihood, tokens=tokens
+        ids=tuple(p.example_id for p in predictions),
+        log_likelihood=likelihood,
+        tokens=tokens,
+        tops=tops_of(predictions),
     )
 
 
@@ -107,7 +131,7 @@ def are_plain(*files: Sequence[Prediction]) -> bool:
     """Return whether predictions that come without a model are of plain texts."""
     rows = [p for predictions in files for p in predictions]
     return bool(rows) and all(
-        not p.answer and not p.reference and set(p.scores) == set(SCORES) for p in rows
+        not p.answer and not p.reference and set(p.scores) - set(TOPS) == set(SCORES) for p in rows
     )
 
 
@@ -116,10 +140,10 @@ def _fault(prediction: Prediction) -> str | None:
     scores = prediction.scores
     if prediction.answer or prediction.reference:
         return "has an answer or a reference; of a plain text nothing is asked"
-    if set(scores) != set(SCORES):
+    if set(scores) - set(TOPS) != set(SCORES):
         return f"has scores {', '.join(sorted(scores)) or 'of no kind'}; not the two there are"
     if fault := likelihood_fault(scores[LOG_LIKELIHOOD]):
         return fault
     if not 0 <= scores[TOKENS] < math.inf:
         return f"has a likelihood over {scores[TOKENS]} tokens; it is over 0 or more"
-    return None
+    return tops_fault(scores)

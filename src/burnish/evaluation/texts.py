@@ -14,11 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from burnish.errors import PredictionError
-from burnish.evaluation.likelihoods import LOG_LIKELIHOOD, TOKENS, likelihood_fault
+from burnish.evaluation.likelihoods import (
+    LOG_LIKELIHOOD,
+    TOKENS,
+    TOPS,
+    likelihood_fault,
+    tops_fault,
+    tops_of,
+)
 from burnish.records import Prediction, TextSpace
 
 COMPLETE = "complete"
 SCORES = (LOG_LIKELIHOOD, TOKENS, COMPLETE)
+_NAMES = {*SCORES, *TOPS}
 
 Statistic = Callable[[str, tuple[str, ...]], Sequence[float]]
 """What one answer and its references come to: any fixed number of figures."""
@@ -39,6 +47,7 @@ class Texts:
     references: tuple[tuple[str, ...], ...]  # one or more accepted texts a row
     log_likelihood: NDArray[np.float64]  # shape (n,), of the first reference, nats; nan: absent
     tokens: NDArray[np.float64]  # shape (n,), how many the likelihood is over; nan where absent
+    tops: NDArray[np.float64]  # shape (n, 2), of how many the right one is first, among five; nan
     complete: NDArray[np.float64]  # shape (n,), 0 where the limit of length was hit, else 1; nan
     space: TextSpace = field(default_factory=TextSpace)
     kept: dict[Statistic, NDArray[np.float64]] = field(
@@ -72,6 +81,7 @@ class Texts:
             references=tuple(self.references[i] for i in index),
             log_likelihood=self.log_likelihood[index],
             tokens=self.tokens[index],
+            tops=self.tops[index],
             complete=self.complete[index],
             kept={statistic: figures[index] for statistic, figures in self.kept.items()},
         )
@@ -87,6 +97,7 @@ class Texts:
             references=tuple(self.references[i] for i in order),
             log_likelihood=unknown,
             tokens=unknown,
+            tops=np.full_like(self.tops, np.nan),
             kept={},
         )
 
@@ -113,7 +124,7 @@ def of_predictions(predictions: Sequence[Prediction], where: str) -> Texts:
 
     Raises:
         PredictionError: BN602: not exactly one text as an answer, no accepted text, or a score
-            that is none of the three there are, or not in its range.
+            that is none of those there are, or not in its range.
     """
     for prediction in predictions:
         if fault := _fault(prediction):
@@ -121,7 +132,7 @@ def of_predictions(predictions: Sequence[Prediction], where: str) -> Texts:
                 f"id {prediction.example_id!r} {fault}",
                 where=where,
                 fix="write one text in `answer`, one or more in `reference`, and in `scores` "
-                "nothing but `log_likelihood` with its `tokens`, and `complete`",
+                "nothing but `log_likelihood` with its `tokens`, `top1` and `top5`, and `complete`",
             )
     nan = math.nan
     likelihood, tokens, complete = np.array(
@@ -133,6 +144,7 @@ def of_predictions(predictions: Sequence[Prediction], where: str) -> Texts:
         references=tuple(p.reference or () for p in predictions),
         log_likelihood=likelihood,
         tokens=tokens,
+        tops=tops_of(predictions),
         complete=complete,
     )
 
@@ -141,14 +153,14 @@ def are_texts(*files: Sequence[Prediction]) -> bool:
     """Return whether predictions that come without a model are texts rather than labels.
 
     Never where a row has other than one answer, no reference text, or a score by another name
-    than `log_likelihood`, `tokens` and `complete`: those are labels with probabilities. Else
-    surely where one of these scores is there. Where no row has scores, by this: names of labels
-    come again from row to row, and texts do not. They are texts if more than half of the
-    references are found on one row only, and some answer or reference is more than one word.
+    than texts have: those are labels with probabilities. Else surely where one of these scores is
+    there. Where no row has scores, by this: names of labels come again from row to row, and texts
+    do not. They are texts if more than half of the references are found on one row only, and some
+    answer or reference is more than one word.
     """
     rows = [p for predictions in files for p in predictions]
     names = {name for p in rows for name in p.scores}
-    if not names <= set(SCORES) or not all(len(p.answer) == 1 and p.reference != () for p in rows):
+    if not names <= _NAMES or not all(len(p.answer) == 1 and p.reference != () for p in rows):
         return False
     if names:
         return True
@@ -169,7 +181,7 @@ def _fault(prediction: Prediction) -> str | None:
     """Return what is wrong with one row, or None."""
     scores, answers = prediction.scores, len(prediction.answer)
     likelihood, tokens = scores.get(LOG_LIKELIHOOD, 0.0), scores.get(TOKENS, 1.0)
-    unknown = next((name for name in scores if name not in SCORES), None)
+    unknown = next((name for name in scores if name not in _NAMES), None)
     alone = (LOG_LIKELIHOOD in scores) != (TOKENS in scores)
     faults = {
         f"has {answers} answers; a written answer is one text": answers != 1,
@@ -184,4 +196,4 @@ def _fault(prediction: Prediction) -> str | None:
         ),
     }
     found = next((words for words, holds in faults.items() if holds), None)
-    return found or likelihood_fault(likelihood)
+    return found or likelihood_fault(likelihood) or tops_fault(scores)

@@ -6,6 +6,7 @@ from typing import Any
 
 from burnish.errors import ParityError, RunFolderError
 from burnish.evaluation.gates import TUNED
+from burnish.evaluation.likelihoods import TOPS
 from burnish.evaluation.report.runfiles import read_rows
 from burnish.evaluation.report.words import share
 from burnish.records import Prediction
@@ -25,7 +26,9 @@ from burnish.training.modelfolder import Answerer
 # A written answer is a chain of choices: one near tie that falls otherwise changes all after it.
 _FP32 = {"labels": Bounds(1e-4, 1.0), "texts": Bounds(1e-3, 0.99)}
 _ROUNDED = {"labels": Bounds(0.03, 0.995), "texts": Bounds(0.2, 0.5)}
-_OF_ANSWERS = ("complete", "tokens")  # scores that say something of the answer, not of the model
+# Scores that say something of the answer, not of the model; and counts, in which one near tie
+# that falls otherwise is a whole token.
+_NOT_COMPARED = ("complete", "tokens", *TOPS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +152,6 @@ def _gap(a: Prediction, b: Prediction) -> float:
     gaps = (
         abs(score - b.scores[name]) / tokens
         for name, score in a.scores.items()
-        if name not in _OF_ANSWERS
+        if name not in _NOT_COMPARED
     )
     return max(gaps, default=0.0)

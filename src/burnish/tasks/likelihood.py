@@ -1,7 +1,9 @@
 """What tasks have in common whose rows are tokens that a model shall find likely.
 
-The tokens are answers that it learns to write, or plain texts. Raw outputs are the summed loss
-of a row's tokens and how many they are, so that every figure is of the whole data set.
+The tokens are answers that it learns to write, or plain texts. Raw outputs are sums over a row's
+tokens, so that every figure is of the whole data set: their loss, how many they are, and of how
+many the right one is the model's first, or among its first five. The last two are counted where
+a model is judged; where it learns they are nan.
 """
 
 import math
@@ -16,13 +18,16 @@ from torch import Tensor
 
 from burnish.errors import ModelTaskError, RecipeError
 from burnish.evaluation.answers import from_predictions
+from burnish.evaluation.likelihoods import LOG_LIKELIHOOD, TOKENS, TOPS
 from burnish.evaluation.metrics.table import METRICS, default_metric, metric_names
 from burnish.recipe.training import Training
 from burnish.records import Prediction
 from burnish.tasks.base import Answer, Batch, Encoded, Task
 
 LOSS, COUNT = 0, 1  # columns of the raw outputs
-_OF_OUTPUTS = ("loss", "perplexity")
+_HITS = (2, 3)  # the columns of `TOPS`
+WIDTH = 4
+_OF_OUTPUTS = ("loss", "perplexity", *TOPS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +58,8 @@ class LikelihoodTask(Task):
 
     @property
     def width(self) -> int:
-        """Summed loss of the tokens in nats, and how many they are."""
-        return 2
+        """Summed loss of the tokens in nats, how many they are, and how many are hit."""
+        return WIDTH
 
     def metric_names(self) -> tuple[str, ...]:
         """Return what an epoch is judged by."""
@@ -122,16 +127,18 @@ class LikelihoodTask(Task):
                 example_id=name,
                 answer=(),
                 reference=(),
-                scores={"log_likelihood": -float(row[LOSS]), "tokens": float(row[COUNT])},
+                scores=likelihood_of(row),
             )
             for name, row in sums.items()
         ]
 
     def judge(self, outputs: NDArray[np.float32], encoded: Encoded) -> dict[str, float]:  # noqa: ARG002
-        """Return the loss a token in nats, and the perplexity."""
+        """Return the loss a token in nats, the perplexity, and where it was counted top1, top5."""
         sums = outputs.astype(np.float64).sum(axis=0)
-        loss = float(sums[LOSS] / max(1.0, sums[COUNT]))
-        return {"loss": loss, "perplexity": math.exp(min(loss, 700.0))}
+        means = sums / max(1.0, sums[COUNT])
+        loss = float(means[LOSS])
+        told = {"loss": loss, "perplexity": math.exp(min(loss, 700.0))}
+        return told | _counted(means)
 
     def tune(self, outputs: NDArray[np.float32], encoded: Encoded) -> Self:  # noqa: ARG002
         """Return the task itself: it has no thresholds."""
@@ -143,6 +150,17 @@ class LikelihoodTask(Task):
         return {
             name: float(METRICS.get(name).function(answers)) for name in metric_names(self.space)
         }
+
+
+def likelihood_of(row: NDArray[np.float64]) -> dict[str, float]:
+    """Return the scores of a prediction: how likely a text is, over how many tokens, and hits."""
+    return {LOG_LIKELIHOOD: -float(row[LOSS]), TOKENS: float(row[COUNT])} | _counted(row)
+
+
+def _counted(row: NDArray[np.float64]) -> dict[str, float]:
+    """Return the columns of hits by name; nothing while a model learns."""
+    found = {name: float(row[at]) for name, at in zip(TOPS, _HITS, strict=True)}
+    return {name: value for name, value in found.items() if not math.isnan(value)}
 
 
 def supervised(answers: Sequence[NDArray[np.int32]], starts: Sequence[int]) -> Batch:

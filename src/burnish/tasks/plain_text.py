@@ -21,9 +21,9 @@ from burnish.records import PlainSpace
 from burnish.tasks.base import Batch, Encoded, Ragged, Unfit
 from burnish.tasks.causal_lm import joined
 from burnish.tasks.lengths import Limit, known, percentile_of
-from burnish.tasks.likelihood import LOSS, LikelihoodTask
+from burnish.tasks.likelihood import LOSS, WIDTH, LikelihoodTask
 
-_LOSS_OF_ENDS = 2  # column of the raw outputs
+_LOSS_OF_ENDS = WIDTH + LOSS  # column of the raw outputs
 _ENDS = 0  # column of the targets: 1 where a piece holds the end mark of its text
 
 
@@ -50,8 +50,8 @@ class PlainTextTask(LikelihoodTask):
 
     @property
     def width(self) -> int:
-        """Summed loss and number of a row's tokens, then those of its end mark."""
-        return 4
+        """The sums of a row's tokens, then those of its end mark."""
+        return 2 * WIDTH
 
     def measure(self, rows: pl.DataFrame, tokenizer: Any) -> Self:
         """Return the task with a percentile of the training texts made a number."""

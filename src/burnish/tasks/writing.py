@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from burnish.evaluation.texts import COMPLETE
 from burnish.records import Prediction, TextSpace
 from burnish.tasks.base import Answer, Batch, Encoded, Ragged, Unfit, Writing
 from burnish.tasks.lengths import (
@@ -25,7 +26,7 @@ from burnish.tasks.lengths import (
     percentile_of,
     plain_tokens,
 )
-from burnish.tasks.likelihood import COUNT, LOSS, LikelihoodTask
+from burnish.tasks.likelihood import COUNT, LikelihoodTask, likelihood_of
 
 LongAnswers = Literal["error", "drop", "cut"]
 
@@ -160,19 +161,16 @@ class WritingTask(LikelihoodTask):
                 example_id=example_id,
                 answer=(text.text,),
                 reference=reference,
-                scores=_scores(row.tolist(), complete=text.complete),
+                scores=_scores(row, complete=text.complete),
             )
             for example_id, text, reference, row in zip(
-                encoded.ids, texts, encoded.references, outputs, strict=True
+                encoded.ids, texts, encoded.references, outputs.astype(np.float64), strict=True
             )
         ]
 
 
-def _scores(row: list[float], *, complete: bool) -> dict[str, float]:
-    told = {"complete": float(complete)}
-    if row[COUNT]:
-        told |= {"log_likelihood": -row[LOSS], "tokens": row[COUNT]}
-    return told
+def _scores(row: NDArray[np.float64], *, complete: bool) -> dict[str, float]:
+    return {COMPLETE: float(complete)} | (likelihood_of(row) if row[COUNT] else {})
 
 
 def _labels(rows: pl.DataFrame) -> list[list[str] | None]:

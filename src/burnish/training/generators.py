@@ -14,14 +14,14 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
+from burnish.evaluation.likelihoods import TOPS
 from burnish.training import causal_blocks
 from burnish.training.causal_blocks import Blocks
 from burnish.training.packing import plain
 from burnish.training.segments import packed_calls
-from burnish.training.token_loss import token_losses
+from burnish.training.token_loss import Scored, scored, scored_logits
 
 Batch = dict[str, Tensor]
 
@@ -42,10 +42,7 @@ def packs_decoder(model: Any) -> bool:
 
 
 def decoder_losses(model: Any, batch: Batch) -> Tensor:
-    """Return the summed loss of each row's tokens that are learned, and their number.
-
-    Shape (rows, 2); (rows, 2 · kinds) where a batch tells tokens of several kinds apart.
-    """
+    """Return the sums of each row's tokens that are learned, as `summed_by_row` does."""
     if "lengths" not in batch:
         inputs = {name: batch[name] for name in ("input_ids", "attention_mask")}
         return _by_row(plain(model), inputs, batch)
@@ -81,31 +78,42 @@ def decoder_start(base: Any) -> int:
 
 
 def _by_row(base: Any, inputs: dict[str, Any], batch: Batch) -> Tensor:
-    """Return the losses of the positions that are learned, summed by row, with their count."""
-    return summed_by_row(_losses(base, inputs, batch), batch)
+    """Return what became of the positions that are learned, summed by row."""
+    return summed_by_row(_scored(base, inputs, batch), batch)
 
 
-def summed_by_row(losses: Tensor, batch: Batch) -> Tensor:
-    """Return the losses of learned positions, shape (S,), summed by row, with their count."""
+def summed_by_row(found: Scored, batch: Batch) -> Tensor:
+    """Return what became of S learned positions, summed by row; shape (rows, 4 · kinds).
+
+    Columns are those of `tasks.likelihood`: summed loss, how many positions, and of how many the
+    right token is the first, or among the first five; nan while a model learns. A batch may tell
+    tokens of several kinds apart, which have four columns each.
+    """
     rows = len(batch["lengths"] if "lengths" in batch else batch["input_ids"])
     # The owner of a token is its row, and for each further kind of token the row after all rows.
-    owners = rows * int(batch.get("kinds", 1))
-    summed = losses.new_zeros(owners).index_add(0, batch["owner"], losses)
-    counts = torch.bincount(batch["owner"], minlength=owners).to(losses.dtype)
-    return torch.cat([*torch.stack([summed, counts], dim=1).reshape(-1, rows, 2)], dim=1)
+    owner, owners = batch["owner"], rows * int(batch.get("kinds", 1))
+    losses = found.losses
+    summed = losses.new_zeros(owners).index_add(0, owner, losses)
+    counts = torch.bincount(owner, minlength=owners).to(losses.dtype)
+    if found.hits is None:
+        hits = losses.new_full((owners, len(TOPS)), float("nan"))
+    else:
+        hits = losses.new_zeros(owners, len(TOPS)).index_add(0, owner, found.hits)
+    columns = torch.cat([summed[:, None], counts[:, None], hits], dim=1)
+    return torch.cat([*columns.reshape(-1, rows, columns.shape[1])], dim=1)
 
 
-def _losses(base: Any, inputs: dict[str, Any], batch: Batch) -> Tensor:
-    """Return the loss of each position that is learned, shape (S,)."""
+def _scored(base: Any, inputs: dict[str, Any], batch: Batch) -> Scored:
+    """Return what became of each position that is learned."""
     head = base.get_output_embeddings()
     scaled = any(getattr(base.config, name, None) for name in _SCALES)
     if not isinstance(head, nn.Linear) or scaled:
         logits = base(**inputs, use_cache=False).logits.flatten(0, 1)[batch["at"]]
-        return F.cross_entropy(logits.float(), batch["next"], reduction="none")
+        return scored_logits(logits, batch["next"])
     with _stopped_before(head) as caught:
         base(**inputs, use_cache=False)
     learned = caught[0].flatten(0, 1)[batch["at"]]
-    return token_losses(learned, head.weight, _bias(base, head), batch["next"])
+    return scored(learned, head.weight, _bias(base, head), batch["next"])
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from burnish.training import packing
 from burnish.training.generators import summed_by_row
 from burnish.training.packing import plain
 from burnish.training.segments import Segments
-from burnish.training.token_loss import token_losses
+from burnish.training.token_loss import scored, scored_logits
 
 Batch = dict[str, Tensor]
 
@@ -50,15 +50,13 @@ def packs(model: Any) -> bool:
 
 
 def losses(model: Any, batch: Batch) -> Tensor:
-    """Return the summed loss of each row's hidden tokens, and their number; shape (rows, 2)."""
+    """Return the sums of each row's hidden tokens, as `generators.summed_by_row` does."""
     base = plain(model)
     if "lengths" not in batch:
-        logits = padded_logits(base, batch)
-        found = F.cross_entropy(logits.float(), batch["next"], reduction="none")
-        return summed_by_row(found, batch)
+        return summed_by_row(scored_logits(padded_logits(base, batch), batch["next"]), batch)
     entering = _packed_states(model, batch)
     words = base.get_output_embeddings()
-    return summed_by_row(token_losses(entering, words.weight, words.bias, batch["next"]), batch)
+    return summed_by_row(scored(entering, words.weight, words.bias, batch["next"]), batch)
 
 
 def padded_logits(base: Any, batch: Batch) -> Tensor:

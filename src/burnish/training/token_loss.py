@@ -1,20 +1,71 @@
-"""Cross-entropy of tokens without ever holding the logits of all of them.
+"""Cross-entropy of tokens, and how many others come before them, without holding all logits.
 
 A vocabulary of 50,000 makes logits the largest thing in a training step. Here hidden states are
 turned into logits a chunk at a time; what the loss needs of a chunk, and its gradient to the
 hidden states, is kept, and the logits are forgotten. Only positions with something to learn come
 here at all.
 
-Called by `training.generators`. Tested against PyTorch's own cross-entropy.
+Called by `training.generators` and `training.masked`. Tested against PyTorch's own cross-entropy.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
+from burnish.evaluation.likelihoods import TOPS
+
 CHUNK = 256  # positions at a time: 50 MB of logits at a vocabulary of 50,000
+
+
+class Scored(NamedTuple):
+    """What became of n positions where a token is foretold."""
+
+    losses: Tensor  # shape (n,), cross-entropy in nats, float32
+    # Shape (n, 2), whether the right token is the first, or among the first five; None where a
+    # model learns, which has no use for it.
+    hits: Tensor | None
+
+
+def scored(
+    hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, *, chunk: int = CHUNK
+) -> Scored:
+    """Return the loss of each position; in evaluation also whether it is hit, in the same pass.
+
+    Takes what `token_losses` does. It is evaluation where no gradients are recorded.
+    """
+    if torch.is_grad_enabled():
+        return Scored(token_losses(hidden, weight, bias, targets, chunk=chunk), None)
+    hidden, weight, bias = _in_one_precision(hidden, weight, bias)
+    losses = hidden.new_empty(len(hidden), dtype=torch.float32)
+    hits = hidden.new_empty(len(hidden), len(TOPS), dtype=torch.float32)
+    for start in range(0, len(hidden), chunk):
+        part = slice(start, start + chunk)
+        logits = F.linear(hidden[part], weight, bias).float()
+        losses[part] = F.cross_entropy(logits, targets[part], reduction="none")
+        hits[part] = _hits(logits, targets[part])
+    return Scored(losses, hits)
+
+
+def scored_logits(logits: Tensor, targets: Tensor) -> Scored:
+    """Return what `scored` does, of logits that are at hand, shape (n, vocabulary)."""
+    logits = logits.float()
+    losses = F.cross_entropy(logits, targets, reduction="none")
+    return Scored(losses, None if torch.is_grad_enabled() else _hits(logits, targets))
+
+
+def _hits(logits: Tensor, targets: Tensor) -> Tensor:
+    """Return whether each right token is among the first 1, and 5, shape (n, 2), float32.
+
+    Of tokens that are equally likely, which bf16 makes of many, the lower number comes first, as
+    in `argmax`. What is not a number is no hit.
+    """
+    right, wanted = logits.gather(1, targets[:, None]), targets[:, None]
+    numbers = torch.arange(logits.shape[1], device=logits.device)
+    behind = (logits < right) | ((logits == right) & (numbers > wanted))
+    before = logits.shape[1] - 1 - behind.sum(dim=1, keepdim=True)
+    return (before < torch.tensor([*TOPS.values()], device=logits.device)).float()
 
 
 def token_losses(
@@ -29,15 +80,20 @@ def token_losses(
         targets: token ids, shape (n,).
         chunk: positions whose logits are held at a time.
     """
-    device, kind = hidden.device.type, hidden.dtype
-    if torch.is_autocast_enabled(device):
-        kind = torch.get_autocast_dtype(device)
-    hidden, weight = hidden.to(kind), weight.to(kind)
-    bias = None if bias is None else bias.to(kind)
+    hidden, weight, bias = _in_one_precision(hidden, weight, bias)
     losses: Tensor = _TokenLosses.apply(  # type: ignore[no-untyped-call]  # torch has no types
         hidden, weight, bias, targets, chunk
     )
     return losses
+
+
+def _in_one_precision(
+    hidden: Tensor, weight: Tensor, bias: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    device, kind = hidden.device.type, hidden.dtype
+    if torch.is_autocast_enabled(device):
+        kind = torch.get_autocast_dtype(device)
+    return hidden.to(kind), weight.to(kind), None if bias is None else bias.to(kind)
 
 
 class _TokenLosses(torch.autograd.Function):

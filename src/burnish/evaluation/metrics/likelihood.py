@@ -1,7 +1,9 @@
 """How likely a model finds the references, or plain texts: loss a token, and its exp, perplexity.
 
-Both are of the whole data set, so a long text counts by its tokens. They need a model's
-own likelihoods (`log_likelihood` and `tokens` of every row); a system without has no value.
+Beside them `top1` and `top5`: of how many tokens the right one is the model's first, or among its
+first five. All are of the whole data set, so a long text counts by its tokens. They need a model's
+own likelihoods (`log_likelihood` and `tokens` of every row), or counts (`top1`, `top5` and
+`tokens`); a system without has no value.
 """
 
 from collections.abc import Callable
@@ -10,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from burnish.evaluation.likelihoods import Likelihoods
+from burnish.evaluation.likelihoods import TOPS, Likelihoods
 from burnish.evaluation.metrics.base import Metric, Needs, Resampler, Sums, Values
-from burnish.evaluation.metrics.units import NATS, PLAIN, Unit
+from burnish.evaluation.metrics.units import NATS, PLAIN, POINTS, Unit
 from burnish.evaluation.spaces import has_likelihoods
 from burnish.evaluation.texts import Texts
 
@@ -24,7 +26,7 @@ def _mean_loss(answers: Texts | Likelihoods) -> Resampler:
 
 
 def _a_token(sums: NDArray[np.float64]) -> Values:
-    """Return loss over tokens; nan where there are none, or none are known."""
+    """Return a sum over tokens; nan where there are none, or none are known."""
     unknown: Values = np.full(len(sums), np.nan)
     np.divide(sums[:, 0], sums[:, 1], out=unknown, where=sums[:, 1] > 0)
     return unknown
@@ -40,19 +42,36 @@ def _perplexity(answers: Texts | Likelihoods) -> Resampler:
     return exponential
 
 
+def _hits(name: str) -> Callable[[Texts | Likelihoods], Resampler]:
+    at = list(TOPS).index(name)
+
+    def resampler(answers: Texts | Likelihoods) -> Resampler:
+        return Sums(np.column_stack([answers.tops[:, at], answers.tokens]), _a_token)
+
+    return resampler
+
+
+_LIKELIHOODS = Needs(
+    short="log-likelihoods", full="`log_likelihood` and `tokens` of every row's first reference"
+)
+_COUNTS = Needs(
+    short="counts of tokens", full="`top1`, `top5` and `tokens` of every row's first reference"
+)
+
+
 def _metric(
-    words: str, resampler: Callable[[Texts | Likelihoods], Resampler], unit: Unit
+    words: str,
+    resampler: Callable[[Texts | Likelihoods], Resampler],
+    unit: Unit,
+    needs: Needs = _LIKELIHOODS,
 ) -> Metric[Any]:
     return Metric.fast(
         words,
         resampler,
         applies=has_likelihoods,
-        higher_is_better=False,
+        higher_is_better=unit is POINTS,
         needs_scores=True,
-        needs=Needs(
-            short="log-likelihoods",
-            full="`log_likelihood` and `tokens` of every row's first reference",
-        ),
+        needs=needs,
         pairs=False,
         unit=unit,
     )
@@ -60,3 +79,5 @@ def _metric(
 
 loss = _metric("loss", _mean_loss, NATS)
 perplexity = _metric("perplexity", _perplexity, PLAIN)
+top1 = _metric("top-1 accuracy", _hits("top1"), POINTS, _COUNTS)
+top5 = _metric("top-5 accuracy", _hits("top5"), POINTS, _COUNTS)

@@ -38,6 +38,8 @@ METRICS: Registry[Metric[Any]] = Registry(
         "exact_match": f"{_METRICS}.pairs:exact_match",
         "loss": f"{_METRICS}.likelihood:loss",
         "perplexity": f"{_METRICS}.likelihood:perplexity",
+        "top1": f"{_METRICS}.likelihood:top1",
+        "top5": f"{_METRICS}.likelihood:top5",
     },
     where="recipe key `evaluation.metrics`",
 )
