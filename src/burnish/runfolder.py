@@ -16,11 +16,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import BufferedWriter, FileIO
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple, Self
 
 from burnish.errors import RunFolderError, StorageError
 from burnish.records import Prediction
 
+_LABEL_FILES = ("label-errors.json", "label-errors.jsonl", "conflicts.jsonl")
 MODEL_FACTS = "burnish.json"  # in a model folder: task, thresholds, what it was made from
 _HASH_BLOCK_BYTES = 1 << 20
 
@@ -182,6 +183,19 @@ def new_folder(path: Path, *, fix: str) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+class LabelFiles(NamedTuple):
+    """Paths of what is said of labels that are likely wrong."""
+
+    summary: Path  # how many rows were looked at, flagged, and in conflict; or why nobody looked
+    ranked: Path  # every row, the one with the most doubtful label first
+    conflicts: Path  # near-duplicates with different labels
+
+    @classmethod
+    def of(cls, root: Path) -> Self:
+        """Return the paths in a run folder, or in a folder of their own."""
+        return cls(*(root / name for name in _LABEL_FILES))
+
+
 @dataclass(frozen=True, slots=True)
 class RunFolder:
     """Paths of one run; see `docs/reference/run-folder.md` for what each file holds."""
@@ -298,6 +312,11 @@ class RunFolder:
     def left_out(self) -> Path:
         """The rows that it left out."""
         return self.root / "left-out.jsonl"
+
+    @property
+    def label_files(self) -> LabelFiles:
+        """What is said of labels that are likely wrong."""
+        return LabelFiles.of(self.root)
 
     def predictions(self, system: str, split: str) -> Path:
         """Return the prediction file of one system on one split."""

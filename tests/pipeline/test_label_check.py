@@ -5,21 +5,28 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
 from burnish.errors import EmptyDataError, RecipeError, StorageError
 from burnish.evaluation.baselines.base import Rows
 from burnish.evaluation.label_errors import suspicion
+from burnish.pipeline import label_doubts
+from burnish.pipeline.context import Context
+from burnish.pipeline.driver import execute
 from burnish.pipeline.label_check import LabelCheck, check_labels
+from burnish.pipeline.plugins import check_plugins
 from burnish.recipe.document import Document
 from burnish.recipe.load import validate
 from burnish.recipe.recipe import Recipe
-from burnish.records import LabelSpace
+from burnish.records import LabelSpace, TextSpace
+from burnish.runfolder import LabelFiles
 
 WORDS = {"fruit": ("apple", "pear", "plum"), "metal": ("iron", "zinc", "gold"),
          "bird": ("crow", "swan", "duck")}  # fmt: skip
 FILLERS = ("then", "with", "some", "very", "here", "once", "more", "while", "under", "after")
 WRONG = tuple(range(0, 240, 20))
+SPACE = LabelSpace(names=("bird", "fruit", "metal"), multi_label=False)
 
 
 def texts(count: int, *, seed: int = 0) -> list[tuple[str, str]]:
@@ -142,6 +149,78 @@ def test_rows_of_one_group_are_judged_by_a_model_that_learned_none_of_them() -> 
     doubts = suspicion(rows, space, seed=0)
 
     assert doubts.confidence.mean() < 0.6
+
+
+def doubts_in_graph(wanted: Recipe, rows: pl.DataFrame, tune: pl.DataFrame | None = None) -> Any:
+    """What a run finds out of its splits, judged rows among them."""
+    splits = {"train": rows, "tune": rows[:0] if tune is None else tune, "test": rows}
+    told = {"splits": splits, "label_space": SPACE}
+    context = Context.of_nothing()
+    return execute(("label_doubts",), recipe=wanted, context=context, overrides=told)[
+        "label_doubts"
+    ]
+
+
+@pytest.fixture(scope="module")
+def selected(found: LabelCheck, place: Path) -> pl.DataFrame:
+    wanted = recipe(place / "rows.jsonl")
+    stage = execute(("selected",), recipe=wanted, context=Context.of_nothing())["selected"]
+    rows: pl.DataFrame = stage.rows["train"]
+    return rows
+
+
+def test_a_run_finds_what_the_command_finds_in_the_rows_it_learns(
+    found: LabelCheck, place: Path, selected: pl.DataFrame
+) -> None:
+    wanted = recipe(place / "rows.jsonl")
+
+    doubts = doubts_in_graph(wanted, selected[:200], selected[200:])
+    files = doubts.write(LabelFiles.of(place / "as-a-run"))
+
+    assert [path.name for path in files] == [
+        "label-errors.json", "label-errors.jsonl", "conflicts.jsonl"
+    ]  # fmt: skip
+    for path in files:
+        assert path.read_bytes() == (found.folder / path.name).read_bytes()
+    told = json.loads(files[0].read_text("utf-8"))
+    assert told == {"rows": 242, "flagged": found.flagged, "conflicts": found.conflicts,
+                    "skipped": None}  # fmt: skip
+
+
+def test_a_run_that_does_not_look_says_why(
+    place: Path, selected: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = place / "rows.jsonl"
+    off = doubts_in_graph(recipe(path, evaluation={"label_errors": False}), selected)
+    one = doubts_in_graph(recipe(path), selected.with_columns(group=pl.lit("all of them")))
+    monkeypatch.setattr(label_doubts, "_MOST_CHARACTERS", 100)
+    many = doubts_in_graph(recipe(path), selected)
+    all_the_same = doubts_in_graph(recipe(path, evaluation={"label_errors": True}), selected)
+
+    assert off.skipped == "The recipe says `evaluation.label_errors: false`."
+    assert one.skipped == "242 labelled row(s) of 1 group cannot be parted in two."
+    assert many.skipped.startswith("242 rows of 3 labels and ")
+    assert "`evaluation.label_errors: true`" in many.skipped
+    assert [path.name for path in many.write(LabelFiles.of(place / "skipped"))] == [
+        "label-errors.json"
+    ]
+    assert (all_the_same.skipped, len(all_the_same.lines)) == (None, 242)
+
+
+def test_a_task_without_labels_has_none_in_doubt(place: Path) -> None:
+    plain = write(place / "asked.jsonl", [{"input": "a", "output": "b"}] * 3)
+    writes = recipe(plain, task="causal-lm", data={"train": str(plain)})
+    told = {"splits": {}, "label_space": TextSpace()}
+    found = execute(
+        ("label_error_files",), recipe=writes, context=Context.of_nothing(), overrides=told
+    )
+    asked = recipe(
+        plain, task="causal-lm", data={"train": str(plain)}, evaluation={"label_errors": True}
+    )
+
+    assert found["label_error_files"] == []
+    with pytest.raises(RecipeError, match="ranks labels, and the task has none"):
+        check_plugins(asked)
 
 
 def test_what_cannot_be_ranked_is_refused(found: LabelCheck, place: Path) -> None:

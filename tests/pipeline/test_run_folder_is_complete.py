@@ -17,6 +17,7 @@ def test_every_file_of_the_contract_is_there(outcome: Outcome) -> None:
         folder.manifest,
         folder.ledger,
         folder.findings,
+        *folder.label_files,
         folder.history,
         folder.scores,
         folder.verdict,
@@ -70,6 +71,21 @@ def test_scores_carry_interval_and_n(outcome: Outcome) -> None:
 
     assert {s["system"] for s in main} >= {"tuned", "majority", "tfidf-svm"}
     assert all(s["low"] <= s["value"] <= s["high"] and s["n"] > 0 for s in main)
+
+
+def test_every_row_that_was_learned_is_ranked_by_how_doubtful_its_label_is(
+    outcome: Outcome,
+) -> None:
+    splits, files = outcome.folder.splits, outcome.folder.label_files
+    learned = [splits / f"{name}.parquet" for name in ("train", "tune")]
+    rows = {key for path in learned if path.is_file() for key in pl.read_parquet(path)["id"]}
+
+    lines = read_jsonl(files.ranked)
+
+    assert {line["id"] for line in lines} == rows
+    assert read_json(files.summary)["rows"] == len(lines) == len(rows)
+    page = outcome.folder.report.read_text("utf-8")
+    assert f"{lines[0]['file']}:{lines[0]['row']}" in page
 
 
 def test_the_manifest_says_what_is_needed_to_do_it_again(outcome: Outcome) -> None:

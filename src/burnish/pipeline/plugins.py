@@ -60,10 +60,13 @@ def check_plugins(recipe: Recipe) -> None:
 
 
 def _check_arms(recipe: Recipe) -> None:
-    """Refuse a control without a selection, and probes and general texts of another task."""
+    """Refuse a control without a selection, and what is asked of another task than it is for."""
     evaluation = recipe.evaluation
     if evaluation.control and recipe.data.select is None:
         raise _misfit("control", "needs rows that were not selected", "data.select")
+    if evaluation.label_errors is True and recipe.task.asked != "labels":
+        what = "ranks labels, and the task has none"
+        raise _misfit("label_errors", what, "task: text-classification")
     if evaluation.probes and recipe.task.kind != MASKED:
         raise _misfit("probes", "fills masks, and the task has none", "task: masked-lm")
     if evaluation.general and recipe.task.asked != "nothing":

@@ -28,7 +28,7 @@ from burnish.tracking.table import make
 
 OUTPUTS = (
     "report", "model_folder", "verdict", "scores", "tuned_predictions", "judged_split",
-    "selection_files",
+    "selection_files", "label_error_files",
 )  # fmt: skip
 
 
@@ -125,7 +125,7 @@ def keep(tracker: Tracker, recipe: Recipe, folder: RunFolder, result: dict[str, 
         folder.history, folder.scores, folder.verdict, folder.report,
     ):  # fmt: skip
         tracker.log_file(path)
-    for path in result["selection_files"]:
+    for path in result["selection_files"] + result["label_error_files"]:
         tracker.log_file(path)
     tracker.log_file(folder.root / "predictions", folder="predictions")
     tracker.log_file(folder.checkpoints, folder="checkpoints")

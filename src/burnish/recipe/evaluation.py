@@ -1,6 +1,6 @@
 """Recipe sections `evaluation` and `tracking`: how the result is judged and where it is kept."""
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -80,6 +80,12 @@ class Evaluation(Section):
         description="File of plain texts of another kind, or `starter:sentences`, on which the "
         "model is judged before and after, to tell what it forgot; where plain texts are "
         "learned. Null: not told.",
+    )
+    label_errors: bool | Literal["auto"] = Field(
+        "auto",
+        description="Rank the rows that are learned by how doubtful their label is, for a person "
+        "to look through; auto: where texts and labels are few enough for it to take about a "
+        "minute, and the report says so where they are not.",
     )
     slices: tuple[str, ...] = Field((), description="Columns by whose values the metrics are told.")
     gates: tuple[Gate, ...] = Field(

@@ -18,7 +18,7 @@ from burnish.evaluation.baselines.table import baseline_names, baselines_for
 from burnish.evaluation.score import score, score_answers
 from burnish.evaluation.verdict import decide
 from burnish.records import LabelSpace, Prediction, Space, TextSpace
-from burnish.runfolder import RunFolder, write_json, write_predictions
+from burnish.runfolder import RunFolder, write_json, write_jsonl, write_predictions
 
 Records = Callable[[RunFolder, Space, int], None]  # writes what a run keeps beside its answers
 
@@ -138,7 +138,34 @@ def build_run(
     metric = "f1" if binary else "lexglue_macro_f1"
     write_json(folder.verdict, decide((), answers, space, metric, resamples=resamples))
     write_records(folder, space, count)
+    _write_label_files(folder, rows, names)
     return folder
+
+
+def _write_label_files(folder: RunFolder, rows: list[Row], names: tuple[str, ...]) -> None:
+    """Every row, as if those that come first in the file were the most doubtful."""
+    lines = [
+        {
+            "rank": at,
+            "id": row.id,
+            "file": "train.jsonl",
+            "row": at,
+            "text": row.text,
+            "labels": list(row.labels),
+            "in_doubt": names[-1],
+            "confidence": round(at / (len(rows) + 1), 6),
+            "suggested": [names[-1]],
+            "flagged": at <= len(rows) // 20,
+        }
+        for at, row in enumerate(rows, 1)
+    ]
+    place = ("id", "file", "row", "text", "labels")
+    pairs = [{"cluster": at // 2} | {key: lines[at][key] for key in place} for at in range(30)]
+    files = folder.label_files
+    write_jsonl(files.ranked, lines)
+    write_jsonl(files.conflicts, pairs)
+    told = {"rows": len(lines), "flagged": len(lines) // 20, "conflicts": 30, "skipped": None}
+    write_json(files.summary, told)
 
 
 def _row(i: int, rng: random.Random, binary: bool, labels: tuple[str, ...], text: Any) -> Row:

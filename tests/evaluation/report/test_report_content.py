@@ -15,8 +15,10 @@ from burnish.records import LabelSpace, Prediction
 from burnish.runfolder import (
     RunFolder,
     read_json,
+    read_jsonl,
     read_predictions,
     write_json,
+    write_jsonl,
     write_predictions,
 )
 
@@ -184,7 +186,55 @@ def test_cost_and_reproduction_come_from_the_manifest(run: RunFolder) -> None:
     assert "learning_rate: 0.0001" in reproduce
 
 
+def test_labels_in_doubt_are_listed_with_place_and_suggestion(run: RunFolder) -> None:
+    text = text_of(run, "labels")
+
+    assert "judged each of the 400 rows" in text
+    assert "doubts the label of 20 (5.0 %) more than is usual" in text
+    assert "the numbers of this run were made with the labels as they stand" in text
+    first = read_jsonl(run.label_files.ranked)[0]
+    shown = text.split("Most doubtful")[1].split("train.jsonl:1 ")[0]
+    assert f"{first['text']} labelled {' '.join(first['labels']) or 'no label'} suggested" in shown
+    assert "suggested arbitration in doubt that it is not arbitration; confidence 0.2 %" in shown
+    assert "12 more rows" in text
+    assert "train.jsonl:20" in text.split("Nearly the same text")[0]
+    assert "train.jsonl:21" not in text.split("Nearly the same text")[0]
+
+
+def test_long_texts_in_doubt_are_shortened_and_the_cut_is_seen(run: RunFolder) -> None:
+    line = read_jsonl(run.label_files.ranked)[0] | {"text": "long " * 200 + "end"}
+    write_jsonl(run.label_files.ranked, [line])
+
+    text = text_of(run, "labels")
+    assert "long…" in text
+    assert "end labelled" not in text
+
+
+def test_near_duplicates_in_conflict_are_told_group_by_group(run: RunFolder) -> None:
+    text = text_of(run, "labels")
+
+    assert "30 rows nearly repeat one that is labelled another way" in text
+    assert "train.jsonl:20" in text.split("Nearly the same text")[1]
+    assert text.endswith("5 more groups in conflicts.jsonl.")
+    write_jsonl(run.label_files.conflicts, [])
+    assert "No two near-duplicates are labelled differently" in text_of(run, "labels")
+    many = {"cluster": 0, "file": "a.csv", "text": "t", "labels": []}
+    write_jsonl(run.label_files.conflicts, [many | {"row": at} for at in range(9)])
+    assert text_of(run, "labels").endswith("a.csv:5 and 3 more rows like these")
+
+
+def test_a_run_that_looked_at_no_label_says_why(run: RunFolder) -> None:
+    files = run.label_files
+    files.ranked.unlink()
+    files.conflicts.unlink()
+    write_json(files.summary, {"rows": 0, "flagged": 0, "conflicts": 0, "skipped": "Too many."})
+    assert text_of(run, "labels").endswith("No label was looked at. Too many.")
+    files.summary.unlink()  # a run made before labels were looked at
+    assert text_of(run, "labels").endswith("label-errors.jsonl is not in the run folder.")
+
+
 OPTIONAL = {
+    "label-errors.jsonl": "labels",
     "ledger.json": "data",
     "findings.jsonl": "data",
     "history.jsonl": "curves",
@@ -229,6 +279,9 @@ def test_a_missing_required_file_is_an_error_that_names_it(run: RunFolder, name:
         ("ledger.json", "{}"),
         ("history.jsonl", "[1]\n"),
         ("findings.jsonl", "{half"),
+        ("label-errors.jsonl", '{"rank": 1, "file": "a", "row": 1}'),
+        ("conflicts.jsonl", "[]"),
+        ("label-errors.json", "[]"),
         ("splits/validation.parquet", "no parquet"),
         ("predictions/tuned.validation.jsonl", '{"answer": []}\n'),
     ],

@@ -52,7 +52,8 @@ def words_of(html: str) -> str:
     return " ".join(" ".join(parse(html.split("</style>")[1]).text).split())
 
 
-OF_LABELS, OF_TEXTS = {"classes", "calibration", "errors"}, {"side-by-side", "writing", "worst"}
+OF_LABELS = {"classes", "calibration", "errors", "labels"}
+OF_TEXTS = {"side-by-side", "writing", "worst"}
 OF_PLAIN = {"masks", "likely"}
 
 

@@ -24,6 +24,7 @@ from burnish.records import Prediction, Score, Space
 from burnish.runfolder import RunFolder, read_json, read_jsonl, read_predictions
 
 TUNED = "tuned"
+_PLACE = ("file", "row", "text", "labels")  # what a line on a row of the data has
 _FIX = "make the run again, or name the folder of a finished run"
 
 
@@ -47,6 +48,9 @@ class RunFiles:
     predictions: Mapping[str, list[Prediction]]  # system → its answers on the judged split
     rows: pl.DataFrame | None  # the judged split, canonical columns
     probes: Mapping[str, Any] | None  # what was put in the place of masks
+    labels_checked: Mapping[str, Any] | None  # how many labels are in doubt, or why none is told
+    label_errors: list[Mapping[str, Any]] | None  # rows, the most doubtful label first
+    conflicts: list[Mapping[str, Any]] | None  # near-duplicates with different labels
     space: Space | None  # None where the manifest does not tell
     _kept: dict[str, Answered] = field(default_factory=dict, repr=False, compare=False)
 
@@ -135,7 +139,7 @@ def read_run(folder: RunFolder) -> RunFiles:
         text = folder.recipe.read_text("utf-8")
         recipe = yaml.safe_load(text)
     split = str(verdict["split"])
-    rows = folder.splits / f"{split}.parquet"
+    rows, labels = folder.splits / f"{split}.parquet", folder.label_files
     return RunFiles(
         folder=folder,
         recipe_text=text,
@@ -149,6 +153,9 @@ def read_run(folder: RunFolder) -> RunFiles:
         predictions=_predictions(folder, split),
         rows=read_rows(rows) if rows.exists() else None,
         probes=_object(folder.probes) if folder.probes.exists() else None,
+        labels_checked=_object(labels.summary) if labels.summary.exists() else None,
+        label_errors=_lines(labels.ranked, *_PLACE, "in_doubt", "confidence", "suggested"),
+        conflicts=_lines(labels.conflicts, *_PLACE, "cluster"),
         space=space_from_json(manifest.get("label_space")),
     )
 
@@ -162,12 +169,16 @@ def _object(path: Path, *needed: str) -> Mapping[str, Any]:
     return value
 
 
-def _lines(path: Path) -> list[Mapping[str, Any]] | None:
+def _lines(path: Path, *needed: str) -> list[Mapping[str, Any]] | None:
     if not path.exists():
         return None
     lines = read_jsonl(path)
-    if bad := next((i for i, line in enumerate(lines, 1) if not isinstance(line, dict)), None):
-        raise RunFolderError("not a JSON object", where=f"{path}, line {bad}", fix=_FIX)
+    for number, line in enumerate(lines, 1):
+        if not isinstance(line, dict):
+            raise RunFolderError("not a JSON object", where=f"{path}, line {number}", fix=_FIX)
+        if missing := [key for key in needed if key not in line]:
+            told = f"lacks {', '.join(missing)}"
+            raise RunFolderError(told, where=f"{path}, line {number}", fix=_FIX)
     return lines
 
 

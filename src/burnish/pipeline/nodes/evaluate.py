@@ -1,4 +1,4 @@
-"""Rivals on the same rows, scores with intervals, and the verdict."""
+"""Labels in doubt, rivals on the same rows, scores with intervals, and the verdict."""
 
 from typing import Any
 
@@ -12,9 +12,11 @@ from burnish.evaluation.baselines.base import Baseline, Rows, from_frame
 from burnish.evaluation.baselines.table import baselines_for
 from burnish.evaluation.gates import BASE, CONTROL, TUNED
 from burnish.evaluation.score import score_answers
+from burnish.evaluation.spaces import is_labels
 from burnish.evaluation.thresholds import rechoose
 from burnish.evaluation.verdict import decide
 from burnish.pipeline.arms import GENERAL, Arm
+from burnish.pipeline.label_doubts import LEARNED, LabelDoubts, doubts_of_run
 from burnish.pipeline.stage import Parts
 from burnish.recipe.recipe import Recipe
 from burnish.records import Prediction, Score, Space
@@ -22,6 +24,11 @@ from burnish.tasks.base import Encoded, Task
 from burnish.training.hardware import Hardware
 from burnish.training.predict import embeddings
 from burnish.training.sources import ModelSource
+
+
+def label_doubts(recipe: Recipe, splits: Parts, label_space: Space) -> LabelDoubts | None:
+    """The rows that are learned, by how doubtful their label is; nothing where there are none."""
+    return doubts_of_run(recipe, splits, label_space) if is_labels(label_space) else None
 
 
 def rivals(recipe: Recipe, label_space: Space) -> dict[str, Baseline[Any]]:
@@ -50,7 +57,7 @@ def rival_rows(
     Rows that only chose the tuned model's epoch (`tune`) are training rows to a rival, which
     chooses by folds: no system may choose on the rows it is judged on, and none gets fewer.
     """
-    learns = [name for name in ("train", "tune") if name in splits]
+    learns = [name for name in LEARNED if name in splits]
     vectors = [features[name] for name in learns if name in features]
     rows = pl.concat([splits[name] for name in learns])
     return (

@@ -10,6 +10,7 @@ from burnish.data.signals.select import Selection, left_out_lines, summary
 from burnish.evaluation.report.render import render
 from burnish.pipeline.arms import Arm, Questions, probes_json
 from burnish.pipeline.context import Context
+from burnish.pipeline.label_doubts import LabelDoubts
 from burnish.pipeline.manifest import manifest_json
 from burnish.pipeline.stage import Parts, Stage
 from burnish.recipe.recipe import Recipe
@@ -56,6 +57,11 @@ def selection_files(context: Context, selection: dict[str, Selection]) -> list[P
         chain.from_iterable(some.iter_rows(named=True) for some in lines),
     )
     return [context.folder.selection, context.folder.left_out]
+
+
+def label_error_files(context: Context, label_doubts: LabelDoubts | None) -> list[Path]:
+    """The rows with doubtful labels, or why nobody looked; none where there are no labels."""
+    return [] if label_doubts is None else label_doubts.write(context.folder.label_files)
 
 
 def ledger_file(context: Context, ledger: tuple[LedgerEntry, ...]) -> Path:
@@ -187,6 +193,7 @@ def report(
     scores_file: Path,
     verdict_file: Path,
     probes_file: Path | None,
+    label_error_files: list[Path],
 ) -> Path:
     """The page for people, made from the files above and nothing else."""
     return render(context.folder)
