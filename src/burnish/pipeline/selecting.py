@@ -5,7 +5,6 @@ checks and the rules look at whole parts: `burnish check` and `burnish run` ask 
 """
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -13,6 +12,8 @@ from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Any
+
+import polars as pl
 
 from burnish.data.ledger import ledger_json
 from burnish.data.readers import format_of
@@ -127,11 +128,10 @@ class _Divided:
             self.records[part] += rows_in
             tally = self.tallies.get(part)
             self.tallies[part] = tally + found.tally if tally else found.tally
-            _write(self.left_out, left_out_lines(part, found).iter_rows(named=True))
-            places = found.kept.select("id", "row").rows()
-            _write(self.lineage, _lineage(places, file, new, at))
-            at += len(places)
-            yield from (row for _, row in places)
+            _write(self.left_out, left_out_lines(part, found))
+            _write(self.lineage, _lineage(found.kept, file, new, at))
+            at += found.kept.height
+            yield from found.kept["row"]
 
 
 def _read(selected: LedgerEntry, records: int) -> LedgerEntry:
@@ -162,15 +162,20 @@ def _divided(recipe: Recipe, formula: Signal, sources: Sources, root: Path) -> _
     return divided
 
 
-def _lineage(
-    places: list[tuple[str, int]], file: str, new: str, before: int
-) -> Iterator[dict[str, Any]]:
-    for at, (key, row) in enumerate(places, before + 1):
-        yield {"file": new, "row": at, "id": key, "from": file, "from_row": row}
+def _lineage(kept: pl.DataFrame, file: str, new: str, before: int) -> pl.DataFrame:
+    """Return where each kept row stands, behind `before` others, and where it stood."""
+    return kept.select(
+        file=pl.lit(new),
+        row=pl.int_range(before + 1, before + kept.height + 1),
+        id=pl.col("id"),
+        **{"from": pl.lit(file)},
+        from_row=pl.col("row"),
+    )
 
 
-def _write(file: IO[bytes], lines: Iterator[dict[str, Any]]) -> None:
-    file.writelines(json.dumps(line, ensure_ascii=False).encode() + b"\n" for line in lines)
+def _write(file: IO[bytes], lines: pl.DataFrame) -> None:
+    if lines.height:
+        file.write(lines.write_ndjson().encode())
 
 
 def _told(divided: _Divided, sources: Sources, root: Path) -> dict[str, Any]:
