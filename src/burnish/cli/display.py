@@ -1,10 +1,12 @@
 """How results look on a terminal; all of it goes to standard output."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from burnish.records import Finding, Prediction, Score
@@ -26,6 +28,16 @@ def _table(*columns: str) -> Table:
     for number, column in enumerate(columns):
         table.add_column(column, justify="left" if number == 0 else "right")
     return table
+
+
+@contextmanager
+def counting(words: str) -> Iterator[Callable[[int], None]]:
+    """Yield what is told a number from time to time; a terminal shows the latest."""
+    columns = (TextColumn("{task.completed:,} " + words), TimeElapsedColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as shown:
+        task = shown.add_task(words, total=None)
+        yield lambda number: shown.update(task, completed=number)
 
 
 def show_outcome(outcome: "Outcome") -> None:

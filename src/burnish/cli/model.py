@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from burnish.cli.options import Json, Model, Out, TrackingUri, print_json, say
+from burnish.cli.options import Json, Model, Out, TrackingUri, answer, print_json, say
 from burnish.errors import UsageError
 
 STORE = "sqlite:///burnish.db"
@@ -37,9 +37,13 @@ def predict(
     tracking_uri: TrackingUri = STORE,
     as_json: Json = False,
 ) -> None:
-    """Answer new rows, one JSON line each: id, answer, scores."""
-    from burnish.cli.display import show_answers
+    """Answer new rows, one JSON line each: id, answer, scores.
+
+    With --in and --out any number of rows: called again after an interruption it goes on.
+    """
+    from burnish.cli.display import counting, show_answers
     from burnish.pipeline.answer import answer_file, answer_texts, open_model
+    from burnish.pipeline.batch_answers import answer_to_file
     from burnish.runfolder import write_predictions
 
     if (text is None) == (in_ is None):
@@ -49,11 +53,19 @@ def predict(
             fix="write `burnish predict MODEL --text '…'` or `--in FILE --out FILE`",
         )
     opened = open_model(model, tracking_uri=tracking_uri)
+    if in_ and out:
+        with counting("rows dealt with") as told:
+            found = answer_to_file(opened, in_, out, text_column=text_column, told=told)
+        say(found.words)
+        if found.faults:
+            say(f"rows without an answer: {found.faults}")
+        answer(found, found.out, as_json=as_json)
+        return
     if in_ is None:
         answers = answer_texts(opened, text or [])
     else:
-        answers, told = answer_file(opened, in_, text_column=text_column)
-        say(told)
+        answers, words = answer_file(opened, in_, text_column=text_column)
+        say(words)
     if out:
         write_predictions(out, answers)
         say(f"{len(answers)} answers in {out}")

@@ -15,7 +15,16 @@ from typing import Any
 import polars as pl
 
 from burnish.data.conversation import MESSAGES, as_messages, messages
-from burnish.data.table import ROW, Kind, Table, as_lists, bad_row, refuse_nul
+from burnish.data.table import (
+    ROW,
+    Fault,
+    Faults,
+    Kind,
+    Table,
+    as_lists,
+    bad_row,
+    refuse_nul,
+)
 from burnish.errors import DataFormatError
 
 _INT64 = 2**63
@@ -24,7 +33,11 @@ _MIXED_FIX = "write a list in every row (an empty one for no label), or a single
 
 
 def batch(
-    path: Path, kinds: Mapping[str, Kind], rows: Sequence[int], values: Mapping[str, Sequence[Any]]
+    path: Path,
+    kinds: Mapping[str, Kind],
+    rows: Sequence[int],
+    values: Mapping[str, Sequence[Any]],
+    faults: Faults | None = None,
 ) -> pl.DataFrame:
     """Return some rows of a file as typed columns, `ROW` last.
 
@@ -33,12 +46,53 @@ def batch(
         kinds: column → what it is for.
         rows: record numbers, shape (n,).
         values: column → n values as the file has them.
+        faults: takes down rows with a value that does not fit, which are then left out.
 
     Raises:
         DataFormatError: BN202, a value does not fit its column's kind; names file and row.
     """
+    try:
+        return _typed(path, kinds, rows, values)
+    except DataFormatError:
+        if faults is None:
+            raise
+    fit = _fitting(path, kinds, rows, values, faults)
+    kept = {name: [column[at] for at in fit] for name, column in values.items()}
+    return _typed(path, kinds, [rows[at] for at in fit], kept)
+
+
+def _typed(
+    path: Path, kinds: Mapping[str, Kind], rows: Sequence[int], values: Mapping[str, Sequence[Any]]
+) -> pl.DataFrame:
     made = [_Batch(path, name, kind, rows, values[name]).typed() for name, kind in kinds.items()]
     return pl.DataFrame([*made, pl.Series(ROW, rows, dtype=pl.Int64)])
+
+
+def _fitting(
+    path: Path,
+    kinds: Mapping[str, Kind],
+    rows: Sequence[int],
+    values: Mapping[str, Sequence[Any]],
+    faults: Faults,
+    start: int = 0,
+) -> list[int]:
+    """Return the places of rows whose values fit, by halves; take down those that do not."""
+    try:
+        _typed(path, kinds, rows, values)
+    except DataFormatError as err:
+        if len(rows) == 1:
+            faults.append(Fault(rows[0], err.what))
+            return []
+        middle = len(rows) // 2
+        halves = ((slice(None, middle), start), (slice(middle, None), start + middle))
+        return [
+            at
+            for part, first in halves
+            for at in _fitting(
+                path, kinds, rows[part], {n: v[part] for n, v in values.items()}, faults, first
+            )
+        ]
+    return list(range(start, start + len(rows)))
 
 
 def joined(path: Path, kinds: Mapping[str, Kind], tables: Iterable[Table]) -> Table:

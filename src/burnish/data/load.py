@@ -18,7 +18,7 @@ from burnish.data.readers import format_of, read_batches, read_file
 from burnish.data.sources import MADE, STARTER, find_sources
 from burnish.data.starter import read_starter
 from burnish.data.synthesis.made import SYNTH, read_made
-from burnish.data.table import ROW, Kind, Table
+from burnish.data.table import ROW, Faults, Kind, Table
 from burnish.errors import ColumnError, DataFormatError
 from burnish.recipe.data import Columns, Data
 from burnish.recipe.recipe import Recipe
@@ -93,14 +93,18 @@ class Reading:
         """Column → what it is for."""
         return _kinds(self.columns, self.data, self.extra, labelled=self.labelled)
 
-    def batches(self, file: str, name: str) -> Iterator[tuple[pl.DataFrame, int]]:
+    def batches(
+        self, file: str, name: str, faults: Faults | None = None
+    ) -> Iterator[tuple[pl.DataFrame, int]]:
         """Yield canonical rows, some after others, and how many records were read for them.
 
         Args:
             file: a path; made-up rows lie in none.
             name: what the rows carry in `file`.
+            faults: takes down records that cannot be read; None: the first is raised.
         """
-        for table in read_batches(Path(file), encoding=self.data.encoding, columns=self.kinds):
+        encoding = self.data.encoding
+        for table in read_batches(Path(file), encoding=encoding, columns=self.kinds, faults=faults):
             yield self.canonical(table.frame, name), table.rows_in
 
     def canonical(self, frame: pl.DataFrame, name: str) -> pl.DataFrame:

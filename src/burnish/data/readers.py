@@ -1,8 +1,8 @@
 """Which reader reads a data file: chosen by the file's suffix, .gz and .zst looked through.
 
-A reader is a function `read(path, *, encoding, columns) -> Iterator[Table]`: some rows after
-others, so that a file need not fit into memory. To add a format, write one and add a row to the
-table (or an entry point `burnish.readers`).
+A reader is a function `read(path, *, encoding, columns, faults) -> Iterator[Table]`: some rows
+after others, so that a file need not fit into memory. To add a format, write one and add a row
+to the table (or an entry point `burnish.readers`).
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from burnish.data.columns import joined
 from burnish.data.streams import COMPRESSIONS
-from burnish.data.table import Kind, Table
+from burnish.data.table import Faults, Kind, Table
 from burnish.errors import DataFormatError, DataNotFoundError, EmptyDataError
 from burnish.registry import Registry
 
@@ -56,11 +56,20 @@ def read_file(path: Path, *, encoding: str, columns: Mapping[str, Kind]) -> Tabl
     return joined(path, columns, read_batches(path, encoding=encoding, columns=columns))
 
 
-def read_batches(path: Path, *, encoding: str, columns: Mapping[str, Kind]) -> Iterator[Table]:
+def read_batches(
+    path: Path, *, encoding: str, columns: Mapping[str, Kind], faults: Faults | None = None
+) -> Iterator[Table]:
     """Yield the requested columns of a data file, some rows after others; see `read_file`.
 
     A column's type may differ between them, where the file does not type it. What is wrong with
     the whole, such as that it holds no record, is told at the end.
+
+    Args:
+        path: of the file.
+        encoding: of text files.
+        columns: column name → what it is for.
+        faults: takes down records that cannot be read, which are then left out; None: the first
+            of them is raised.
     """
     if not path.is_file():
         raise DataNotFoundError(
@@ -76,10 +85,10 @@ def read_batches(path: Path, *, encoding: str, columns: Mapping[str, Kind]) -> I
             fix=f"use one of .{', .'.join(READERS.names())}, each also with .gz or .zst",
         )
     rows_in = rows = 0
-    for table in READERS.get(kind)(path, encoding=encoding, columns=columns):
+    for table in READERS.get(kind)(path, encoding=encoding, columns=columns, faults=faults):
         rows_in, rows = rows_in + table.rows_in, rows + table.frame.height
         yield table
-    if not rows:
+    if not rows and not faults:
         raise EmptyDataError(
             "the file holds no rows" + (", only blank lines" if rows_in else ""),
             where=str(path),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import Enum
 from pathlib import Path
+from typing import NamedTuple
 
 import polars as pl
 
@@ -44,6 +45,16 @@ _KEYS = {
     Kind.ANSWERS: "data.output",
 }
 TEXTS = (Kind.TEXT, Kind.INPUT)
+
+
+class Fault(NamedTuple):
+    """A record that cannot be read."""
+
+    row: int  # 1-based record number
+    what: str
+
+
+Faults = list[Fault]  # taken down in place of being raised, where a reader is given a list
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,6 @@
 """A saved model on new rows: answers, and scores where the rows are labelled."""
 
+import hashlib
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from burnish.recipe.task import ClassificationTask
 from burnish.records import LabelSpace, LedgerEntry, Prediction, Score, Space
 from burnish.runfolder import RunFolder, write_json, write_predictions
 from burnish.training.modelfolder import Answerer
-from burnish.training.sources import resolve
+from burnish.training.sources import ModelSource, resolve
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +29,7 @@ class OpenModel:
     answerer: Answerer
     recipe: Recipe | None
     name: str
+    digest: str  # of what its files are called, how large they are, and when they were written
 
     @property
     def space(self) -> Space:
@@ -42,7 +44,21 @@ def open_model(reference: str, *, tracking_uri: str) -> OpenModel:
     except RunFolderError:
         recipe = None
     source = resolve(reference, fetchers=fetchers(tracking_uri))
-    return OpenModel(answerer=Answerer.open(source), recipe=recipe, name=Path(reference).name)
+    return OpenModel(
+        answerer=Answerer.open(source),
+        recipe=recipe,
+        name=Path(reference).name,
+        digest=_digest(source),
+    )
+
+
+def _digest(source: ModelSource | None) -> str:
+    """Return what tells a model's files from others, without reading gigabytes of weights."""
+    if source is None:
+        return ""
+    files = sorted(path for path in source.folder.rglob("*") if path.is_file())
+    told = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+    return hashlib.sha256(f"{told} {_digest(source.base)}".encode()).hexdigest()
 
 
 def answer_texts(model: OpenModel, texts: list[str]) -> list[Prediction]:
@@ -67,12 +83,12 @@ def answer_file(
 
     Rows without text get no answer and are counted in the words.
     """
-    recipe = _recipe(model, path, text_column=text_column, label_column=None)
+    recipe = reading_recipe(model, path, text_column=text_column, label_column=None)
     rows, read = load_part(
         path.stem, [str(path)], recipe.data, columns=recipe.columns, labelled=False
     )
     usable = with_text(rows)
-    return _answer(model, usable), _told(read, usable)
+    return answer_rows(model, usable), _told(read, usable)
 
 
 def evaluate_file(
@@ -89,13 +105,13 @@ def evaluate_file(
         ColumnError: BN204, the label column is missing.
         LabelError: BN206, a label the model does not know.
     """
-    recipe = _recipe(model, path, text_column=text_column, label_column=label_column)
+    recipe = reading_recipe(model, path, text_column=text_column, label_column=label_column)
     rows, read = load_part(path.stem, [str(path)], recipe.data, columns=recipe.columns)
     space = model.space
     rows = settle(_as_answered(recipe, space), {"data": rows})[1]["data"]
     usable = with_text(rows).filter(pl.col("labels").is_not_null())
     _check_known(usable, space)
-    answers = _answer(model, usable)
+    answers = answer_rows(model, usable)
     scores = score("tuned", path.stem, answers, space)
     if out:
         write_predictions(out / "predictions" / f"tuned.{path.stem}.jsonl", answers)
@@ -103,7 +119,12 @@ def evaluate_file(
     return scores, _told(read, usable)
 
 
-def _answer(model: OpenModel, rows: pl.DataFrame) -> list[Prediction]:
+def answer_rows(model: OpenModel, rows: pl.DataFrame) -> list[Prediction]:
+    """Return one answer a canonical row, in order.
+
+    Raises:
+        EmptyDataError: BN205, there is none.
+    """
     if rows.is_empty():
         raise EmptyDataError(
             "no row has a text", where="the file given", fix="name its column with --text-column"
@@ -112,7 +133,7 @@ def _answer(model: OpenModel, rows: pl.DataFrame) -> list[Prediction]:
     return model.answerer.answer_rows(rows.select(known))
 
 
-def _recipe(
+def reading_recipe(
     model: OpenModel, path: Path, *, text_column: str | None, label_column: str | None
 ) -> Recipe:
     """Return a recipe that reads just this file, with the columns of the model's own run."""

@@ -12,13 +12,25 @@ from threading import Lock
 
 from burnish.data.columns import batch
 from burnish.data.streams import text_stream
-from burnish.data.table import BATCH_ROWS, NUL, TEXTS, Kind, Table, bad_row, require_columns
+from burnish.data.table import (
+    BATCH_ROWS,
+    NUL,
+    TEXTS,
+    Fault,
+    Faults,
+    Kind,
+    Table,
+    bad_row,
+    require_columns,
+)
 
 _LARGEST_FIELD = 1 << 28  # characters; the module's own limit of 131,072 is one long document
 _FIELD_LIMIT = Lock()  # the limit is global to the csv module
 
 
-def read_csv(path: Path, *, encoding: str, columns: Mapping[str, Kind]) -> Iterator[Table]:
+def read_csv(
+    path: Path, *, encoding: str, columns: Mapping[str, Kind], faults: Faults | None = None
+) -> Iterator[Table]:
     """Yield the requested columns of a comma-separated file; blank lines are dropped and counted.
 
     Empty cells are "" in a column of texts or of answers, and null in every other.
@@ -27,16 +39,23 @@ def read_csv(path: Path, *, encoding: str, columns: Mapping[str, Kind]) -> Itera
         DataFormatError: BN202, a record with too few or too many cells, or broken quoting.
         ColumnError: BN204, a requested column is not in the header.
     """
-    return _read(path, ",", encoding=encoding, columns=columns)
+    return _read(path, ",", encoding=encoding, columns=columns, faults=faults)
 
 
-def read_tsv(path: Path, *, encoding: str, columns: Mapping[str, Kind]) -> Iterator[Table]:
+def read_tsv(
+    path: Path, *, encoding: str, columns: Mapping[str, Kind], faults: Faults | None = None
+) -> Iterator[Table]:
     """Yield the requested columns of a tab-separated file; see `read_csv`."""
-    return _read(path, "\t", encoding=encoding, columns=columns)
+    return _read(path, "\t", encoding=encoding, columns=columns, faults=faults)
 
 
 def _read(
-    path: Path, delimiter: str, *, encoding: str, columns: Mapping[str, Kind]
+    path: Path,
+    delimiter: str,
+    *,
+    encoding: str,
+    columns: Mapping[str, Kind],
+    faults: Faults | None,
 ) -> Iterator[Table]:
     total = 0
     with text_stream(path, encoding=encoding) as stream:
@@ -49,12 +68,13 @@ def _read(
         while some := list(islice(records, BATCH_ROWS)):
             full = {row: record for row, record in enumerate(some, total + 1) if record}
             total += len(some)
-            _refuse_ragged(path, len(header), full)
+            full = _without_ragged(path, len(header), full, faults)
             values = {}
             for name, at in places.items():
                 empty = "" if columns[name] in (*TEXTS, Kind.ANSWERS) else None
                 values[name] = [record[at] or empty for record in full.values()]
-            yield Table(frame=batch(path, columns, list(full), values), rows_in=len(some))
+            frame = batch(path, columns, list(full), values, faults)
+            yield Table(frame=frame, rows_in=len(some))
 
 
 def records_of(path: Path, reader: Iterator[list[str]]) -> Iterator[list[str]]:
@@ -78,8 +98,17 @@ def records_of(path: Path, reader: Iterator[list[str]]) -> Iterator[list[str]]:
         row += 1
 
 
-def _refuse_ragged(path: Path, cells: int, records: Mapping[int, list[str]]) -> None:
+def _without_ragged(
+    path: Path, cells: int, records: Mapping[int, list[str]], faults: Faults | None
+) -> dict[int, list[str]]:
+    """Return the records with as many cells as the header; the others are faults."""
+    even = {}
     for row, record in records.items():
-        if len(record) != cells:
-            what = f"the record has {len(record)} cells, the header {cells}"
+        if len(record) == cells:
+            even[row] = record
+            continue
+        what = f"the record has {len(record)} cells, the header {cells}"
+        if faults is None:
             raise bad_row(path, row, what, "quote cells that hold the separator or a line end")
+        faults.append(Fault(row, what))
+    return even

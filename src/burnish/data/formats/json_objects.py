@@ -4,18 +4,29 @@ Strict: an object with a key twice is refused, because one of the two values wou
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 from burnish.data.columns import batch
 from burnish.data.streams import text_stream
-from burnish.data.table import BATCH_ROWS, NUL, Kind, Table, bad_row, require_columns
+from burnish.data.table import (
+    BATCH_ROWS,
+    NUL,
+    Fault,
+    Faults,
+    Kind,
+    Table,
+    bad_row,
+    require_columns,
+)
 from burnish.errors import DataFormatError
 
 
-def read_lines(path: Path, *, encoding: str, columns: Mapping[str, Kind]) -> Iterator[Table]:
+def read_lines(
+    path: Path, *, encoding: str, columns: Mapping[str, Kind], faults: Faults | None = None
+) -> Iterator[Table]:
     """Yield the requested columns of JSON Lines; blank lines are dropped and counted.
 
     Raises:
@@ -28,13 +39,15 @@ def read_lines(path: Path, *, encoding: str, columns: Mapping[str, Kind]) -> Ite
         while some := list(islice(stream, BATCH_ROWS)):
             full = {row: line for row, line in enumerate(some, lines + 1) if not line.isspace()}
             lines += len(some)
-            records = [_parsed_line(path, row, line) for row, line in full.items()]
-            yield _table(path, columns, list(full), records, keys, rows_in=len(some))
+            records = _parsed_lines(path, full, faults)
+            yield _table(path, columns, records, keys, faults, rows_in=len(some))
     if keys:
         require_columns(path, columns, list(keys))
 
 
-def read_list(path: Path, *, encoding: str, columns: Mapping[str, Kind]) -> Iterator[Table]:
+def read_list(
+    path: Path, *, encoding: str, columns: Mapping[str, Kind], faults: Faults | None = None
+) -> Iterator[Table]:
     """Yield the requested columns of a file with one JSON list; rows are places in the list.
 
     The list is parsed as a whole: it is the one text format that has to fit into memory.
@@ -46,12 +59,11 @@ def read_list(path: Path, *, encoding: str, columns: Mapping[str, Kind]) -> Iter
     with text_stream(path, encoding=encoding) as stream:
         content = stream.read()
     values = _parsed_list(path, content) if content.strip() else []
-    records = [_object(path, row, value) for row, value in enumerate(values, 1)]
     keys: dict[str, None] = {}
-    for start in range(0, len(records), BATCH_ROWS):
-        some = records[start : start + BATCH_ROWS]
-        rows = range(start + 1, start + len(some) + 1)
-        yield _table(path, columns, rows, some, keys, rows_in=len(some))
+    for start in range(0, len(values), BATCH_ROWS):
+        some = enumerate(values[start : start + BATCH_ROWS], start + 1)
+        records = {row: _object(path, row, value) for row, value in some}
+        yield _table(path, columns, records, keys, faults, rows_in=len(records))
     if keys:
         require_columns(path, columns, list(keys))
 
@@ -59,16 +71,31 @@ def read_list(path: Path, *, encoding: str, columns: Mapping[str, Kind]) -> Iter
 def _table(
     path: Path,
     columns: Mapping[str, Kind],
-    rows: Sequence[int],
-    records: list[dict[str, Any]],
+    records: Mapping[int, dict[str, Any]],
     keys: dict[str, None],
+    faults: Faults | None,
     *,
     rows_in: int,
 ) -> Table:
-    """Return records as columns, and add their keys to those seen."""
-    values = {name: [record.get(name) for record in records] for name in columns}
-    keys.update(dict.fromkeys(chain.from_iterable(records)))
-    return Table(frame=batch(path, columns, rows, values), rows_in=rows_in)
+    """Return records by row as columns, and add their keys to those seen."""
+    values = {name: [record.get(name) for record in records.values()] for name in columns}
+    keys.update(dict.fromkeys(chain.from_iterable(records.values())))
+    return Table(frame=batch(path, columns, list(records), values, faults), rows_in=rows_in)
+
+
+def _parsed_lines(
+    path: Path, lines: Mapping[int, str], faults: Faults | None
+) -> dict[int, dict[str, Any]]:
+    """Return the object of each line by row; lines without one are faults."""
+    found = {}
+    for row, line in lines.items():
+        try:
+            found[row] = _parsed_line(path, row, line)
+        except DataFormatError as err:
+            if faults is None:
+                raise
+            faults.append(Fault(row, err.what))
+    return found
 
 
 class _DuplicateKeyError(ValueError):

@@ -6,10 +6,12 @@ from pathlib import Path
 
 from burnish.data.columns import batch
 from burnish.data.streams import text_stream
-from burnish.data.table import BATCH_ROWS, TEXTS, Kind, Table, require_columns
+from burnish.data.table import BATCH_ROWS, TEXTS, Faults, Kind, Table, require_columns
 
 
-def read(path: Path, *, encoding: str, columns: Mapping[str, Kind]) -> Iterator[Table]:
+def read(
+    path: Path, *, encoding: str, columns: Mapping[str, Kind], faults: Faults | None = None
+) -> Iterator[Table]:
     """Yield the lines under the name of the text column; blank lines are dropped and counted.
 
     Raises:
@@ -24,4 +26,5 @@ def read(path: Path, *, encoding: str, columns: Mapping[str, Kind]) -> Iterator[
             full = {row: line.rstrip("\r\n") for row, line in lines if not line.isspace()}
             total += len(some)
             values = {name: list(full.values()) for name in texts}
-            yield Table(frame=batch(path, columns, list(full), values), rows_in=len(some))
+            frame = batch(path, columns, list(full), values, faults)
+            yield Table(frame=frame, rows_in=len(some))

@@ -12,6 +12,7 @@ from burnish.data.table import (
     BATCH_ROWS,
     ROW,
     TEXTS,
+    Faults,
     Kind,
     Table,
     as_lists,
@@ -27,8 +28,9 @@ def read(
     *,
     encoding: str,  # noqa: ARG001
     columns: Mapping[str, Kind],
+    faults: Faults | None = None,  # noqa: ARG001
 ) -> Iterator[Table]:
-    """Yield the requested columns.
+    """Yield the requested columns; a file that types its columns has no single faulty rows.
 
     Raises:
         DataFormatError: BN202, not a whole Parquet file.

@@ -1,0 +1,221 @@
+"""A model on the rows of a file, however many: in order, going on where it was interrupted.
+
+Rows are read, answered and written some after others. What is done lies in a folder beside the
+answers, `.<name>.partial`, until all of it is done; a second call for the same file and model goes
+on there. A row that cannot be read or answered is told with its number, and the others are answered
+all the same.
+"""
+
+import json
+import os
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import polars as pl
+
+from burnish.data.load import Reading
+from burnish.data.table import Fault, Faults
+from burnish.errors import BurnishError
+from burnish.pipeline.answer import OpenModel, answer_rows, reading_recipe
+from burnish.records import Prediction
+from burnish.runfolder import read_json, storage_errors, write_json
+
+_ROWS, _ROWS_WRITTEN = 2_000, 64  # answered between two marks of progress; where each is written
+_ANSWERS, _FAULTS, _PROGRESS = "answers.jsonl", "faults.jsonl", "progress.json"
+_NO_TEXT = "the text is empty"
+
+Told = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """What became of the rows of a file."""
+
+    out: Path
+    faults: Path | None  # a line for each row without an answer: row and what is wrong
+    rows_in: int  # records, blank lines included
+    answered: int
+    blank: int
+    without: dict[str, int]  # what is wrong → rows, the most frequent first
+    resumed: int  # of the records: those that an earlier call had dealt with
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `burnish predict --json` prints of a file."""
+        faults = self.faults and str(self.faults)
+        return asdict(self) | {"out": str(self.out), "faults": faults}
+
+    @property
+    def words(self) -> str:
+        """Every row accounted for, in words."""
+        told = [f"{count:,} without: {what}" for what, count in self.without.items()]
+        blank = [f"{self.blank:,} blank line(s)"] if self.blank else []
+        return f"{self.rows_in:,} rows in = " + " + ".join(
+            [f"{self.answered:,} answered", *told, *blank]
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Progress:
+    """How far the work has come; a line of `progress.json`."""
+
+    job: dict[str, Any]  # what is answered, by what: another job begins anew
+    row: int = 0  # the last record that was dealt with
+    answers: int = 0  # bytes of the file of answers up to there
+    faults: int = 0
+
+    @classmethod
+    def of(cls, folder: Path, job: dict[str, Any]) -> "_Progress":
+        known = read_json(folder / _PROGRESS) if (folder / _PROGRESS).is_file() else {}
+        return cls(**known) if known.get("job") == job else cls(job=job)
+
+
+def answer_to_file(
+    model: OpenModel,
+    path: Path,
+    out: Path,
+    *,
+    text_column: str | None = None,
+    told: Told | None = None,
+) -> Answered:
+    """Write the answers to a file's rows, one JSON line each, in their order.
+
+    Rows without an answer are in `<out>.faults.jsonl`, by their numbers. Called again after an
+    interruption it goes on where it was, if file and model are as they were.
+
+    Args:
+        model: answers.
+        path: rows, in any format that is read.
+        out: the file of answers; one that is there is replaced at the end.
+        text_column: column with the text; None: as the model's own recipe says.
+        told: is told how many records were dealt with so far.
+
+    Raises:
+        DataNotFoundError, ColumnError, EmptyDataError: as any reader.
+        DataFormatError: BN202, the file cannot be read on, as behind a broken quote in CSV.
+        StorageError: BN402, answers cannot be written.
+    """
+    folder = out.with_name(f".{out.name}.partial")
+    recipe = reading_recipe(model, path, text_column=text_column, label_column=None)
+    with storage_errors(out):
+        folder.mkdir(parents=True, exist_ok=True)
+        progress = _Progress.of(folder, _job(model, path, recipe.columns.text))
+        work = _Work(model, path, folder, progress, told)
+        rows_in = work.through(Reading.of(recipe, labelled=False))
+        return _finished(folder, out, rows_in, resumed=progress.row)
+
+
+@dataclass(slots=True)
+class _Work:
+    model: OpenModel
+    path: Path
+    folder: Path
+    done: _Progress
+    told: Told | None
+
+    def through(self, reading: Reading) -> int:
+        """Answer what is left of the file; return how many records it has."""
+        rows_in, size = 0, _ROWS_WRITTEN if self.model.answerer.task.writing else _ROWS
+        with ExitStack() as files:
+            answers, faults = (
+                files.enter_context(_appended(self.folder / name, at))
+                for name, at in ((_ANSWERS, self.done.answers), (_FAULTS, self.done.faults))
+            )
+            found: Faults = []
+            seen = 0
+            for rows, records in reading.batches(str(self.path), self.path.name, found):
+                fresh, seen = found[seen:], len(found)
+                for before in range(rows_in, rows_in + records, size):
+                    last = min(before + size, rows_in + records)
+                    part = rows.filter(pl.col("row").is_between(before + 1, last))
+                    unread = [one for one in fresh if before < one.row <= last]
+                    self._deal(part, unread, last, answers, faults)
+                rows_in += records
+        return rows_in
+
+    def _deal(
+        self, rows: pl.DataFrame, unread: Faults, last: int, answers: IO[bytes], faults: IO[bytes]
+    ) -> None:
+        if last <= self.done.row:
+            return
+        made, unanswered = _answers(self.model, rows.filter(pl.col("row") > self.done.row))
+        wrong = [one for one in unread if one.row > self.done.row] + unanswered
+        _write(answers, (one.to_json() for one in made))
+        _write(faults, (one._asdict() for one in sorted(wrong)))
+        self.done = _Progress(
+            job=self.done.job, row=last, answers=answers.tell(), faults=faults.tell()
+        )
+        write_json(self.folder / _PROGRESS, asdict(self.done))
+        if self.told:
+            self.told(last)
+
+
+def _answers(model: OpenModel, rows: pl.DataFrame) -> tuple[list[Prediction], Faults]:
+    """Return the answers to some rows, and the rows without one; one row harms no other."""
+    has_text = pl.col("text").str.strip_chars().str.len_chars().fill_null(0) > 0
+    faults = [Fault(row, _NO_TEXT) for row in rows.filter(~has_text)["row"]]
+    asked = rows.filter(has_text)
+    if asked.is_empty():
+        return [], faults
+    try:
+        return answer_rows(model, asked), faults
+    except BurnishError as err:
+        if asked.height == 1:
+            return [], [*faults, Fault(asked["row"][0], err.what)]
+    alone = [_answers(model, asked[at : at + 1]) for at in range(asked.height)]
+    made = [one for answers, _ in alone for one in answers]
+    return made, faults + [one for _, wrong in alone for one in wrong]
+
+
+def _job(model: OpenModel, path: Path, column: str) -> dict[str, Any]:
+    file = path.stat()
+    return {
+        "file": str(path.resolve()),
+        "bytes": file.st_size,
+        "changed_ns": file.st_mtime_ns,
+        "column": column,
+        "model": model.digest,
+    }
+
+
+def _appended(path: Path, at: int) -> IO[bytes]:
+    """Open a file to write on from a place, behind which nothing stays."""
+    file = path.open("r+b" if path.exists() else "w+b")
+    file.truncate(at)
+    file.seek(at)
+    return file
+
+
+def _write(file: IO[bytes], lines: Iterator[dict[str, Any]]) -> None:
+    """Write lines so that a power cut cannot take them: progress is told of them next."""
+    file.writelines(json.dumps(line, ensure_ascii=False).encode() + b"\n" for line in lines)
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _finished(folder: Path, out: Path, rows_in: int, *, resumed: int) -> Answered:
+    """Put the files in their places and count what is in them."""
+    with (folder / _FAULTS).open("rb") as file:
+        without = Counter(str(json.loads(line)["what"]) for line in file)
+    with (folder / _ANSWERS).open("rb") as file:
+        answered = sum(1 for _ in file)
+    (folder / _ANSWERS).replace(out)
+    faults = out.with_name(f"{out.name}.faults.jsonl")
+    if without:
+        (folder / _FAULTS).replace(faults)
+    else:
+        faults.unlink(missing_ok=True)  # of an earlier call
+    shutil.rmtree(folder)
+    return Answered(
+        out=out,
+        faults=faults if without else None,
+        rows_in=rows_in,
+        answered=answered,
+        blank=rows_in - answered - without.total(),
+        without=dict(without.most_common()),
+        resumed=resumed,
+    )

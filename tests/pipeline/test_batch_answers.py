@@ -1,0 +1,151 @@
+"""Files of rows answered in order, whatever stands in them, and gone on with when interrupted."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from burnish.data.table import BATCH_ROWS
+from burnish.errors import DataFormatError, EmptyDataError
+from burnish.pipeline import batch_answers
+from burnish.pipeline.answer import OpenModel, answer_texts, open_model
+from burnish.pipeline.batch_answers import answer_to_file
+from burnish.pipeline.run import Outcome
+from burnish.runfolder import read_predictions
+
+TEXTS = [f"You agree to arbitration number {at}." for at in range(23)]
+
+
+@pytest.fixture(scope="module")
+def model(outcome: Outcome) -> OpenModel:
+    return open_model(str(outcome.folder.root), tracking_uri="sqlite:///burnish.db")
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Progress is marked after every five rows."""
+    monkeypatch.setattr(batch_answers, "_ROWS", 5)
+    return 5
+
+
+def write(path: Path, lines: list[str]) -> Path:
+    path.write_text("\n".join(lines) + "\n", "utf-8")
+    return path
+
+
+def row(text: Any) -> str:
+    return json.dumps({"text": text})
+
+
+def faults(path: Path) -> list[tuple[int, str]]:
+    lines = map(json.loads, path.read_text("utf-8").splitlines())
+    return [(one["row"], one["what"]) for one in lines]
+
+
+def test_answers_are_those_of_single_texts_in_the_order_of_the_rows(
+    model: OpenModel, few: int, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "in.jsonl", [row(text) for text in TEXTS])
+
+    found = answer_to_file(model, path, tmp_path / "out.jsonl")
+
+    made, alone = read_predictions(found.out), answer_texts(model, TEXTS)
+    assert [one.example_id for one in made] == [f"in.jsonl:{at}" for at in range(1, 24)]
+    assert [one.answer for one in made] == [one.answer for one in alone]
+    assert found.words == "23 rows in = 23 answered"
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["in.jsonl", "out.jsonl"]
+
+
+def test_a_bad_row_is_told_with_its_number_and_harms_no_other(
+    model: OpenModel, few: int, tmp_path: Path
+) -> None:
+    lines = [row(text) for text in TEXTS]
+    lines[2], lines[4], lines[9], lines[11], lines[12] = "{broken", "", row(7), row(" "), row(None)
+
+    found = answer_to_file(model, write(tmp_path / "in.jsonl", lines), tmp_path / "out.jsonl")
+
+    assert found.faults == tmp_path / "out.jsonl.faults.jsonl"
+    told = dict(faults(found.faults))
+    assert list(told) == [3, 10, 12, 13]
+    assert "not JSON" in told[3]
+    assert "the number 7 where a text is expected" in told[10]
+    assert told[12] == told[13] == "the text is empty"
+    answered = [int(one.example_id.split(":")[1]) for one in read_predictions(found.out)]
+    assert answered == [at for at in range(1, 24) if at not in (3, 5, 10, 12, 13)]
+    assert (found.rows_in, found.answered, found.blank) == (23, 18, 1)
+    assert sum(found.without.values()) == 4
+
+
+def test_ragged_records_of_csv_are_told_and_the_others_answered(
+    model: OpenModel, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "in.csv", ["text,n", "one thing,1", "a,b,c", "another thing,2"])
+
+    found = answer_to_file(model, path, tmp_path / "out.jsonl")
+
+    assert faults(tmp_path / "out.jsonl.faults.jsonl") == [
+        (2, "the record has 3 cells, the header 2")
+    ]
+    assert found.answered == 2
+
+
+@pytest.mark.parametrize("stop", [5, 10, 20])
+def test_an_interrupted_call_goes_on_where_it_was(
+    stop: int, model: OpenModel, few: int, tmp_path: Path
+) -> None:
+    lines = [row(text) for text in TEXTS]
+    lines[1], lines[7], lines[21] = row(""), "{", row("")
+    path, out = write(tmp_path / "in.jsonl", lines), tmp_path / "out.jsonl"
+    answer_to_file(model, path, tmp_path / "whole.jsonl")
+
+    def interrupt(rows: int) -> None:
+        if rows == stop:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        answer_to_file(model, path, out, told=interrupt)
+    assert not out.exists()
+    # What was written behind the last mark of progress is written again, once.
+    with (tmp_path / ".out.jsonl.partial" / "answers.jsonl").open("a") as file:
+        file.write('{"half a li')
+    found = answer_to_file(model, path, out)
+
+    assert found.resumed == stop
+    assert out.read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
+    assert faults(tmp_path / "out.jsonl.faults.jsonl") == faults(
+        tmp_path / "whole.jsonl.faults.jsonl"
+    )
+
+
+def test_another_file_or_model_begins_anew(model: OpenModel, few: int, tmp_path: Path) -> None:
+    path, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    write(path, [row(text) for text in TEXTS])
+
+    def interrupt(rows: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        answer_to_file(model, path, out, told=interrupt)
+    write(path, [row(text) for text in TEXTS[:7]])
+    found = answer_to_file(model, path, out)
+
+    assert (found.resumed, found.answered) == (0, 7)
+
+
+def test_a_file_with_nothing_to_read_is_refused(model: OpenModel, tmp_path: Path) -> None:
+    with pytest.raises(EmptyDataError):
+        answer_to_file(model, write(tmp_path / "in.jsonl", [""]), tmp_path / "out.jsonl")
+    with pytest.raises(DataFormatError, match="broken quoting"):
+        answer_to_file(model, write(tmp_path / "in.csv", ["text", '"a']), tmp_path / "out.jsonl")
+
+
+def test_rows_are_counted_across_what_is_read_at_once(model: OpenModel, tmp_path: Path) -> None:
+    lines = [row("")] * (BATCH_ROWS + 3)
+    lines[0] = lines[BATCH_ROWS + 1] = row("a clause")
+
+    found = answer_to_file(model, write(tmp_path / "in.jsonl", lines), tmp_path / "out.jsonl")
+
+    ids = [one.example_id for one in read_predictions(found.out)]
+    assert ids == ["in.jsonl:1", f"in.jsonl:{BATCH_ROWS + 2}"]
+    assert found.without == {"the text is empty": BATCH_ROWS + 1}
