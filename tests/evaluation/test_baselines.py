@@ -9,9 +9,11 @@ import pytest
 
 from burnish.errors import PredictionError
 from burnish.evaluation.answers import from_predictions
+from burnish.evaluation.baselines import tfidf_svm
 from burnish.evaluation.baselines.base import Rows, from_frame
 from burnish.evaluation.baselines.folds import folds_of
 from burnish.evaluation.baselines.table import BASELINES, baseline_names
+from burnish.evaluation.baselines.tfidf_svm import CountedTexts, TextFeatures
 from burnish.evaluation.metrics.table import METRICS
 from burnish.records import LabelSpace
 
@@ -47,6 +49,33 @@ def topics(n: int, space: LabelSpace, seed: int) -> Rows:
     texts = frame["text"].to_list()
     features = np.array([[t.split().count(w) for w in lexicon] for t in texts], dtype=np.float32)
     return from_frame(frame, space, features)
+
+
+@pytest.mark.parametrize("most", [500_000, 300])
+@pytest.mark.parametrize(
+    ("learned", "texts"),
+    [
+        (range(40), None),
+        (range(2, 60, 3), None),
+        (range(1), None),  # no term is in two texts
+        (range(3), ("", "!", "?", "a word", "more words")),  # no term is learned
+        (range(2), ("", "?", "!")),  # there is no term at all
+    ],
+)
+def test_terms_counted_once_are_those_of_a_fold_counted_by_itself(
+    learned: range, texts: tuple[str, ...] | None, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tfidf_svm, "_MOST_FEATURES", most)
+    texts = texts or topics(60, CLASSES, 0).texts
+    mine = np.array(learned)
+    others = np.setdiff1d(np.arange(len(texts)), mine)
+    parts = [tuple(texts[at] for at in rows) for rows in (mine, others)]
+    features = TextFeatures.of(parts[0])
+
+    found = CountedTexts(texts).parted(mine, others)
+
+    for got, part in zip(found, parts, strict=True):
+        np.testing.assert_array_equal(got.toarray(), features.read(part).toarray())
 
 
 @pytest.mark.parametrize("name", baseline_names(TAGS))

@@ -193,13 +193,17 @@ def test_a_run_that_does_not_look_says_why(
     path = place / "rows.jsonl"
     off = doubts_in_graph(recipe(path, evaluation={"label_errors": False}), selected)
     one = doubts_in_graph(recipe(path), selected.with_columns(group=pl.lit("all of them")))
-    monkeypatch.setattr(label_doubts, "_MOST_CHARACTERS", 100)
+    monkeypatch.setattr(label_doubts, "_CHARACTERS_A_SECOND", 100)
     many = doubts_in_graph(recipe(path), selected)
     all_the_same = doubts_in_graph(recipe(path, evaluation={"label_errors": True}), selected)
 
     assert off.skipped == "The recipe says `evaluation.label_errors: false`."
     assert one.skipped == "242 labelled row(s) of 1 group cannot be parted in two."
-    assert many.skipped.startswith("242 rows of 3 labels and ")
+    characters = selected["text"].str.len_chars().sum()
+    assert many.skipped.startswith(
+        f"242 rows with {characters:,} characters and 3 labels would take about "
+        f"{8 * characters / 6000:.0f} minutes on two cores; "
+    )
     assert "`evaluation.label_errors: true`" in many.skipped
     assert [path.name for path in many.write(LabelFiles.of(place / "skipped"))] == [
         "label-errors.json"

@@ -18,7 +18,7 @@ from burnish.errors import EmptyDataError
 from burnish.evaluation.baselines.base import Rows, labelled_only
 from burnish.evaluation.baselines.folds import all_folds
 from burnish.evaluation.baselines.linear import LinearPerLabel, scores_of
-from burnish.evaluation.baselines.tfidf_svm import TextFeatures
+from burnish.evaluation.baselines.tfidf_svm import CountedTexts
 from burnish.records import LabelSpace
 
 _ITERATIONS = 200
@@ -96,12 +96,13 @@ def _out_of_fold(rows: Rows, space: LabelSpace, seed: int) -> NDArray[np.float64
             where="the training rows",
             fix="give more rows, or leave `data.group` out",
         )
-    found = np.zeros(rows.truth.shape)
+    found, counted = np.zeros(rows.truth.shape), CountedTexts(rows.texts)
+    # The dual problem has the same solution and takes half the time where terms outnumber texts.
+    regression = LogisticRegression(
+        solver="liblinear", dual=True, max_iter=_ITERATIONS, random_state=seed
+    )
     for learned, judged in folds:
-        part = rows.take(learned)
-        features = TextFeatures.of(part.texts)
-        regression = LogisticRegression(solver="liblinear", max_iter=_ITERATIONS)
-        linear = LinearPerLabel(regression, features.read(part.texts), part.truth, space)
-        others = rows.take(judged).texts
-        found[judged] = scores_of(linear.decide(features.read(others)), space)
+        mine, others = counted.parted(learned, judged)
+        linear = LinearPerLabel(regression, mine, rows.truth[learned], space)
+        found[judged] = scores_of(linear.decide(others), space)
     return found
