@@ -215,7 +215,7 @@ def test_near_duplicates_in_conflict_are_told_group_by_group(run: RunFolder) -> 
 
     assert "30 rows nearly repeat one that is labelled another way" in text
     assert "train.jsonl:20" in text.split("Nearly the same text")[1]
-    assert text.endswith("5 more groups in conflicts.jsonl.")
+    assert text.endswith("5 more groups in conflicts.jsonl .")
     write_jsonl(run.label_files.conflicts, [])
     assert "No two near-duplicates are labelled differently" in text_of(run, "labels")
     many = {"cluster": 0, "file": "a.csv", "text": "t", "labels": []}
