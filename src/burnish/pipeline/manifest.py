@@ -26,7 +26,7 @@ from burnish.training.sources import ModelSource
 
 _PACKAGES = (
     "burnish", "torch", "transformers", "tokenizers", "peft", "lightning", "polars",
-    "scikit-learn", "mlflow", "numpy",
+    "scikit-learn", "mlflow", "numpy", "py3langid",
 )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Discriminator, Field, model_validator
 
+from burnish.recipe.languages import LanguageCode
 from burnish.recipe.section import Section
 
 Bound = Annotated[float, Field(ge=-1e300, le=1e300)]
@@ -102,7 +103,25 @@ class LengthWithin(Rule):
         return self
 
 
+class InLanguage(Rule):
+    """The text is in one of some languages; one whose language cannot be told breaks no rule."""
+
+    kind: Literal["language"] = Field("language", description="The rule that must hold.")
+    languages: Annotated[tuple[LanguageCode, ...], Field(min_length=1)] = Field(
+        description="The languages there may be, as ISO 639-1 codes such as `en`."
+    )
+
+
 RuleSection = Annotated[
-    NonNull | LessThan | GreaterThan | EqualTo | InSet | Pattern | Unique | ZScore | LengthWithin,
+    NonNull
+    | LessThan
+    | GreaterThan
+    | EqualTo
+    | InSet
+    | Pattern
+    | Unique
+    | ZScore
+    | LengthWithin
+    | InLanguage,
     Discriminator("kind"),
 ]

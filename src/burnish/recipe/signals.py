@@ -76,6 +76,12 @@ class Sentiment(Reads):
     kind: Literal["sentiment"] = Field("sentiment", description="The ready signal.")
 
 
+class Language(Reads):
+    """The text's language as an ISO 639-1 code, to be compared: `lang == "en"`; null: unknown."""
+
+    kind: Literal["language"] = Field("language", description="The ready signal.")
+
+
 class Personal(Reads):
     """Whether personal data stands in the text."""
 
@@ -140,6 +146,7 @@ SignalSection = Annotated[
     | Value
     | OneOf
     | Sentiment
+    | Language
     | Personal
     | NearDuplicate
     | Similar

@@ -8,7 +8,7 @@ import pytest
 
 from burnish.data.integrity.rules import check_rules
 from burnish.data.ledger import rows_left
-from burnish.errors import BurnishError, CheckError
+from burnish.errors import BurnishError, CheckError, ColumnError, RecipeError
 from burnish.pipeline.context import Context
 from burnish.pipeline.driver import execute
 from burnish.recipe.document import Document
@@ -75,6 +75,51 @@ def test_rows_that_break_a_rule_are_left_out_counted_and_told(
     assert [(one.count, one.row, one.action) for one in findings] == (
         [(len(broken), broken[0], "drop")] if broken else []
     )
+
+
+def spoken(folder: Path, *rules: dict[str, Any]) -> Recipe:
+    """Rows in some languages, of which two could be in any."""
+    texts = [
+        "The battery does not last long.",
+        "Der Akku hält leider nicht lange.",
+        "ok",
+        None,
+        "La batterie ne tient pas longtemps.",
+        "Where did I leave my keys?",
+        "12345",
+    ]
+    rows = [{"text": f"row {at}", "label": "ab"[at % 2], "said": text, "price": at}
+            for at, text in enumerate(texts)]  # fmt: skip
+    given = recipe(folder, *rules)
+    (folder / "rows.json").write_text(json.dumps(rows), "utf-8")
+    return given
+
+
+def test_a_text_in_another_language_breaks_the_rule_and_one_of_no_known_language_does_not(
+    tmp_path: Path,
+) -> None:
+    rule = {"kind": "language", "column": "said", "action": "drop"}
+
+    english = stage(spoken(tmp_path, rule | {"languages": ["en"]}), tmp_path)
+    either = stage(spoken(tmp_path, rule | {"languages": ["en", "de"]}), tmp_path)
+
+    assert english.rows["train"]["row"].to_list() == [1, 3, 4, 6, 7]
+    assert either.rows["train"]["row"].to_list() == [1, 2, 3, 4, 6, 7]
+    (told,) = (one for one in either.findings if one.code == "language:said")
+    assert told.message.startswith("1 train row(s) break the rule language (languages ('en', 'de')")
+
+
+def test_a_rule_of_languages_takes_codes_that_there_are_and_columns_of_texts(
+    tmp_path: Path,
+) -> None:
+    for written in ("english", "en-GB"):
+        with pytest.raises(RecipeError, match=r"data\.rules.*did you mean `en` \(English\)"):
+            spoken(tmp_path, {"kind": "language", "languages": ["de", written]})
+    with pytest.raises(RecipeError, match=r"data\.rules"):
+        spoken(tmp_path, {"kind": "language", "languages": []})
+    with pytest.raises(ColumnError, match="cannot be asked of column 'price'"):
+        stage(spoken(tmp_path, {"kind": "language", "column": "price", "languages": ["en"]}),
+              tmp_path)  # fmt: skip
 
 
 def test_a_row_is_left_out_for_the_first_rule_it_breaks(tmp_path: Path) -> None:

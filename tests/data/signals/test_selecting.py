@@ -9,7 +9,7 @@ import pytest
 
 from burnish.data.signals.select import select
 from burnish.data.signals.signal import Signal
-from burnish.errors import BurnishError
+from burnish.errors import BurnishError, SignalError
 from burnish.pipeline.check import check
 from burnish.pipeline.context import Context
 from burnish.pipeline.driver import execute
@@ -69,6 +69,46 @@ def test_rows_that_are_surely_true_are_kept_and_the_ledger_tells_the_others(tmp_
     (entry,) = (one for one in told["selected"].entries if one.stage == "select")
     assert (entry.rows_in, entry.kept, entry.dropped) == (30, 10, {"not-selected": 20})
     assert sum(one.height for one in told["leak_checked"].rows.values()) == 10
+
+
+def test_rows_of_a_language_are_kept_and_those_of_no_known_one_counted_apart(
+    tmp_path: Path,
+) -> None:
+    signals = {"lang": {"kind": "language", "column": "said"}}
+    formulas = {
+        'lang == "en"': ([1], {"not-selected": 1, "signal-unknown": 1}),
+        'lang != "en"': ([2], {"not-selected": 1, "signal-unknown": 1}),
+        '(lang == "de") | (lang == "en")': ([1, 2], {"signal-unknown": 1}),
+    }
+    said = ["The battery does not last long.", "Der Akku hält leider nicht lange.", "ok"]
+    for formula, (rows, gone) in formulas.items():
+        given = recipe(tmp_path, formula, data={"signals": signals})
+        lines = [
+            {"text": f"t {at}", "label": ["good", "bad"][at % 2], "said": text}
+            for at, text in enumerate(said)
+        ]
+        (tmp_path / "rows.json").write_text(json.dumps(lines), "utf-8")
+
+        (kept,) = found(given, tmp_path, "selection")["selection"].values()
+
+        assert kept.kept["row"].to_list() == rows
+        assert kept.entry("train").dropped == gone
+
+
+def test_a_language_is_compared_with_a_code_that_there_is(tmp_path: Path) -> None:
+    signals = SIGNALS | {"lang": {"kind": "language"}}
+    for formula in ('brand & (lang == "english")', '~("EN" == lang) | brand', "lang != 3"):
+        given = recipe(tmp_path, formula, data={"signals": signals})
+        with pytest.raises(SignalError, match="is no ISO 639-1 code") as raised:
+            check_plugins(given)
+        assert raised.value.where == "recipe key `data.select`"
+        assert raised.value.fix == "did you mean `en` (English)?" or formula == "lang != 3"
+    # A text of another column is what it is.
+    other = recipe(
+        tmp_path, '(town == "english") & (lang == lang)',
+        data={"signals": signals | {"town": {"kind": "value", "column": "shop"}}},
+    )  # fmt: skip
+    check_plugins(other)
 
 
 def test_every_row_left_out_is_in_a_file_with_what_the_signals_said(tmp_path: Path) -> None:

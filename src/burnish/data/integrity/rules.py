@@ -12,6 +12,7 @@ import polars as pl
 from burnish.data.integrity.checks import Checked, refusal
 from burnish.data.integrity.hit import hit_rows
 from burnish.data.integrity.left_out import LeftOut, counts_told, refuse_nothing_left
+from burnish.data.language import languages_of
 from burnish.data.reads import column_of, length_of, with_answer
 from burnish.errors import ColumnError
 from burnish.recipe.recipe import Recipe
@@ -34,6 +35,9 @@ _BREAKS: Mapping[str, Callable[[Any, pl.Expr, pl.Series], pl.Expr]] = {
         ~length_of(value, rule.unit).is_between(
             rule.least, 2**40 if rule.most is None else rule.most
         )
+    ),
+    "language": lambda rule, value, _: (
+        ~value.map_batches(languages_of, return_dtype=pl.String).is_in(list(rule.languages))
     ),
 }
 

@@ -12,13 +12,16 @@ from burnish.data.signals.formula import parse
 from burnish.data.signals.modelled import Models
 from burnish.data.signals.select import Selection, refuse_nothing_selected, select
 from burnish.data.signals.signal import Signal
+from burnish.data.signals.tree import compared
 from burnish.errors import SignalError
+from burnish.recipe.languages import language_fault
 from burnish.recipe.recipe import Recipe
 from burnish.recipe.signals import (
     Certainty,
     Contains,
     Disagreement,
     Label,
+    Language,
     Length,
     Matches,
     NearDuplicate,
@@ -47,6 +50,7 @@ _MAKERS: dict[type, Callable[[Any, str, str, Models | None], Signal]] = {
     Value: lambda _, name, column, __: library.value_of(name, column=column),
     OneOf: lambda one, name, column, _: library.one_of(name, one.values, column=column),
     Sentiment: lambda _, name, column, __: library.sentiment(name, column=column),
+    Language: lambda _, name, column, __: library.language(name, column=column),
     Personal: lambda one, name, column, _: library.personal(name, one.kinds, column=column),
     NearDuplicate: lambda one, name, column, _: library.near_duplicate(
         name, one.of, of_column=one.of_column, similarity=one.similarity, column=column
@@ -72,19 +76,34 @@ def formula_of(recipe: Recipe, models: Models | None = None) -> Signal | None:
         SignalError: BN209, the formula is none, a signal is not known or has no meaning for the
             task; all of it without a look at any row.
     """
-    signals = _signals(recipe, models)  # one that no formula uses can be wrong all the same
     if recipe.data.select is None:
+        _signals(recipe, models)  # one that no formula uses can be wrong all the same
         return None
-    return parse(recipe.data.select, signals, where="recipe key `data.select`")
+    where = "recipe key `data.select`"
+    return formula_over(recipe, recipe.data.select, models, where=where)
 
 
-def formula_over(recipe: Recipe, formula: str, *, where: str) -> Signal:
+def formula_over(
+    recipe: Recipe, formula: str, models: Models | None = None, *, where: str
+) -> Signal:
     """Return what a formula over the recipe's signals describes.
 
     Raises:
         SignalError: BN209, as `formula_of`.
     """
-    return parse(formula, _signals(recipe, None), where=where)
+    found = parse(formula, _signals(recipe, models), where=where)
+    _check_codes(recipe, found, where)
+    return found
+
+
+def _check_codes(recipe: Recipe, formula: Signal, where: str) -> None:
+    """Refuse a comparison of a language with what is no code of one: it would never be true."""
+    sections = recipe.data.signals
+    for signal, constant in compared(formula.node):
+        fault = language_fault(constant)
+        if fault and isinstance(sections.get(signal), Language):
+            what, _, fix = fault.partition("; ")
+            raise SignalError(what, where=where, fix=fix)
 
 
 def reads_labels(recipe: Recipe, formula: Signal) -> bool:

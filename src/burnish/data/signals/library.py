@@ -11,6 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from burnish.data.dedupe import SIMILARITY, resembles
+from burnish.data.language import languages_of
 from burnish.data.readers import read_file
 from burnish.data.reads import Unit, length_of
 from burnish.data.signals.personal import FINDERS, Personal, found_in
@@ -101,6 +102,15 @@ def sentiment(name: str, *, column: str = "text") -> Signal:
         return sentiment_of(inputs[column])
 
     return Signal(name, measure, key=("sentiment", column))
+
+
+def language(name: str, *, column: str = "text") -> Signal:
+    """Return the ISO 639-1 code of a text's language; null where it cannot be told."""
+
+    def measure(inputs: Mapping[str, pl.Series], *_: object) -> pl.Series:
+        return languages_of(inputs[column])
+
+    return Signal(name, measure, key=("language", column))
 
 
 def personal(name: str, kinds: Sequence[Personal] = (), *, column: str = "text") -> Signal:

@@ -93,6 +93,17 @@ def _leaves(node: Node) -> Iterator[Leaf]:
             yield from _leaves(node.right)
 
 
+def compared(node: Node | Constant) -> Iterator[tuple[str, Constant]]:
+    """Yield the name of each leaf that is compared with a constant, and the constant."""
+    if isinstance(node, Not):
+        yield from compared(node.of)
+    elif isinstance(node, Joined | Compared):
+        if isinstance(node.left, Leaf) and isinstance(node.right, Constant):
+            yield node.left.name, node.right
+        yield from compared(node.left)
+        yield from compared(node.right)
+
+
 def written(node: Node) -> str:
     """Return the formula, with no more parentheses than it needs."""
     return _written(node)[0]
