@@ -92,7 +92,7 @@ def test_rows_of_a_language_are_kept_and_those_of_no_known_one_counted_apart(
         (kept,) = found(given, tmp_path, "selection")["selection"].values()
 
         assert kept.kept["row"].to_list() == rows
-        assert kept.entry("train").dropped == gone
+        assert kept.tally.entry("train").dropped == gone
 
 
 def test_a_language_is_compared_with_a_code_that_there_is(tmp_path: Path) -> None:
