@@ -312,11 +312,11 @@ def test_a_hit_is_told_as_argmax_tells_it_and_ties_by_the_number_of_the_token(ch
 
 
 def test_what_is_no_number_is_never_a_hit() -> None:
-    logits = torch.full((2, 9), float("nan"))
-    logits[1, 3] = 1.0
+    logits = torch.full((3, 9), float("nan"))
+    logits[1:, 3] = 1.0  # nor is what stands among such
 
     with torch.no_grad():
-        hits = scored_logits(logits, torch.tensor([0, 0])).hits
+        hits = scored_logits(logits, torch.tensor([0, 0, 3])).hits
 
     assert hits is not None
     assert hits.sum() == 0

@@ -58,14 +58,24 @@ def scored_logits(logits: Tensor, targets: Tensor) -> Scored:
 def _hits(logits: Tensor, targets: Tensor) -> Tensor:
     """Return whether each right token is among the first 1, and 5, shape (n, 2), float32.
 
-    Of tokens that are equally likely, which bf16 makes of many, the lower number comes first, as
-    in `argmax`. What is not a number is no hit.
+    Of tokens that are equally likely the lower number comes first, as in `argmax`. What is not a
+    number is no hit.
     """
-    right, wanted = logits.gather(1, targets[:, None]), targets[:, None]
+    # With one place more than is asked for, a tie that matters is seen in what comes first.
+    places = min(max(TOPS.values()) + 1, logits.shape[1])
+    right, top = logits.gather(1, targets[:, None]), logits.topk(places, dim=1).values
+    before = (~(top <= right)).sum(dim=1)
+    tied = ((top == right).sum(dim=1) > 1).nonzero()[:, 0]
+    if len(tied):  # rare in fp32; bf16 makes many logits equal
+        before[tied] = _before(logits[tied], right[tied], targets[tied])
+    return (before[:, None] < torch.tensor([*TOPS.values()], device=logits.device)).float()
+
+
+def _before(logits: Tensor, right: Tensor, targets: Tensor) -> Tensor:
+    """Return how many tokens come before the right one, shape (n,); looks at all of them."""
     numbers = torch.arange(logits.shape[1], device=logits.device)
-    behind = (logits < right) | ((logits == right) & (numbers > wanted))
-    before = logits.shape[1] - 1 - behind.sum(dim=1, keepdim=True)
-    return (before < torch.tensor([*TOPS.values()], device=logits.device)).float()
+    behind = (logits < right) | ((logits == right) & (numbers > targets[:, None]))
+    return logits.shape[1] - 1 - behind.sum(dim=1)
 
 
 def token_losses(
