@@ -109,3 +109,27 @@ def test_two_thousand_resamples_of_ten_metrics_take_seconds() -> None:
     score_answers("s", "v", a, metrics=metric_names(a.space))
 
     assert time.process_time() - start < 15
+
+
+@given(st.lists(st.integers(0, 6), min_size=1, max_size=40), st.integers(0, 99))
+def test_rows_of_one_group_are_drawn_together(numbers: list[int], seed: int) -> None:
+    groups = np.unique(numbers, return_inverse=True)[1]
+
+    weights = np.vstack(list(draw(len(groups), resamples=5, seed=seed, groups=groups)))
+
+    assert weights.shape == (5, len(groups))
+    for group in range(groups.max() + 1):
+        assert (np.ptp(weights[:, groups == group], axis=1) == 0).all()
+    firsts = np.unique(groups, return_index=True)[1]
+    assert (weights[:, firsts].sum(axis=1) == groups.max() + 1).all()
+
+
+def test_alike_rows_of_a_group_widen_the_interval() -> None:
+    groups = np.repeat(np.arange(40), 10)
+    right = (groups % 4 != 0).astype(float)  # a document is right or wrong as a whole
+
+    [alone] = resample([lambda w: w @ right / w.sum(axis=1)], 400)
+    [together] = resample([lambda w: w @ right / w.sum(axis=1)], 400, groups=groups)
+
+    # Forty draws in place of four hundred: the standard error is that of n / 10.
+    assert together.std() / alone.std() == pytest.approx(10**0.5, rel=0.1)

@@ -1,18 +1,18 @@
 """Commands that act on a recipe: run, resume, check."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from burnish.cli.options import Json, Out, RecipePath, Set, print_json, say
+from burnish.cli.options import Json, Out, RecipePath, Set, print_json
+from burnish.cli.progress import announce, stoppable
 from burnish.errors import GateError
 
 if TYPE_CHECKING:
     from burnish.pipeline.run import Outcome
 
+_RESUME = "`burnish resume {folder}` goes on from the last checkpoint"
 Gate = Annotated[bool, typer.Option("--gate", help="Exit 1 unless the verdict is ship.")]
 
 
@@ -38,8 +38,8 @@ def run(
     from burnish.recipe.starter import starter_path
 
     loaded = load_recipe(recipe or starter_path(), overrides or ())
-    with _stoppable() as started:
-        outcome = pipeline.run(loaded, out=out, announce=_announce, started=started)
+    with stoppable("run folder", _RESUME) as started:
+        outcome = pipeline.run(loaded, out=out, announce=announce, started=started)
     _tell(outcome, gate=gate, as_json=as_json)
 
 
@@ -55,8 +55,8 @@ def resume(
 
     opened = RunFolder.open(folder)
     loaded = load_recipe(opened.recipe)
-    with _stoppable() as started:
-        outcome = pipeline.resume(loaded, opened, announce=_announce, started=started)
+    with stoppable("run folder", _RESUME) as started:
+        outcome = pipeline.resume(loaded, opened, announce=announce, started=started)
     _tell(outcome, gate=gate, as_json=as_json)
 
 
@@ -75,27 +75,6 @@ def check(
         show_check(checked)
     if checked.error:
         raise checked.error
-
-
-def _announce(node: str, description: str) -> None:
-    say(f"· {description or node}")
-
-
-@contextmanager
-def _stoppable() -> Iterator[Callable[[Path], None]]:
-    """Yield what is to be told the run folder; where the run is stopped, say how it goes on."""
-    folders: list[Path] = []
-
-    def started(folder: Path) -> None:
-        say(f"run folder: {folder}")
-        folders.append(folder)
-
-    try:
-        yield started
-    except (KeyboardInterrupt, SystemExit):
-        for folder in folders:
-            say(f"stopped; `burnish resume {folder}` goes on from the last checkpoint")
-        raise
 
 
 def _tell(outcome: "Outcome", *, gate: bool, as_json: bool) -> None:

@@ -46,6 +46,14 @@ def with_keys(frame: pl.DataFrame) -> pl.DataFrame:
     return frame if KEY in frame.columns else frame.with_columns(text_keys(frame["text"]))
 
 
+def group_keys(keyed: pl.DataFrame) -> pl.Series:
+    """Return a UInt64 key a group; a row without group stands with the copies of its text."""
+    names = keyed["group"].unique().drop_nulls()
+    table = pl.DataFrame({"group": names, "unit": digests(names)})
+    joined = keyed.select("group", KEY).join(table, on="group", how="left", maintain_order="left")
+    return joined.select(pl.coalesce("unit", KEY)).to_series()
+
+
 def without_keys(frame: pl.DataFrame) -> pl.DataFrame:
     """Return the canonical frame again."""
     return frame.drop(KEY, CLUSTER, strict=False)

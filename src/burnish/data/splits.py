@@ -13,7 +13,7 @@ import polars as pl
 
 from burnish.data.allocation import allocate
 from burnish.data.dedupe import with_clusters
-from burnish.data.keys import CLUSTER, KEY, digests, mixed, with_keys
+from burnish.data.keys import CLUSTER, KEY, group_keys, mixed, with_keys
 from burnish.data.limit import limit_train
 from burnish.data.load import META
 from burnish.data.timeline import cut_by_time
@@ -97,7 +97,7 @@ def _places(
         return cut_by_time(train, f"{META}{data.time}", shares)
     keyed = with_clusters({"train": train})["train"] if method == "cluster" else with_keys(train)
     unit = (
-        _group_keys(keyed) if method == "group" else keyed[CLUSTER if method == "cluster" else KEY]
+        group_keys(keyed) if method == "group" else keyed[CLUSTER if method == "cluster" else KEY]
     )
     rows = pl.DataFrame({"unit": unit}).with_columns(
         order=pl.Series(mixed(unit.to_numpy(), split.seed)),
@@ -107,14 +107,6 @@ def _places(
     )
     table = allocate(rows, shares)
     return unit.replace_strict(table["unit"], table["split"])
-
-
-def _group_keys(rows: pl.DataFrame) -> pl.Series:
-    """Return a key a group; a row without group stands with the copies of its text."""
-    names = rows["group"].unique().drop_nulls()
-    table = pl.DataFrame({"group": names, "unit": digests(names)})
-    joined = rows.select("group", KEY).join(table, on="group", how="left", maintain_order="left")
-    return joined.select(pl.coalesce("unit", KEY)).to_series()
 
 
 def _refuse_empty(made: Parts, shares: Iterable[str], method: str) -> None:

@@ -2,7 +2,8 @@
 
 A resample draws n rows with replacement; only how often each row was drawn matters, so a
 resample is a row of counts and a thousand of them a matrix. Systems are compared under the
-same counts: what makes a row hard for both then cancels out.
+same counts: what makes a row hard for both then cancels out. Where rows belong to groups, such
+as sentences to documents, whole groups are drawn: their rows are alike, and so worth fewer.
 Source: Efron and Tibshirani 1993, "An Introduction to the Bootstrap", chapters 13 and 16.
 """
 
@@ -22,13 +23,17 @@ class Draws(TypedDict, total=False):
 
     resamples: int  # draws behind each interval; 2,000 unless given
     seed: int  # the same seed gives the same draws; 0 unless given
+    groups: NDArray[np.intp] | None  # shape (n,), each row's group from 0 up; None: none
 
 
-def draw(n: int, *, resamples: int = 2000, seed: int = 0) -> Iterator[Weights]:
+def draw(
+    n: int, *, resamples: int = 2000, seed: int = 0, groups: NDArray[np.intp] | None = None
+) -> Iterator[Weights]:
     """Yield how often each of n rows is drawn, in blocks of shape (some, n).
 
     The blocks hold `resamples` rows together; their size depends on n only, so the same seed
-    gives the same draws. Each block fits in 32 MB (or is one row).
+    gives the same draws. Each block fits in 32 MB (or is one row). With groups, as many groups
+    are drawn as there are, each with all its rows.
 
     Raises:
         ValueError: n is 0.
@@ -36,13 +41,14 @@ def draw(n: int, *, resamples: int = 2000, seed: int = 0) -> Iterator[Weights]:
     if n == 0:
         raise ValueError("no rows to draw from")
     rng = np.random.default_rng(seed)
+    units = n if groups is None else int(groups.max()) + 1
     block = max(1, _CELLS // n)
     for start in range(0, resamples, block):
         size = min(block, resamples - start)
-        drawn = rng.integers(n, size=(size, n))
-        drawn += np.arange(size)[:, None] * n
-        counts = np.bincount(drawn.ravel(), minlength=size * n).reshape(size, n)
-        yield counts.astype(np.float64)
+        drawn = rng.integers(units, size=(size, units))
+        drawn += np.arange(size)[:, None] * units
+        counts = np.bincount(drawn.ravel(), minlength=size * units).reshape(size, units)
+        yield (counts if groups is None else counts[:, groups]).astype(np.float64)
 
 
 def resample(metrics: Sequence[Resampler], n: int, **draws: Unpack[Draws]) -> NDArray[np.float64]:

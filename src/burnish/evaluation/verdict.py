@@ -60,11 +60,16 @@ def decide(
     lacking = _lack_of_skill(systems[TUNED], metric, rechoose, draws.get("seed", 0))
     return {
         "verdict": _verdict(rulings, skilled=lacking is None),
-        "metric": judged[0],
+        "metric": headline(gates, main_metric),
         "split": split,
         "reasons": [*([lacking] if lacking else []), *_reasons(rulings)],
         "comparisons": [found.to_json() for found in comparisons.values()],
     }
+
+
+def headline(gates: Sequence[Gate], main_metric: str) -> str:
+    """Return the metric that a verdict speaks of: that of the first gate, or the task's own."""
+    return (gates[0].metric if gates else None) or main_metric
 
 
 def _own_metric(space: Space) -> Metric[Any]:

@@ -9,13 +9,9 @@ Called by `pipeline.nodes.evaluate` and `burnish report`; needs no model and no 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
-from burnish.evaluation.report import words
 from burnish.evaluation.report.runfiles import Absent, RunFiles, read_run
 from burnish.evaluation.report.sections import (
     calibration,
@@ -35,6 +31,7 @@ from burnish.evaluation.report.sections import (
     worst,
     writing,
 )
+from burnish.evaluation.report.template import filled
 from burnish.evaluation.spaces import is_any, is_labels, is_plain, is_texts
 from burnish.records import LabelSpace, Space
 from burnish.runfolder import RunFolder, write_text
@@ -74,15 +71,6 @@ SECTIONS: tuple[Section, ...] = (
 # What a run is taken for whose manifest does not tell what it answers with.
 _UNTOLD = LabelSpace(names=(), multi_label=True)
 
-# Control characters cannot stand in HTML and lone surrogates cannot be encoded; a text may
-# hold both. They become visible stand-ins.
-_STAND_INS = (
-    {c: 0x2400 + c for c in range(0x20) if chr(c) not in "\t\n\r"}
-    | {0x7F: 0x2421}
-    | dict.fromkeys(range(0x80, 0xA0), 0xFFFD)
-    | dict.fromkeys(range(0xD800, 0xE000), 0xFFFD)
-)
-
 
 def render(folder: RunFolder) -> Path:
     """Write the report of a finished run, whole or not at all, and return its path.
@@ -103,8 +91,7 @@ def page(run: RunFiles) -> str:
         for section in SECTIONS
         if section.applies(run.space or _UNTOLD)
     ]
-    html = _environment().get_template("page.html.j2").render(run=run, sections=sections)
-    return html.translate(_STAND_INS)
+    return filled("page.html.j2", run=run, sections=sections)
 
 
 def _shown(view: View, run: RunFiles) -> Mapping[str, Any]:
@@ -112,16 +99,3 @@ def _shown(view: View, run: RunFiles) -> Mapping[str, Any]:
         return view(run)
     except Absent as why:
         return {"absent": str(why)}
-
-
-@cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("burnish.evaluation.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(words.FILTERS)
-    return environment

@@ -79,6 +79,20 @@ def scale_of(
     return Scale(low=low, high=high, ticks=ticks)
 
 
+def doubling_scale(
+    marks: Iterable[float], *, label: Callable[[float], str] = "{:,.0f}".format
+) -> Scale:
+    """Return an axis of binary logarithms with a tick at each mark, all above 0, and some room.
+
+    A value lies at its logarithm: `scale.at(math.log2(value))`.
+    """
+    places = [(math.log2(mark), label(mark)) for mark in sorted(marks)]
+    room = 0.04 * (places[-1][0] - places[0][0]) or 1.0
+    low, high = places[0][0] - room, places[-1][0] + room
+    ticks = tuple(Tick(at=round(_percent(at, low, high), 2), label=text) for at, text in places)
+    return Scale(low=low, high=high, ticks=ticks)
+
+
 def _round_step(rough: float) -> float:
     power = 10.0 ** math.floor(math.log10(rough))
     return next(s * power for s in _STEPS if s * power >= rough * (1 - 1e-9))

@@ -10,6 +10,7 @@ from burnish.evaluation.answered import Answered
 from burnish.evaluation.answers import from_predictions
 from burnish.evaluation.baselines.base import Baseline, Rows, from_frame
 from burnish.evaluation.baselines.table import baselines_for
+from burnish.evaluation.caveats import choosing_caveats
 from burnish.evaluation.gates import BASE, CONTROL, TUNED
 from burnish.evaluation.score import score_answers
 from burnish.evaluation.spaces import is_labels
@@ -151,12 +152,4 @@ def verdict(
         seed=recipe.evaluation.seed,
         rechoose=rechoose if same_rows and tunes else None,
     )
-    caveats = []
-    if same_rows and (tunes or recipe.training.keep == "best"):
-        has_thresholds = recipe.task.asked == "labels"
-        chosen = "the epoch or the thresholds" if has_thresholds else "the epoch"
-        caveats.append(
-            f"The {judged_split} rows also chose {chosen}, so these numbers "
-            "flatter the tuned model; give test rows, or set `split.tune: 0.1`."
-        )
-    return decided | {"caveats": caveats}
+    return decided | {"caveats": choosing_caveats(recipe, judged_split, choosing_split)}
