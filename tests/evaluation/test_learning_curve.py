@@ -163,7 +163,10 @@ def test_of_a_perplexity_less_is_better_and_its_logarithm_follows_the_law() -> N
     for size in (500, 1000, 2000, 4000):
         loss = np.maximum(0.01, 1.5 + 20 * size**-0.5 + hard)
         likely = Likelihoods(
-            ids=tuple(map(str, range(ROWS))), log_likelihood=-20 * loss, tokens=np.full(ROWS, 20.0)
+            ids=tuple(map(str, range(ROWS))),
+            log_likelihood=-20 * loss,
+            tokens=np.full(ROWS, 20.0),
+            tops=np.full((ROWS, 2), np.nan),
         )
         found.append(Trial(size=size, rows=size, seed=0, answers={"tuned": likely}))
 
