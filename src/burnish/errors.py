@@ -186,3 +186,50 @@ class ParityError(BurnishError):
 
     code = "BN603"
     exit_code = 1
+
+
+class RequestError(BurnishError):
+    """A request to a server cannot be read, or cannot be answered as it is written."""
+
+    code = "BN701"
+    status = 422  # of HTTP; set to another where the request is broken in another way
+
+
+class AccessError(BurnishError):
+    """A request came without a key that the server knows."""
+
+    code = "BN702"
+
+
+class UnknownModelError(BurnishError):
+    """A server has no model of that name."""
+
+    code = "BN703"
+
+
+class OverCapacityError(BurnishError):
+    """A server has more to do than it takes on, or is about to stop; ask again later."""
+
+    code = "BN704"
+    exit_code = 3
+    retry_after_s = 1  # whole seconds until it is worth asking again
+
+
+class RateLimitError(OverCapacityError):
+    """A key has asked more often than it may; ask again later."""
+
+    code = "BN705"
+
+
+class DeadlineError(BurnishError):
+    """A server did not get to the answer in the time it gives itself."""
+
+    code = "BN706"
+    exit_code = 3
+
+
+class ServerError(BurnishError):
+    """A server cannot be started: the address is taken, or a file it needs is wrong."""
+
+    code = "BN707"
+    exit_code = 3

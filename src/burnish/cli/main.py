@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from burnish.cli import data, judge, machine, model, recipe, run, tune
+from burnish.cli import data, judge, machine, model, recipe, run, serve, tune
 from burnish.errors import BurnishError
 
 DEFECT = 70
@@ -25,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # rich would double the time `--help` takes
 )
-for group in (run, tune, model, judge, data, recipe, machine):
+for group in (run, tune, model, serve, judge, data, recipe, machine):
     group.register(app)
 
 

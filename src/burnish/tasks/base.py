@@ -38,6 +38,13 @@ class Ragged:
         tokens = np.fromiter((one for row in rows for one in row), np.int32, int(offsets[-1]))
         return cls(tokens, offsets)
 
+    @classmethod
+    def joined(cls, parts: Sequence["Ragged"]) -> "Ragged":
+        """Return the rows of all parts, one part after the other; there is at least one."""
+        lengths = np.concatenate([part.lengths for part in parts])
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        return cls(np.concatenate([part.tokens for part in parts]), offsets)
+
     @property
     def lengths(self) -> NDArray[np.int64]:
         """Tokens of each row, shape (n,)."""
@@ -81,6 +88,26 @@ class Encoded:
     def examples(self) -> int:
         """How many examples the rows come from."""
         return len(set(self.ids))
+
+    @classmethod
+    def joined(cls, parts: Sequence["Encoded"]) -> "Encoded":
+        """Return the rows of all parts of one task, one part after the other."""
+
+        def ragged(name: str) -> Ragged | None:
+            found = [getattr(part, name) for part in parts]
+            return None if found[0] is None else Ragged.joined(found)
+
+        return cls(
+            ids=tuple(one for part in parts for one in part.ids),
+            inputs=Ragged.joined([part.inputs for part in parts]),
+            answers=ragged("answers"),
+            places=ragged("places"),
+            words=ragged("words"),
+            targets=np.concatenate([part.targets for part in parts]),
+            references=tuple(one for part in parts for one in part.references),
+            rows_cut=sum(part.rows_cut for part in parts),
+            tokens_lost=sum(part.tokens_lost for part in parts),
+        )
 
     def take(self, rows: Sequence[int]) -> "Encoded":
         """Return some rows, in that order; what was cut is not counted again."""

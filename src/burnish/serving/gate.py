@@ -1,0 +1,160 @@
+"""The door of the server: every request comes in, and goes out, through here.
+
+In: is the server about to stop, may this key ask, is the body of a size that is read. Meanwhile:
+does the client still wait; the work for one that left is cancelled. Out: one log line, one count,
+and never an exception.
+"""
+
+import asyncio
+import time
+from collections.abc import Collection
+from contextlib import suppress
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from burnish.errors import BurnishError, OverCapacityError
+from burnish.serving.body import ClientLeftError, read_body, replayed
+from burnish.serving.keys import KeyRing
+from burnish.serving.lifecycle import Lifecycle
+from burnish.serving.logs import tell, tell_failure
+from burnish.serving.metrics import Metrics
+from burnish.serving.problems import DEFECT, defect, response_to
+from burnish.serving.settings import Settings
+from burnish.serving.visit import Visit, request_id
+
+OPEN = ("/healthz", "/readyz", "/metrics", "/ping", "/v2/health/live", "/v2/health/ready")
+_ALSO_OPEN = ("/openapi.json",)
+_LEFT = 499  # status, in log and metrics alone, of requests whose client left
+
+
+class _Outgoing:
+    """Sends a response on, with the request's id, and remembers how far it got."""
+
+    def __init__(self, send: Send, number: str, *, closing: bool) -> None:
+        self._send, self._id, self._closing = send, number, closing
+        self.status = 0
+        self.complete = False
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = MutableHeaders(scope=message)
+            headers["x-request-id"] = self._id
+            if self._closing:
+                headers["connection"] = "close"
+        elif message["type"] == "http.response.body":
+            self.complete = not message.get("more_body", False)
+        await self._send(message)
+
+
+class Gate:
+    """ASGI middleware around all routes."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        settings: Settings,
+        keys: KeyRing,
+        metrics: Metrics,
+        lifecycle: Lifecycle,
+        paths: Collection[str],
+    ) -> None:
+        self._app, self._settings, self._keys = app, settings, keys
+        self._metrics, self._lifecycle = metrics, lifecycle
+        self._paths = frozenset(paths)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request through, or tell why not."""
+        if scope["type"] != "http" or scope["path"] in OPEN:
+            await self._app(scope, receive, send)
+            return
+        start = time.perf_counter()
+        visit = Visit(
+            id=request_id(Headers(scope=scope).get("x-request-id")),
+            until=asyncio.get_running_loop().time() + self._settings.deadline_s,
+            log_text=self._settings.log_text,
+        )
+        scope.setdefault("state", {})["visit"] = visit
+        out = _Outgoing(send, visit.id, closing=self._lifecycle.draining)
+        self._lifecycle.began()
+        self._metrics.began()
+        try:
+            await self._answer(scope, receive, out, visit)
+        finally:
+            self._lifecycle.ended()
+            self._count(scope, out, visit, time.perf_counter() - start)
+
+    async def _answer(self, scope: Scope, receive: Receive, out: _Outgoing, visit: Visit) -> None:
+        try:
+            self._refuse_when_stopping()
+            if scope["path"] not in _ALSO_OPEN:
+                visit.tell(key=self._keys.admit(_key_of(Headers(scope=scope))))
+            most, until = self._settings.body_bytes, visit.until
+            body = await read_body(scope, receive, most=most, until=until)
+            await self._work(scope, body, receive, out)
+        except ClientLeftError:
+            out.status = _LEFT
+        except BurnishError as err:
+            visit.tell(error=err.code)
+            await response_to(err, scope["path"])(scope, receive, out)
+        except Exception:  # noqa: BLE001  (whatever it is, the client is told in the usual form)
+            tell_failure("defect", id=visit.id)
+            if not out.status:
+                await response_to(defect(), scope["path"], status=DEFECT)(scope, receive, out)
+
+    async def _work(self, scope: Scope, body: bytes, receive: Receive, out: _Outgoing) -> None:
+        """Run the routes, unless the client leaves first."""
+        gone = asyncio.Event()
+        work = asyncio.ensure_future(self._app(scope, replayed(body, gone), out))
+        watch = asyncio.ensure_future(_left(receive))
+        try:
+            await asyncio.wait({work, watch}, return_when=asyncio.FIRST_COMPLETED)
+            if not work.done() and not out.complete:
+                gone.set()
+                work.cancel()
+                with suppress(asyncio.CancelledError):
+                    await work
+                raise ClientLeftError
+            await work
+        finally:
+            for task in (work, watch):
+                task.cancel()
+
+    def _refuse_when_stopping(self) -> None:
+        if self._lifecycle.refusing:
+            raise OverCapacityError(
+                "the server is about to stop",
+                where="the server",
+                fix="ask again; another one will have taken its place",
+            )
+
+    def _count(self, scope: Scope, out: _Outgoing, visit: Visit, seconds: float) -> None:
+        status = out.status or _LEFT
+        route = scope["path"]
+        if route not in self._paths:  # what a client made up would be a new series each
+            route = getattr(scope.get("route"), "path", "other")
+        self._metrics.responded(route, status, seconds)
+        tell(
+            "request",
+            id=visit.id,
+            method=scope["method"],
+            path=scope["path"],
+            status=status,
+            ms=round(seconds * 1000, 2),
+            **{name: value for name, value in visit.told.items() if value is not None},
+        )
+
+
+def _key_of(headers: Headers) -> str | None:
+    scheme, _, key = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and key.strip():
+        return key.strip()
+    return headers.get("x-api-key")
+
+
+async def _left(receive: Receive) -> None:
+    """Return when the client has closed the connection, or has its whole response."""
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,34 @@
+"""Whether a server still takes requests, and how many it is at."""
+
+import asyncio
+
+
+class Lifecycle:
+    """Counts requests at work, so that a server that is to stop knows when it may."""
+
+    def __init__(self) -> None:
+        self.draining = False  # says that it is about to stop
+        self.refusing = False  # and takes no more requests
+        self._at_work = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    @property
+    def at_work(self) -> int:
+        """Requests that came and have no full answer yet."""
+        return self._at_work
+
+    def began(self) -> None:
+        """Count a request."""
+        self._at_work += 1
+        self._idle.clear()
+
+    def ended(self) -> None:
+        """Count a request less."""
+        self._at_work -= 1
+        if not self._at_work:
+            self._idle.set()
+
+    async def idle(self) -> None:
+        """Wait until no request is at work."""
+        await self._idle.wait()

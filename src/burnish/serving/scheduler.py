@@ -1,0 +1,234 @@
+"""The queue before a model: bounded, in batches of so many tokens, with a deadline.
+
+While the model computes one batch, on a thread of its own, the requests that come gather into the
+next; a request that finds the model idle is computed at once. Nobody waits for company. Whoever
+leaves, or runs out of time, is taken out before being computed. Whoever comes when the queue is
+full is told so at once, and when to come back, by the speed measured so far.
+
+Knows nothing of models or HTTP: it is tested with a toy that computes when it is told to.
+"""
+
+import asyncio
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Generic, Literal, Protocol, TypeVar
+
+from burnish.errors import DeadlineError, OverCapacityError, RequestError
+
+T = TypeVar("T")
+R = TypeVar("R")
+Outcome = Literal["answered", "refused", "expired", "cancelled", "failed"]
+
+_NEWEST = 0.3  # weight of the last batch in the measured speed
+_LONGEST_WAIT_S = 60
+
+
+class Observer(Protocol):
+    """Is told what happens, for metrics."""
+
+    def ended(self, outcome: Outcome, requests: int) -> None:
+        """So many requests ended so."""
+
+    def computed(self, requests: int, tokens: int, seconds: float) -> None:
+        """A batch was computed."""
+
+
+class Unobserved:
+    """An observer that does nothing."""
+
+    def ended(self, outcome: Outcome, requests: int) -> None:
+        """Do nothing."""
+
+    def computed(self, requests: int, tokens: int, seconds: float) -> None:
+        """Do nothing."""
+
+
+@dataclass(slots=True, eq=False)
+class _Job(Generic[T, R]):
+    item: T
+    cost: int  # tokens
+    future: asyncio.Future[R]
+
+
+class Scheduler(Generic[T, R]):
+    """Hands requests to `compute` in batches; used from one event loop.
+
+    Every request ends once, in one of five ways: answered, refused (the queue was full), expired
+    (the deadline passed), cancelled (its caller left), failed (`compute` raised for it).
+    """
+
+    def __init__(
+        self,
+        compute: Callable[[Sequence[T]], Sequence[R]],
+        *,
+        batch_tokens: int,
+        max_queue: int,
+        observer: Observer | None = None,
+    ) -> None:
+        self._compute = compute
+        self._batch_tokens = batch_tokens
+        self._max_queue = max_queue
+        self._observer = observer or Unobserved()
+        self._waiting: deque[_Job[T, R]] = deque()
+        self._computing = 0  # tokens
+        self._tokens_per_s = 0.0  # measured; 0: not yet
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="burnish-model")
+        self._working: asyncio.Task[None] | None = None
+
+    @property
+    def queued(self) -> int:
+        """Requests that wait."""
+        return len(self._waiting)
+
+    def check_room(self, requests: int) -> None:
+        """Refuse requests for which the queue has no room.
+
+        Raises:
+            RequestError: BN701, there are more of them than the queue ever holds.
+            OverCapacityError: BN704, with the seconds after which it is worth asking again.
+        """
+        if requests > self._max_queue:
+            self._observer.ended("refused", requests)
+            raise RequestError(
+                f"{requests} inputs are more than are taken at once, which is {self._max_queue}",
+                where="the inputs of the request",
+                fix="send them in several requests, or start the server with a larger --max-queue",
+            )
+        if len(self._waiting) + requests > self._max_queue:
+            self._observer.ended("refused", requests)
+            raise self._full()
+
+    async def answer(
+        self, items: Sequence[T], costs: Sequence[int], *, until: float | None = None
+    ) -> list[R]:
+        """Return an answer to each request, in order; all are queued, or none.
+
+        Args:
+            items: n requests.
+            costs: n numbers of tokens.
+            until: time of the event loop by which the answers are wanted; None: whenever.
+
+        Raises:
+            OverCapacityError: BN704, the queue has no room.
+            DeadlineError: BN706, it took too long.
+            Exception: what `compute` raised for one of them.
+        """
+        self.check_room(len(items))
+        loop = asyncio.get_running_loop()
+        if until is not None and loop.time() >= until:
+            self._observer.ended("expired", len(items))
+            raise _too_late()
+        jobs: list[_Job[T, R]] = [
+            _Job(item, cost, loop.create_future()) for item, cost in zip(items, costs, strict=True)
+        ]
+        self._waiting += jobs
+        if self._working is None:
+            self._working = asyncio.create_task(self._work())
+        outcome: Outcome = "failed"
+        try:
+            async with asyncio.timeout_at(until):
+                found = await asyncio.gather(*(job.future for job in jobs))
+        except TimeoutError as err:
+            outcome = "expired"
+            raise _too_late() from err
+        except asyncio.CancelledError:
+            outcome = "cancelled"
+            raise
+        else:
+            outcome = "answered"
+            return list(found)
+        finally:
+            self._forget(jobs)
+            self._observer.ended(outcome, len(jobs))
+
+    async def close(self) -> None:
+        """Let the thread go once the batches that were queued are computed."""
+        while self._working is not None:
+            await asyncio.wait([self._working])
+        self._worker.shutdown(wait=False)
+
+    def _forget(self, jobs: Sequence[_Job[T, R]]) -> None:
+        """Take jobs whose caller is gone out of the queue."""
+        for job in jobs:
+            if job.future.done() and not job.future.cancelled():
+                job.future.exception()  # was raised already, by the first of them that failed
+            job.future.cancel()
+        if any(job.future.cancelled() for job in jobs):
+            self._waiting = deque(job for job in self._waiting if not job.future.done())
+
+    async def _work(self) -> None:
+        """Compute batch after batch until nothing waits."""
+        loop = asyncio.get_running_loop()
+        try:
+            while self._waiting:
+                batch = self._next_batch()
+                self._computing = sum(job.cost for job in batch)
+                start = time.perf_counter()
+                found = await loop.run_in_executor(
+                    self._worker, self._computed, [job.item for job in batch]
+                )
+                self._measure(batch, time.perf_counter() - start)
+                for job, result in zip(batch, found, strict=True):
+                    if job.future.done():
+                        continue
+                    if isinstance(result, Exception):
+                        job.future.set_exception(result)
+                    else:
+                        job.future.set_result(result)
+        finally:
+            self._computing, self._working = 0, None
+
+    def _next_batch(self) -> list[_Job[T, R]]:
+        """Take the oldest requests that fit together; the first goes whatever it costs."""
+        batch = [self._waiting.popleft()]
+        total = batch[0].cost
+        while self._waiting and total + self._waiting[0].cost <= self._batch_tokens:
+            batch.append(self._waiting.popleft())
+            total += batch[-1].cost
+        return batch
+
+    def _computed(self, items: list[T]) -> list[R | Exception]:
+        """Return results; where a batch fails, each request alone, so that one harms no other."""
+        try:
+            found = list(self._compute(items))
+            if len(found) != len(items):
+                raise RuntimeError(f"{len(found)} answers to {len(items)} requests")
+        except Exception as err:  # noqa: BLE001  (it is raised again, for whom it concerns)
+            if len(items) == 1:
+                return [err]
+            return [result for item in items for result in self._computed([item])]
+        return list(found)
+
+    def _measure(self, batch: Sequence[_Job[T, R]], seconds: float) -> None:
+        tokens = sum(job.cost for job in batch)
+        self._observer.computed(len(batch), tokens, seconds)
+        speed = tokens / max(seconds, 1e-6)
+        before = self._tokens_per_s or speed
+        self._tokens_per_s = before + _NEWEST * (speed - before)
+
+    def _full(self) -> OverCapacityError:
+        err = OverCapacityError(
+            f"{len(self._waiting)} requests wait already, of {self._max_queue} at most",
+            where="the queue of the model",
+            fix="ask again after the seconds in Retry-After",
+        )
+        err.retry_after_s = self._seconds_of_work()
+        return err
+
+    def _seconds_of_work(self) -> int:
+        """Return in how many whole seconds what waits now will be computed."""
+        tokens = self._computing + sum(job.cost for job in self._waiting)
+        seconds = tokens / self._tokens_per_s if self._tokens_per_s else 1.0
+        return min(_LONGEST_WAIT_S, max(1, math.ceil(seconds)))
+
+
+def _too_late() -> DeadlineError:
+    return DeadlineError(
+        "the answer did not come within the time a request may take",
+        where="the server",
+        fix="ask for less at once, or start the server with a longer --deadline",
+    )

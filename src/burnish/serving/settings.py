@@ -1,0 +1,17 @@
+"""How a server is set up, apart from its models and its keys."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Limits of one server, and what it tells."""
+
+    max_queue: int = 256  # inputs that may wait for a model
+    batch_tokens: int | None = None  # computed at once; None: what suits the model
+    deadline_s: float = 60.0  # from a request's first byte to its answer
+    body_bytes: int = 1 << 20
+    drain_s: float = 0.0  # after SIGTERM, how long /readyz says so before the server closes
+    refresh_s: float = 0.0  # how often models are looked up anew; 0: on SIGHUP alone
+    origins: tuple[str, ...] = ()  # web pages from elsewhere that may ask (CORS)
+    log_text: bool = False

@@ -1,0 +1,46 @@
+"""One request on its way through the server: what its log line will tell, and its deadline."""
+
+import re
+import secrets
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.requests import Request
+
+_ID = re.compile(r"[\w.:-]{1,64}")
+
+
+@dataclass(slots=True, kw_only=True)
+class Visit:
+    """What is known of a request so far."""
+
+    id: str
+    until: float  # time of the event loop by which its answer is wanted
+    log_text: bool
+    told: dict[str, Any] = field(default_factory=dict)  # for the log: model, inputs, tokens
+
+    def tell(self, **facts: Any) -> None:
+        """Note facts for the log line."""
+        self.told |= facts
+
+    def tell_text(self, **texts: Any) -> None:
+        """Note what a user wrote, or was answered, where texts are logged."""
+        if self.log_text:
+            self.told |= texts
+
+
+def visit_of(request: Request) -> Visit | None:
+    """Return the visit that a request is; a probe is none."""
+    found: Visit | None = request.scope.get("state", {}).get("visit")
+    return found
+
+
+def visit_at(request: Request) -> Visit:
+    """Return the visit that a request is. Raises KeyError for a probe."""
+    found: Visit = request.scope["state"]["visit"]
+    return found
+
+
+def request_id(given: str | None) -> str:
+    """Return the id that a client gave its request, or a new one."""
+    return given if given and _ID.fullmatch(given) else secrets.token_hex(8)

@@ -1,0 +1,220 @@
+"""Every request ends once, in one of five ways; batches keep order and budget."""
+
+import asyncio
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from burnish.errors import DeadlineError, OverCapacityError, RequestError
+from burnish.serving.scheduler import Scheduler
+
+BUDGET, QUEUE = 10, 6
+
+
+class Toy:
+    """Computes a batch when it is let; an item is (number, whether it fails)."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
+        self._let = threading.Semaphore(0)
+        self.open = False
+
+    def compute(self, items: Sequence[tuple[int, bool]]) -> list[str]:
+        self.batches.append([number for number, _ in items])
+        if not self.open:
+            self._let.acquire()
+        if any(fails for _, fails in items):
+            raise ValueError("cannot")
+        return [f"answer {number}" for number, _ in items]
+
+    def let(self) -> None:
+        self._let.release()
+
+    def let_all(self) -> None:
+        self.open = True
+        for _ in range(1000):
+            self._let.release()
+
+
+class Counted:
+    def __init__(self) -> None:
+        self.outcomes: Counter[str] = Counter()
+        self.batches: list[tuple[int, int, float]] = []
+
+    def ended(self, outcome: str, requests: int) -> None:
+        self.outcomes[outcome] += requests
+
+    def computed(self, requests: int, tokens: int, seconds: float) -> None:
+        self.batches.append((requests, tokens, seconds))
+
+
+def scheduler(toy: Toy, counted: Counted | None = None, **changes: int) -> Scheduler[Any, str]:
+    limits = {"batch_tokens": BUDGET, "max_queue": QUEUE} | changes
+    return Scheduler(toy.compute, observer=counted, **limits)
+
+
+async def settle() -> None:
+    """Let the event loop and the worker do what they can."""
+    for _ in range(6):
+        await asyncio.sleep(0.0005)
+
+
+def outcome_of(task: "asyncio.Task[list[str]]") -> str:
+    if task.cancelled():
+        return "cancelled"
+    err = task.exception()
+    kinds = {OverCapacityError: "refused", DeadlineError: "expired", ValueError: "failed"}
+    return "answered" if err is None else kinds[type(err)]
+
+
+ACTIONS = st.lists(
+    st.one_of(
+        st.tuples(st.just("submit"), st.integers(1, 14), st.booleans()),
+        st.tuples(st.just("soon"), st.integers(1, 6), st.booleans()),
+        st.tuples(st.just("leave"), st.integers(0, 30), st.none()),
+        st.tuples(st.just("compute"), st.none(), st.none()),
+    ),
+    max_size=25,
+)
+
+
+@settings(max_examples=60)
+@given(ACTIONS)
+def test_every_request_ends_once_in_order_and_within_the_budget(actions: list[Any]) -> None:
+    asyncio.run(_run(actions))
+
+
+async def _run(actions: list[Any]) -> None:
+    toy, counted = Toy(), Counted()
+    under_test = scheduler(toy, counted)
+    tasks: list[asyncio.Task[list[str]]] = []
+    costs: list[int] = []
+    left_in_time: set[int] = set()
+    for what, number, fails in actions:
+        if what in ("submit", "soon"):
+            until = asyncio.get_running_loop().time() + 0.001 if what == "soon" else None
+            item = (len(tasks), fails and what == "submit")
+            tasks.append(asyncio.create_task(under_test.answer([item], [number], until=until)))
+            costs.append(number)
+        elif what == "leave" and number < len(tasks):
+            if not any(number in batch for batch in toy.batches) and not tasks[number].done():
+                left_in_time.add(number)
+            tasks[number].cancel()
+        elif what == "compute":
+            toy.let()
+        await settle()
+        assert under_test.queued <= QUEUE
+    toy.let_all()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await under_test.close()
+
+    assert Counter(map(outcome_of, tasks)) == +counted.outcomes
+    assert sum(counted.outcomes.values()) == len(tasks)
+    for batch in toy.batches:
+        assert batch == sorted(batch)
+        assert sum(costs[at] for at in batch) <= BUDGET or len(batch) == 1
+    first_seen = list(dict.fromkeys(at for batch in toy.batches for at in batch))
+    assert first_seen == sorted(first_seen)
+    assert not left_in_time & set(first_seen)
+    for at, task in enumerate(tasks):
+        if outcome_of(task) == "answered":
+            assert task.result() == [f"answer {at}"]
+
+
+def test_a_lone_request_runs_at_once_and_those_that_come_meanwhile_gather() -> None:
+    async def go() -> None:
+        toy = Toy()
+        under_test = scheduler(toy)
+        first = asyncio.create_task(under_test.answer([(0, False)], [3]))
+        await settle()
+        assert toy.batches == [[0]]
+        others = [asyncio.create_task(under_test.answer([(n, False)], [3])) for n in (1, 2, 3, 4)]
+        await settle()
+        assert (toy.batches, under_test.queued) == ([[0]], 4)
+        toy.let_all()
+        assert await first == ["answer 0"]
+        assert await asyncio.gather(*others) == [[f"answer {n}"] for n in (1, 2, 3, 4)]
+        assert toy.batches == [[0], [1, 2, 3], [4]]
+        await under_test.close()
+
+    asyncio.run(go())
+
+
+def test_a_request_of_several_inputs_is_queued_whole_or_refused_whole() -> None:
+    async def go() -> None:
+        toy = Toy()
+        under_test = scheduler(toy)
+        blocking = asyncio.create_task(under_test.answer([(0, False)], [10]))
+        await settle()
+        waiting = asyncio.create_task(under_test.answer([(n, False) for n in (1, 2, 3)], [1] * 3))
+        await settle()
+        with pytest.raises(OverCapacityError) as full:
+            await under_test.answer([(n, False) for n in (4, 5, 6, 7)], [1] * 4)
+        with pytest.raises(RequestError, match="at once"):
+            await under_test.answer([(n, False) for n in range(QUEUE + 1)], [1] * (QUEUE + 1))
+        assert full.value.retry_after_s >= 1
+        assert under_test.queued == 3
+        toy.let_all()
+        assert await waiting == ["answer 1", "answer 2", "answer 3"]
+        await blocking
+        await under_test.close()
+
+    asyncio.run(go())
+
+
+def test_the_wait_told_to_the_refused_follows_the_measured_speed() -> None:
+    async def go() -> None:
+        toy = Toy()
+        under_test = scheduler(toy)
+        first = asyncio.create_task(under_test.answer([(0, False)], [10]))
+        await asyncio.sleep(0.1)  # so that 10 tokens take at least a tenth of a second
+        toy.let()
+        await first
+        blocking = asyncio.create_task(under_test.answer([(1, False)], [10]))
+        await settle()
+        rest = [asyncio.create_task(under_test.answer([(n, False)], [100])) for n in range(2, 8)]
+        await settle()
+        with pytest.raises(OverCapacityError) as full:
+            await under_test.answer([(9, False)], [1])
+        assert 6 <= full.value.retry_after_s <= 60  # 610 tokens at some 100 a second
+        toy.let_all()
+        await asyncio.gather(blocking, *rest)
+        await under_test.close()
+
+    asyncio.run(go())
+
+
+def test_one_that_fails_harms_none_of_its_batch() -> None:
+    async def go() -> None:
+        toy = Toy()
+        under_test = scheduler(toy)
+        blocking = asyncio.create_task(under_test.answer([(0, False)], [10]))
+        await settle()
+        good = asyncio.create_task(under_test.answer([(1, False)], [1]))
+        bad = asyncio.create_task(under_test.answer([(2, True)], [1]))
+        await settle()
+        toy.let_all()
+        await blocking
+        assert await good == ["answer 1"]
+        with pytest.raises(ValueError, match="cannot"):
+            await bad
+        await under_test.close()
+
+    asyncio.run(go())
+
+
+def test_a_deadline_that_is_over_is_not_computed() -> None:
+    async def go() -> None:
+        toy = Toy()
+        under_test = scheduler(toy)
+        with pytest.raises(DeadlineError):
+            await under_test.answer([(0, False)], [1], until=asyncio.get_running_loop().time())
+        assert toy.batches == []
+        await under_test.close()
+
+    asyncio.run(go())
