@@ -193,6 +193,7 @@ class RequestError(BurnishError):
 
     code = "BN701"
     status = 422  # of HTTP; set to another where the request is broken in another way
+    kind: str | None = None  # what other APIs call such an error
 
 
 class AccessError(BurnishError):

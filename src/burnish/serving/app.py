@@ -12,7 +12,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import PlainTextResponse, Response
 
 from burnish.errors import BurnishError, RequestError
-from burnish.serving import native
+from burnish.serving import native, openai
 from burnish.serving.gate import Gate
 from burnish.serving.keys import KeyRing
 from burnish.serving.lifecycle import Lifecycle
@@ -52,6 +52,7 @@ def build_app(
         redoc_url=None,
     )
     app.include_router(native.routes(models, settings))
+    app.include_router(openai.routes(models))
     _add_probes(app, models, metrics, lifecycle)
     app.add_exception_handler(BurnishError, _on_error)
     app.add_exception_handler(RequestValidationError, _on_unfit)

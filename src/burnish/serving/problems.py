@@ -46,12 +46,15 @@ def status_of(err: BurnishError) -> int:
 def response_to(err: BurnishError, path: str, *, status: int | None = None) -> Response:
     """Return the response that tells an error, in the form of the API that the path is of."""
     status = status or status_of(err)
+    is_openai = path.startswith(_OPENAI)
+    if is_openai and status == UNFIT:
+        status = 400
     headers = {}
     if isinstance(err, OverCapacityError):
         headers["retry-after"] = str(err.retry_after_s)
     if isinstance(err, AccessError):
         headers["www-authenticate"] = "Bearer"
-    told = _as_openai(err, status) if path.startswith(_OPENAI) else _as_ours(err)
+    told = as_openai(err, status) if is_openai else _as_ours(err)
     return json_response(told, status=status, headers=headers)
 
 
@@ -76,8 +79,11 @@ def _as_ours(err: BurnishError) -> dict[str, Any]:
     return {"error": {"code": err.code, "message": err.what, "where": err.where, "fix": err.fix}}
 
 
-def _as_openai(err: BurnishError, status: int) -> dict[str, Any]:
+def as_openai(err: BurnishError, status: int) -> dict[str, Any]:
+    """Return an error in OpenAI's form."""
     kind = _OPENAI_TYPES.get(status, "invalid_request_error")
-    code = "model_not_found" if isinstance(err, UnknownModelError) else err.code
+    code = getattr(err, "kind", None) or err.code
+    if isinstance(err, UnknownModelError):
+        code = "model_not_found"
     message = f"{err.what} ({err.where}); {err.fix}"
     return {"error": {"message": message, "type": kind, "param": None, "code": code}}

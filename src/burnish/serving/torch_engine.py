@@ -9,24 +9,29 @@ import itertools
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import polars as pl
 
-from burnish.data.conversation import MESSAGES, TURNS
+from burnish.data.conversation import MESSAGES, TURNS, Conversation
 from burnish.errors import EmptyDataError, RequestError
 from burnish.records import LabelSpace, Prediction
 from burnish.serving.engine import Answered, Ask, Embed, Embedded, Facts, Read
-from burnish.tasks.base import Encoded, Ragged
+from burnish.serving.prompts import read_prompt
+from burnish.serving.writing import Write, Written, write_together
+from burnish.tasks.base import Encoded, Ragged, Writing
 from burnish.tasks.classification import ClassificationTask
 from burnish.tasks.masked_lm import MaskedTask
+from burnish.tasks.plain_text import PlainTextTask
 from burnish.tasks.tokens import encode_texts
 from burnish.tasks.writing import WritingTask
 from burnish.training.fill import fill
+from burnish.training.hardware import apply
 from burnish.training.modelfolder import Answerer
+from burnish.training.models import longest_text
 from burnish.training.packing import plain
-from burnish.training.predict import embeddings, predictions
+from burnish.training.predict import answering, embeddings, predictions
 
 _MOST_TOKENS = 32_768  # that one input may take in all its passes
 _CACHED_TOKENS = 8192  # prompts and answers of a batch of `training.generate`
@@ -51,7 +56,7 @@ class TorchEngine:
         self._task = answerer.task
         self._pristine = copy.deepcopy(answerer.tokenizer)
         self._copying, self._own = threading.Lock(), threading.local()
-        writes = isinstance(self._task, WritingTask)
+        writes = isinstance(self._task, WritingTask | PlainTextTask)
         self.batch_tokens = _CACHED_TOKENS if writes else answerer.hardware.tokens_per_batch
         self.facts = Facts(
             name=name,
@@ -109,6 +114,8 @@ class TorchEngine:
     def _computing(self, read: Read) -> Callable[[list[Read]], list[Any]]:
         if isinstance(read.asked, Embed):
             return self._embed
+        if isinstance(read.asked, Write):
+            return self._write
         return self._fill if isinstance(read.rows, _Masked) else self._predict
 
     def _tokenizer(self) -> Any:
@@ -118,21 +125,22 @@ class TorchEngine:
                 self._own.tokenizer = copy.deepcopy(self._pristine)
         return self._own.tokenizer
 
-    def _read(self, asked: Ask | Embed, number: int) -> Read:
+    def _read(self, asked: Ask | Embed | Write, number: int) -> Read:
+        if isinstance(asked, Write) and (asked.tokens is not None or asked.text):
+            return self._read_to_write(asked, number)
         if not asked.text.strip():
             raise EmptyDataError(
                 "the text is empty", where=f"input number {number}", fix="give some text"
             )
         if isinstance(asked, Embed):
             return self._read_to_embed(asked)
+        return self._read_to_answer(cast(Ask, asked), number)
+
+    def _read_to_answer(self, asked: Ask, number: int) -> Read:
         tokenizer = self._tokenizer()
         if isinstance(self._task, MaskedTask) and tokenizer.mask_token in asked.text:
             return self._read_masked(asked, tokenizer, number)
-        turns = asked.turns
-        rows = pl.DataFrame({"id": [str(next(_numbers))], "text": [asked.text]})
-        if turns is not None:
-            rows = rows.with_columns(pl.Series(TURNS, [turns], dtype=MESSAGES))
-        encoded = self._task.encode(rows, tokenizer)
+        encoded = self._encode(asked.text, asked.turns)
         cost = tokens = int(encoded.lengths.sum())
         if encoded.places is not None and encoded.answers is not None:
             tokens = int(encoded.answers.lengths.sum())  # read several times, hidden once
@@ -142,6 +150,25 @@ class TorchEngine:
         return Read(
             asked=asked, rows=encoded, tokens=tokens, cut_tokens=encoded.tokens_lost, cost=cost
         )
+
+    def _encode(self, text: str, turns: Conversation | None) -> Encoded:
+        """Return an input as the task's tokens, under an id of its own."""
+        rows = pl.DataFrame({"id": [str(next(_numbers))], "text": [text]})
+        if turns is not None:
+            rows = rows.with_columns(pl.Series(TURNS, [turns], dtype=MESSAGES))
+        return self._task.encode(rows, self._tokenizer())
+
+    def _read_to_write(self, asked: Write, number: int) -> Read:
+        read = read_prompt(
+            asked,
+            self._task,
+            self._tokenizer(),
+            room=longest_text(plain(self._answerer.model).config),
+            encode=self._encode,
+            number=number,
+        )
+        _refuse_long(read.cost, number)
+        return read
 
     def _read_masked(self, asked: Ask, tokenizer: Any, number: int) -> Read:
         tokens = len(tokenizer(asked.text, verbose=False)["input_ids"])
@@ -197,6 +224,13 @@ class TorchEngine:
             )
             for read, masks in zip(reads, filled, strict=True)
         ]
+
+    def _write(self, reads: list[Read]) -> list[Written]:
+        opened = self._answerer
+        wanted = self._task.writing or Writing(max_new_tokens=1)
+        apply(opened.hardware)
+        with answering(opened.model, opened.hardware):
+            return write_together(opened.model, reads, wanted, opened.tokenizer)
 
     def _embed(self, reads: list[Read]) -> list[Embedded]:
         body = plain(self._answerer.model).base_model

@@ -54,7 +54,7 @@ def write(
     wanted, base = task.writing, plain(model)
     room = encoded.inputs.lengths + wanted.max_new_tokens
     batches = micro_batches(room, range(len(encoded)), budget=_CACHED_TOKENS, packed=False)
-    config = _config(base, wanted, tokenizer)
+    config = settings(base, wanted, tokenizer)
     found: list[Answer | None] = [None] * len(encoded)
     for rows in batches:
         asked = task.ask(encoded, rows, pad_id=padding_id(model))
@@ -69,7 +69,7 @@ def write(
 def _written(base: Any, asked: Batch, config: Any) -> list[list[int]]:
     """Return the tokens of each row's answer; behind its end mark anything may follow."""
     pair = base.config.is_encoder_decoder
-    if (pair or packs_decoder(base)) and _is_plain(config, base.generation_config):
+    if steps_by_itself(base, config):
         limit, ends = config.max_new_tokens, config.eos_token_id
         return write_greedily(base, asked, limit=limit, ends=ends)
     # The first of an encoder-decoder's tokens is where it started from.
@@ -78,17 +78,21 @@ def _written(base: Any, asked: Batch, config: Any) -> list[list[int]]:
     return made
 
 
-def _is_plain(config: Any, own: Any) -> bool:
-    """Return whether the likeliest token is always the one that is written.
+def steps_by_itself(base: Any, config: Any) -> bool:
+    """Return whether a model is one for `training.greedy`, and nothing alters its likeliest token.
 
     `generate` also heeds what a model's own configuration says, as BART's about its last token.
     """
+    if not (base.config.is_encoder_decoder or packs_decoder(base)):
+        return False
+    own = base.generation_config
     if config.num_beams > 1 or config.no_repeat_ngram_size:
         return False
     return all(getattr(own, name, None) in (None, 0, 1.0, []) for name in _ALTERS)
 
 
-def _config(base: Any, wanted: Writing, tokenizer: Any) -> Any:
+def settings(base: Any, wanted: Writing, tokenizer: Any) -> Any:
+    """Return transformers' settings for writing as the task wants it, end marks included."""
     from transformers import GenerationConfig
 
     own = base.generation_config

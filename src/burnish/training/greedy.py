@@ -4,8 +4,8 @@ Answers of one batch differ in length, and `generate` goes on with every row unt
 has ended. Here a row leaves when its answer ends. What all prompts of a batch begin with is read
 once. The tokens are those that `generate` writes: the tests compare them.
 
-Called by `training.generate` for encoder-decoders and for the decoders that are known to place
-tokens by their positions alone.
+Called by `training.generate`, and by servers, which choose other tokens too, for encoder-decoders
+and for the decoders that are known to place tokens by their positions alone.
 """
 
 from collections.abc import Collection
@@ -60,7 +60,7 @@ class _RoomyCache(DynamicCache):  # type: ignore[misc]
 
 
 @dataclass(slots=True)
-class _Reader:
+class Reader:
     """A model in the middle of a batch: what it has read of each row."""
 
     base: Any
@@ -106,8 +106,7 @@ def write_greedily(
         limit: tokens an answer may have.
         ends: token ids that end an answer.
     """
-    start = _read_by_encoder if base.config.is_encoder_decoder else _read_by_decoder
-    reader, logits = start(base, asked)
+    reader, logits = begin(base, asked)
     answers: list[list[int]] = [[] for _ in asked["input_ids"]]
     live = list(range(len(answers)))  # which answer each row of the batch belongs to
     for written in range(1, limit + 1):
@@ -126,11 +125,22 @@ def write_greedily(
     return answers
 
 
+def begin(base: Any, asked: Batch) -> tuple[Reader, Tensor]:
+    """Read the prompts; return the reader and the logits of first tokens, (rows, vocabulary).
+
+    Args:
+        base: a transformers model in eval mode.
+        asked: as for `write_greedily`.
+    """
+    start = _read_by_encoder if base.config.is_encoder_decoder else _read_by_decoder
+    return start(base, asked)
+
+
 def _ended(answer: list[int], ends: Collection[int]) -> bool:
     return bool(answer) and answer[-1] in ends
 
 
-def _read_by_decoder(base: Any, asked: Batch) -> tuple[_Reader, Tensor]:
+def _read_by_decoder(base: Any, asked: Batch) -> tuple[Reader, Tensor]:
     ids, mask = asked["input_ids"], asked["attention_mask"]
     cache = _RoomyCache()
     prompts = [row[told.bool()].cpu().numpy() for row, told in zip(ids, mask, strict=True)]
@@ -143,12 +153,12 @@ def _read_by_decoder(base: Any, asked: Batch) -> tuple[_Reader, Tensor]:
         # Rows stand at the right, so without their first tokens each mask is shifted to the left.
         before = mask.new_ones(len(mask), prefix)
         mask = torch.cat([before, mask[:, : mask.shape[1] - prefix]], dim=1)
-    reader = _Reader(base, mask, cache)
+    reader = Reader(base, mask, cache)
     return reader, reader.read(ids)
 
 
-def _read_by_encoder(base: Any, asked: Batch) -> tuple[_Reader, Tensor]:
+def _read_by_encoder(base: Any, asked: Batch) -> tuple[Reader, Tensor]:
     ids, mask = asked["input_ids"], asked["attention_mask"]
     encoded = base.get_encoder()(input_ids=ids, attention_mask=mask).last_hidden_state
-    reader = _Reader(base, mask, EncoderDecoderCache(_RoomyCache(), DynamicCache()), encoded)
+    reader = Reader(base, mask, EncoderDecoderCache(_RoomyCache(), DynamicCache()), encoded)
     return reader, reader.read(ids.new_full((len(ids), 1), decoder_start(base)))

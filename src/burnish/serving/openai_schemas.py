@@ -1,0 +1,285 @@
+"""Requests of OpenAI's API, as far as they can be answered here.
+
+Known fields that ask for nothing here (`user`, `metadata`, …) are taken and not heeded; known
+fields that ask for what is not done (`tools`, `n` above 1, `logprobs`, …) and unknown ones are
+refused, so that nobody takes an answer for what it is not.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from burnish.serving.schemas import Text
+
+_STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+_MOST_STOPS = 16
+
+
+def _only(*idle: Any) -> BeforeValidator:
+    """Return a check that a field asks for nothing: it is one of these values."""
+
+    def check(value: Any) -> Any:
+        if value not in idle:
+            raise ValueError("is not done by this server; leave it out")
+        return value
+
+    return BeforeValidator(check)
+
+
+Nothing = Annotated[Any, _only(None, False, 0, [], {}, "none", "auto")]
+One = Annotated[int | None, _only(None, 1)]
+Unheeded = Any
+
+
+class Part(BaseModel):
+    """One part of a message; only texts are read."""
+
+    model_config = _STRICT
+
+    type: Literal["text"]
+    text: Text
+
+
+class ChatMessage(BaseModel):
+    """One message."""
+
+    model_config = _STRICT
+
+    role: Literal["system", "developer", "user", "assistant", "tool"]
+    content: Text | list[Part] | None = None
+    name: Unheeded = None
+    refusal: Nothing = None
+    audio: Nothing = None
+    tool_calls: Nothing = None
+    function_call: Nothing = None
+    annotations: Unheeded = None
+    tool_call_id: Unheeded = None
+
+    def plain(self) -> dict[str, str]:
+        """Return role and text, as chat templates take them."""
+        role = "system" if self.role == "developer" else self.role
+        if isinstance(self.content, list):
+            return {"role": role, "content": "".join(part.text for part in self.content)}
+        return {"role": role, "content": self.content or ""}
+
+
+class StreamOptions(BaseModel):
+    """What a stream tells besides the text."""
+
+    model_config = _STRICT
+
+    include_usage: bool = False
+    include_obfuscation: Unheeded = None
+
+
+class _WritingRequest(BaseModel):
+    """What both ways of asking for a text have in common."""
+
+    model_config = _STRICT
+
+    model: str = Field(description="Name of a model, as GET /v1/models tells.")
+    max_tokens: int | None = Field(None, ge=1, le=32_768)
+    temperature: float | None = Field(
+        None, ge=0, le=2, description="0, and none: the likeliest token, as in the evaluation."
+    )
+    top_p: float | None = Field(None, gt=0, le=1)
+    seed: int | None = Field(None, ge=-(2**63), lt=2**63)
+    stop: Text | Annotated[list[Text], Field(max_length=_MOST_STOPS)] | None = None
+    stream: bool | None = False
+    stream_options: StreamOptions | None = None
+    n: One = None
+    frequency_penalty: Nothing = None
+    presence_penalty: Nothing = None
+    logit_bias: Nothing = None
+    logprobs: Nothing = None
+    user: Unheeded = None
+
+    @property
+    def stops(self) -> tuple[str, ...]:
+        """The texts that end an answer."""
+        given = [self.stop] if isinstance(self.stop, str) else self.stop or []
+        return tuple(one for one in given if one)
+
+
+class ChatRequest(_WritingRequest):
+    """A conversation to be answered."""
+
+    model_config = _STRICT | ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "model": "support",
+                    "messages": [{"role": "user", "content": "Where is my parcel?"}],
+                }
+            ]
+        }
+    )
+
+    messages: list[ChatMessage] = Field(min_length=1)
+    max_completion_tokens: int | None = Field(None, ge=1, le=32_768)
+    response_format: Annotated[Any, _only(None, {"type": "text"})] = None
+    modalities: Annotated[Any, _only(None, ["text"])] = None
+    top_logprobs: Nothing = None
+    tools: Nothing = None
+    tool_choice: Nothing = None
+    functions: Nothing = None
+    function_call: Nothing = None
+    audio: Nothing = None
+    prediction: Unheeded = None
+    web_search_options: Nothing = None
+    moderation: Nothing = None
+    parallel_tool_calls: Unheeded = None
+    metadata: Unheeded = None
+    store: Nothing = None
+    service_tier: Unheeded = None
+    reasoning_effort: Unheeded = None
+    verbosity: Unheeded = None
+    safety_identifier: Unheeded = None
+    prompt_cache_key: Unheeded = None
+    prompt_cache_options: Unheeded = None
+    prompt_cache_retention: Unheeded = None
+
+
+Tokens = Annotated[list[int], Field(min_length=1)]
+
+
+class CompletionRequest(_WritingRequest):
+    """Texts to go on from."""
+
+    model_config = _STRICT | ConfigDict(
+        json_schema_extra={"examples": [{"model": "support", "prompt": "Once upon a time"}]}
+    )
+
+    prompt: Text | Tokens | Annotated[list[Text | Tokens], Field(min_length=1)]
+    best_of: One = None
+    echo: Nothing = None
+    suffix: Annotated[Any, _only(None, "")] = None
+
+    @property
+    def prompts(self) -> list[str | list[int]]:
+        """Each prompt by itself."""
+        if isinstance(self.prompt, str):
+            return [self.prompt]
+        if all(isinstance(one, int) for one in self.prompt):
+            return [[one for one in self.prompt if isinstance(one, int)]]
+        return [one for one in self.prompt if not isinstance(one, int)]
+
+
+class EmbeddingRequest(BaseModel):
+    """Texts whose vectors are wanted."""
+
+    model_config = _STRICT | ConfigDict(
+        json_schema_extra={"examples": [{"model": "tickets", "input": ["one text", "another"]}]}
+    )
+
+    model: str
+    input: Text | Annotated[list[Text], Field(min_length=1)]
+    encoding_format: Literal["float", "base64"] | None = "float"
+    dimensions: Nothing = None
+    user: Unheeded = None
+
+
+class Usage(BaseModel):
+    """Tokens read and written."""
+
+    prompt_tokens: int
+    completion_tokens: int = 0
+    total_tokens: int
+
+
+class ReplyMessage(BaseModel):
+    """What the model says."""
+
+    role: Literal["assistant"] = "assistant"
+    content: str
+    refusal: None = None
+
+
+class ChatChoice(BaseModel):
+    """One answer."""
+
+    index: int
+    message: ReplyMessage
+    finish_reason: Literal["stop", "length"]
+    logprobs: None = None
+
+
+class TextChoice(BaseModel):
+    """One text."""
+
+    index: int
+    text: str
+    finish_reason: Literal["stop", "length"]
+    logprobs: None = None
+
+
+class _Reply(BaseModel):
+    id: str
+    created: int
+    model: str
+    system_fingerprint: str = Field(description="Version of the model.")
+    usage: Usage
+    cut_tokens: int = Field(0, description="Tokens of the input left out because it is too long.")
+
+
+class ChatReply(_Reply):
+    """The answer to a conversation."""
+
+    object: Literal["chat.completion"] = "chat.completion"
+    choices: list[ChatChoice]
+
+
+class CompletionReply(_Reply):
+    """What follows the prompts."""
+
+    object: Literal["text_completion"] = "text_completion"
+    choices: list[TextChoice]
+
+
+class Vector(BaseModel):
+    """The vector of one text, of unit length."""
+
+    object: Literal["embedding"] = "embedding"
+    index: int
+    embedding: list[float] | str = Field(description="Numbers, or float32 ones in base64.")
+
+
+class EmbeddingReply(BaseModel):
+    """Vectors in the order of the texts."""
+
+    object: Literal["list"] = "list"
+    data: list[Vector]
+    model: str
+    usage: Usage
+    cut_tokens: int = 0
+
+
+class ModelCard(BaseModel):
+    """One model."""
+
+    id: str
+    object: Literal["model"] = "model"
+    created: int
+    owned_by: str = "burnish"
+
+
+class ModelList(BaseModel):
+    """All models of the server."""
+
+    object: Literal["list"] = "list"
+    data: list[ModelCard]
+
+
+class OpenAIProblem(BaseModel):
+    """What is wrong."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str | None
+
+
+class OpenAIError(BaseModel):
+    """The form of OpenAI's errors."""
+
+    error: OpenAIProblem
