@@ -24,7 +24,6 @@ def ended(*arguments: str) -> int:
         (("m", "--model", "tickets"), "BN103", 2),
         (("m", "--model", "=a"), "BN103", 2),
         (("m", "--model", "m=a"), "BN103", 2),
-        (("m", "--precision", "fp8"), "BN103", 2),
         (("nowhere/m", "--port", "0"), "BN301", 3),
         (("m", "--keys", "none"), "BN707", 3),
         (("m", "--host", "203.0.113.9", "--port", "0"), "BN707", 3),

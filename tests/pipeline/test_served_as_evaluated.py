@@ -78,9 +78,9 @@ def test_a_server_starts_without_anything_that_trains(outcome: Outcome) -> None:
     script = (
         "import sys\n"
         "from burnish.pipeline import serve\n"
-        "from burnish.recipe.training import Training\n"
-        "from burnish.serving import app, server\n"
-        "engine = serve._find('m', sys.argv[1], Training(), 'sqlite:///x.db').load()\n"
+        "from burnish.serving import app, openai, server\n"
+        "from burnish.serving.opening import find\n"
+        "engine = find('m', sys.argv[1], fetchers={}, precision='auto').load()\n"
         "engine.warm()\n"
         "names = ('lightning', 'pytorch_lightning', 'mlflow', 'hamilton', 'peft', 'sklearn', "
         "'torchmetrics', 'datasets', 'burnish.training.fit', 'burnish.training.module')\n"

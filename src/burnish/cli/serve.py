@@ -1,7 +1,7 @@
 """The command that puts models to work: serve."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -56,7 +56,10 @@ def serve(
         typer.Option(metavar="ORIGIN", help="Web pages from there may ask; repeatable."),
     ] = None,
     log_text: Annotated[bool, typer.Option("--log-text", help="Log what is asked.")] = False,
-    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
+    precision: Annotated[
+        Literal["auto", "fp32", "bf16"],
+        typer.Option(help="auto: as the models were judged; bf16 rounds, and may be faster."),
+    ] = "auto",
     tracking_uri: TrackingUri = STORE,
 ) -> None:
     """Answer over HTTP with saved models until SIGTERM; then finish what is at work."""

@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING
 
 from burnish.errors import MissingPackageError, UsageError
 from burnish.pipeline.context import fetchers
-from burnish.recipe.training import Training
 
 if TYPE_CHECKING:
-    from burnish.serving.models import Candidate
+    from burnish.serving.opening import Precision
     from burnish.serving.settings import Settings
 
-_PRECISIONS = ("auto", "fp32", "bf16")
 _PACKAGES = ("fastapi", "uvicorn", "prometheus_client")
 
 
@@ -62,7 +60,7 @@ def serve(
     port: int,
     keys: Path | None,
     tracking_uri: str,
-    precision: str,
+    precision: "Precision",
 ) -> None:
     """Answer requests until SIGTERM or SIGINT; what is at work then is answered first.
 
@@ -73,32 +71,27 @@ def serve(
         port: 0: any free one.
         keys: file of API keys; None: everybody may ask.
         tracking_uri: the store that `models:/` URIs are looked up in.
-        precision: auto, fp32 or bf16.
+        precision: auto: as the models were judged.
 
     Raises:
         BurnishError: a package, a model, the keys or the address is not as it must be.
     """
     check_packages()
-    if precision not in _PRECISIONS:
-        raise UsageError(
-            f"no precision is called {precision!r}",
-            where="option --precision",
-            fix=f"use one of: {', '.join(_PRECISIONS)}",
-        )
     from burnish.serving.app import build_app
     from burnish.serving.keys import KeyRing
     from burnish.serving.lifecycle import Lifecycle
     from burnish.serving.logs import log_to_stderr
     from burnish.serving.metrics import Metrics
     from burnish.serving.models import Models
+    from burnish.serving.opening import find
     from burnish.serving.server import Server, open_socket
 
     ring = KeyRing.read(keys) if keys else KeyRing()
     metrics, lifecycle = Metrics(), Lifecycle()
-    training = Training.model_validate({"precision": precision})
+    places = fetchers(tracking_uri)
     models = Models(
         {
-            name: partial(_find, name, reference, training, tracking_uri)
+            name: partial(find, name, reference, fetchers=places, precision=precision)
             for name, reference in references.items()
         },
         max_queue=settings.max_queue,
@@ -122,25 +115,6 @@ def serve(
 
 def _url(address: str, port: int) -> str:
     return f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
-
-
-def _find(name: str, reference: str, training: Training, tracking_uri: str) -> "Candidate":
-    """Look a reference up; loading what was found is left to who needs it."""
-    from burnish.serving.models import Candidate
-    from burnish.serving.torch_engine import TorchEngine
-    from burnish.serving.version import model_version
-    from burnish.training.hardware import probe
-    from burnish.training.modelfolder import Answerer
-    from burnish.training.sources import resolve
-
-    source = resolve(reference, fetchers=fetchers(tracking_uri))
-    version = model_version(source)
-
-    def load() -> TorchEngine:
-        answerer = Answerer.open(source, hardware=probe(training))
-        return TorchEngine(answerer, name=name, reference=reference, version=version)
-
-    return Candidate(version, load)
 
 
 def _name_of(reference: str) -> str:

@@ -1,0 +1,47 @@
+"""From the name of a saved model to an engine: look it up, tell its version, load it."""
+
+from dataclasses import replace
+from typing import Literal
+
+import torch
+
+from burnish.recipe.training import Training
+from burnish.serving.models import Candidate
+from burnish.serving.torch_engine import TorchEngine
+from burnish.serving.version import model_version
+from burnish.training.hardware import probe
+from burnish.training.modelfolder import Answerer
+from burnish.training.sources import Fetchers, ModelSource, resolve
+
+Precision = Literal["auto", "fp32", "bf16"]
+
+
+def find(name: str, reference: str, *, fetchers: Fetchers, precision: Precision) -> Candidate:
+    """Return what a reference stands for now; loading it is left to who needs it.
+
+    Args:
+        name: under which it is served.
+        reference: model folder, run folder, or a URI that a fetcher brings here.
+        fetchers: by URI scheme.
+        precision: auto: as the model was judged; bf16 is faster on some machines and rounds.
+
+    Raises:
+        ModelNotFoundError: BN301, nothing is there.
+        UnsafeModelError: BN302, the folder holds code.
+    """
+    source = resolve(reference, fetchers=fetchers)
+    version = model_version(source)
+
+    def load() -> TorchEngine:
+        answerer = _opened(source, precision)
+        return TorchEngine(answerer, name=name, reference=reference, version=version)
+
+    return Candidate(version, load)
+
+
+def _opened(source: ModelSource, precision: Precision) -> Answerer:
+    # On a processor answers are in fp32, so there is no need to measure what else it could do.
+    asked = "fp32" if precision == "auto" and not torch.cuda.is_available() else precision
+    hardware = probe(Training(precision=asked))
+    answerer = Answerer.open(source, hardware=hardware)
+    return answerer if precision == "auto" else replace(answerer, hardware=hardware)
