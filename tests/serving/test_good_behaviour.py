@@ -273,6 +273,17 @@ def test_a_defect_is_told_in_the_usual_form_and_the_server_goes_on(
     assert any(one.exc_info for one in caplog.records)
 
 
+def test_a_response_does_not_wait_for_the_acknowledgement_of_its_headers(start: Start) -> None:
+    with slow_server(start, Slow()) as running:
+        seconds = []
+        for _ in range(30):
+            begun = time.perf_counter()
+            assert running.client.get("/healthz").status_code == 200
+            seconds.append(time.perf_counter() - begun)
+
+    assert sorted(seconds)[5] < 0.03
+
+
 def test_a_port_that_is_taken_is_told_before_a_model_is_loaded() -> None:
     with open_socket("127.0.0.1", 0) as taken:
         taken.listen()

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from importlib.metadata import version
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -12,7 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import PlainTextResponse, Response
 
 from burnish.errors import BurnishError, RequestError
-from burnish.serving import native, openai
+from burnish.serving import native, neighbours, openai
 from burnish.serving.gate import Gate
 from burnish.serving.keys import KeyRing
 from burnish.serving.lifecycle import Lifecycle
@@ -53,6 +54,7 @@ def build_app(
     )
     app.include_router(native.routes(models, settings))
     app.include_router(openai.routes(models))
+    app.include_router(neighbours.routes(models))
     _add_probes(app, models, metrics, lifecycle)
     app.add_exception_handler(BurnishError, _on_error)
     app.add_exception_handler(RequestValidationError, _on_unfit)
@@ -104,17 +106,20 @@ async def swap_all(models: Models) -> None:
 
 
 def _add_probes(app: FastAPI, models: Models, metrics: Metrics, lifecycle: Lifecycle) -> None:
+    @app.get("/v2/health/live", tags=["probes"], response_class=PlainTextResponse)
     @app.get("/healthz", tags=["probes"], response_class=PlainTextResponse)
     async def healthz() -> str:
         """Tell that the process answers."""
         return "ok\n"
 
+    stopping: dict[int | str, dict[str, Any]] = {
+        503: {"description": "It is about to stop: send requests elsewhere."}
+    }
+
     @app.get(
-        "/readyz",
-        tags=["probes"],
-        response_class=PlainTextResponse,
-        responses={503: {"description": "It is about to stop: send requests elsewhere."}},
+        "/v2/health/ready", tags=["probes"], response_class=PlainTextResponse, responses=stopping
     )
+    @app.get("/readyz", tags=["probes"], response_class=PlainTextResponse, responses=stopping)
     async def readyz() -> Response:
         """Tell whether requests are taken."""
         if lifecycle.draining:

@@ -8,9 +8,13 @@ _STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 _CLAUSE = "We may close your account at any time without notice."
 
 
+def is_whole(text: str) -> bool:
+    """Return whether a text has no half of a character, which JSON can write and no text hold."""
+    return text.isascii() or not any("\ud800" <= sign <= "\udfff" for sign in text)
+
+
 def _whole(text: str) -> str:
-    """Refuse half a character, which JSON can write and no text can hold."""
-    if not text.isascii() and any("\ud800" <= sign <= "\udfff" for sign in text):
+    if not is_whole(text):
         raise ValueError("holds half of a pair of surrogates, which is no character")
     return text
 

@@ -6,6 +6,7 @@ judged is what is used.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -139,7 +140,9 @@ def _passes(encoded: Encoded, hardware: Hardware, *, packed: bool) -> Sequence[l
 def answering(model: Any, hardware: Hardware) -> Iterator[None]:
     """Run the block without gradients or dropout; training goes on as before after it."""
     training = [part for part in model.modules() if part.training]
-    model.to(hardware.device).eval()
+    # Going through all weights takes as long as a tenth of a short text, so not where all is well.
+    if training or any(one.device.type != hardware.device for one in islice(model.parameters(), 1)):
+        model.to(hardware.device).eval()
     try:
         with applied(hardware), torch.inference_mode(), hardware.autocast():
             yield
