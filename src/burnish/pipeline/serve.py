@@ -77,44 +77,15 @@ def serve(
         BurnishError: a package, a model, the keys or the address is not as it must be.
     """
     check_packages()
-    from burnish.serving.app import build_app
-    from burnish.serving.keys import KeyRing
-    from burnish.serving.lifecycle import Lifecycle
-    from burnish.serving.logs import log_to_stderr
-    from burnish.serving.metrics import Metrics
-    from burnish.serving.models import Models
     from burnish.serving.opening import find
-    from burnish.serving.server import Server, open_socket
+    from burnish.serving.run import run
 
-    ring = KeyRing.read(keys) if keys else KeyRing()
-    metrics, lifecycle = Metrics(), Lifecycle()
     places = fetchers(tracking_uri)
-    models = Models(
-        {
-            name: partial(find, name, reference, fetchers=places, precision=precision)
-            for name, reference in references.items()
-        },
-        max_queue=settings.max_queue,
-        batch_tokens=settings.batch_tokens,
-        observer_of=metrics.of_model,
-    )
-    with open_socket(host, port) as listener:  # before loading, which takes longer to fail
-        models.load()
-        log_to_stderr()
-        app = build_app(models, settings=settings, keys=ring, metrics=metrics, lifecycle=lifecycle)
-        address, bound = listener.getsockname()[:2]
-        server = Server(
-            app,
-            models=models,
-            settings=settings,
-            lifecycle=lifecycle,
-            ready={"url": _url(address, bound), "models": list(references), "keys": bool(keys)},
-        )
-        server.run(sockets=[listener])
-
-
-def _url(address: str, port: int) -> str:
-    return f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
+    finders = {
+        name: partial(find, name, reference, fetchers=places, precision=precision)
+        for name, reference in references.items()
+    }
+    run(finders, settings=settings, host=host, port=port, keys=keys)
 
 
 def _name_of(reference: str) -> str:

@@ -1,7 +1,7 @@
 """The server as an ASGI application: routes behind one gate, errors in one form."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from importlib.metadata import version
 from typing import Any
@@ -40,9 +40,9 @@ def build_app(
     Args:
         models: loaded.
         settings: limits, and what is told.
-        keys: who may ask; none: everybody.
-        metrics: that the models' queues are told to as well.
-        lifecycle: says when the server is about to stop.
+        keys: who may ask.
+        metrics: that the models' queues tell as well.
+        lifecycle: says when the server is to stop.
     """
     app = FastAPI(
         title="Burnish",
@@ -67,15 +67,20 @@ def build_app(
         lifecycle=lifecycle,
         paths=app.openapi()["paths"],
     )
-    if settings.origins:
+    _let_origins_in(app, settings.origins)
+    return app
+
+
+def _let_origins_in(app: FastAPI, origins: Sequence[str]) -> None:
+    """Let web pages from elsewhere ask; around the gate, so that they see its refusals too."""
+    if origins:
         app.add_middleware(
             CORSMiddleware,
-            allow_origins=list(settings.origins),
+            allow_origins=list(origins),
             allow_methods=["GET", "POST"],
             allow_headers=["authorization", "content-type", "x-api-key", "x-request-id"],
             expose_headers=["retry-after", "x-request-id"],
         )
-    return app
 
 
 @asynccontextmanager

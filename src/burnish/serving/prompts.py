@@ -59,20 +59,23 @@ def read_prompt(
     else:
         raise _cannot(task)
     limit = asked.max_tokens or _usual(asked, task)
-    taken = len(tokens) + (limit if task.joins else 0)
-    if room is not None and taken > room:
-        err = RequestError(
-            f"the prompt has {len(tokens)} tokens and {limit} are to be written; the model takes "
-            f"{room} in all",
-            where=where,
-            fix="shorten the prompt, or ask for fewer tokens with `max_tokens`",
-        )
-        err.kind = TOO_LONG
-        raise err
+    _check_room(len(tokens), limit if task.joins else 0, room, where)
     cost = len(tokens) + limit
     return Read(
         asked=asked, rows=Prompt(tokens, limit), tokens=len(tokens), cut_tokens=cut, cost=cost
     )
+
+
+def _check_room(tokens: int, written: int, room: int | None, where: str) -> None:
+    if room is None or tokens + written <= room:
+        return
+    err = RequestError(
+        f"the prompt has {tokens} tokens and {written} are to be written; the model takes {room}",
+        where=where,
+        fix="shorten the prompt, or ask for fewer tokens with `max_tokens`",
+    )
+    err.kind = TOO_LONG
+    raise err
 
 
 def _as_given(asked: Write, tokenizer: Any, where: str) -> NDArray[np.int32]:

@@ -118,16 +118,10 @@ class Scheduler(Generic[T, R]):
             Exception: what `compute` raised for one of them.
         """
         self.check_room(len(items))
-        loop = asyncio.get_running_loop()
-        if until is not None and loop.time() >= until:
+        if until is not None and asyncio.get_running_loop().time() >= until:
             self._observer.ended("expired", len(items))
             raise _too_late()
-        jobs: list[_Job[T, R]] = [
-            _Job(item, cost, loop.create_future()) for item, cost in zip(items, costs, strict=True)
-        ]
-        self._waiting += jobs
-        if self._working is None:
-            self._working = asyncio.create_task(self._work())
+        jobs = self._queue(items, costs)
         outcome: Outcome = "failed"
         try:
             async with asyncio.timeout_at(until):
@@ -144,6 +138,16 @@ class Scheduler(Generic[T, R]):
         finally:
             self._forget(jobs)
             self._observer.ended(outcome, len(jobs))
+
+    def _queue(self, items: Sequence[T], costs: Sequence[int]) -> list[_Job[T, R]]:
+        loop = asyncio.get_running_loop()
+        jobs: list[_Job[T, R]] = [
+            _Job(item, cost, loop.create_future()) for item, cost in zip(items, costs, strict=True)
+        ]
+        self._waiting += jobs
+        if self._working is None:
+            self._working = asyncio.create_task(self._work())
+        return jobs
 
     async def close(self) -> None:
         """Let the thread go once the batches that were queued are computed."""
