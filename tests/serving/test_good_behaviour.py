@@ -106,6 +106,22 @@ def test_a_refusal_does_not_wait_for_the_model(start: Start) -> None:
         assert [one.result().status_code for one in waiting] == [200, 200]
 
 
+def test_who_cannot_have_room_is_told_before_the_body_is_read(start: Start) -> None:
+    engine = Slow(shut=True)
+    with slow_server(start, engine, max_queue=1) as running, ThreadPoolExecutor(2) as pool:
+        waiting = [pool.submit(ask, running.url)]
+        assert engine.begun.wait(10)
+        waiting.append(pool.submit(ask, running.url))
+        while running.models.served["slow"].scheduler.queued < 1:
+            time.sleep(0.005)
+        address = "127.0.0.1", int(running.url.rpartition(":")[2])
+        with socket.create_connection(address, timeout=10) as late:
+            late.sendall(_raw_request(b'{"input": "a"}')[:-3])  # the rest never comes
+            assert b"503" in late.recv(100)
+        engine.open.set()
+        assert [one.result().status_code for one in waiting] == [200, 200]
+
+
 def test_a_deadline_ends_in_504_and_what_waited_is_not_computed(start: Start) -> None:
     engine = Slow(shut=True)
     with slow_server(start, engine, deadline_s=0.3) as running, ThreadPoolExecutor(2) as pool:

@@ -61,6 +61,7 @@ def build_app(
     app.add_exception_handler(HTTPException, _on_http)
     app.add_middleware(
         Gate,
+        models=models,
         settings=settings,
         keys=keys,
         metrics=metrics,

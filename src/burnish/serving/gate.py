@@ -1,8 +1,8 @@
 """The door of the server: every request comes in, and goes out, through here.
 
-In: is the server about to stop, may this key ask, is the body of a size that is read. Meanwhile:
-does the client still wait; the work for one that left is cancelled. Out: one log line, one count,
-and never an exception.
+In: is the server about to stop, is there room at all, may this key ask, is the body of a size that
+is read. Meanwhile: does the client still wait; the work for one that left is cancelled. Out: one
+log line, one count, and never an exception.
 """
 
 import asyncio
@@ -19,6 +19,7 @@ from burnish.serving.keys import KeyRing
 from burnish.serving.lifecycle import Lifecycle
 from burnish.serving.logs import tell, tell_failure
 from burnish.serving.metrics import Metrics
+from burnish.serving.models import Models
 from burnish.serving.problems import DEFECT, defect, response_to
 from burnish.serving.settings import Settings
 from burnish.serving.visit import Visit, request_id
@@ -55,13 +56,15 @@ class Gate:
         self,
         app: ASGIApp,
         *,
+        models: Models,
         settings: Settings,
         keys: KeyRing,
         metrics: Metrics,
         lifecycle: Lifecycle,
         paths: Collection[str],
     ) -> None:
-        self._app, self._settings, self._keys = app, settings, keys
+        self._app, self._models = app, models
+        self._settings, self._keys = settings, keys
         self._metrics, self._lifecycle = metrics, lifecycle
         self._paths = frozenset(paths)
 
@@ -89,6 +92,8 @@ class Gate:
     async def _answer(self, scope: Scope, receive: Receive, out: _Outgoing, visit: Visit) -> None:
         try:
             self._refuse_when_stopping()
+            if scope["method"] == "POST":
+                self._models.check_room(self._lifecycle.at_work)
             if scope["path"] not in _ALSO_OPEN:
                 visit.tell(key=self._keys.admit(_key_of(Headers(scope=scope))))
             most, until = self._settings.body_bytes, visit.until

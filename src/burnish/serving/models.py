@@ -136,6 +136,26 @@ class Models:
             observer=self._observer_of(name) if self._observer_of else None,
         )
 
+    def check_room(self, requests: int) -> None:
+        """Refuse the newest of so many requests where not even one input of each has room.
+
+        It costs nothing, so that a server in a rush tells those it refuses before it has read what
+        they ask.
+
+        Raises:
+            OverCapacityError: BN704, with the seconds after which it is worth asking again.
+        """
+        queues = [served.scheduler for served in self._served.values()]
+        if requests <= sum(queue.room for queue in queues):
+            return
+        err = OverCapacityError(
+            f"{requests - 1} requests are at work already",
+            where="the server",
+            fix="ask again after the seconds in Retry-After",
+        )
+        err.retry_after_s = max((queue.seconds_of_work() for queue in queues), default=1)
+        raise err
+
     @contextmanager
     def use(self, name: str | None) -> Iterator[Served]:
         """Yield the model of that name; it stays until the block ends.

@@ -74,7 +74,7 @@ class Scheduler(Generic[T, R]):
         self._max_queue = max_queue
         self._observer = observer or Unobserved()
         self._waiting: deque[_Job[T, R]] = deque()
-        self._computing = 0  # tokens
+        self._computing: list[_Job[T, R]] = []
         self._tokens_per_s = 0.0  # measured; 0: not yet
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="burnish-model")
         self._working: asyncio.Task[None] | None = None
@@ -83,6 +83,11 @@ class Scheduler(Generic[T, R]):
     def queued(self) -> int:
         """Requests that wait."""
         return len(self._waiting)
+
+    @property
+    def room(self) -> int:
+        """Requests that can be here at once: those that are computed now, and a full queue."""
+        return len(self._computing) + self._max_queue
 
     def check_room(self, requests: int) -> None:
         """Refuse requests for which the queue has no room.
@@ -169,8 +174,7 @@ class Scheduler(Generic[T, R]):
         loop = asyncio.get_running_loop()
         try:
             while self._waiting:
-                batch = self._next_batch()
-                self._computing = sum(job.cost for job in batch)
+                batch = self._computing = self._next_batch()
                 start = time.perf_counter()
                 found = await loop.run_in_executor(
                     self._worker, self._computed, [job.item for job in batch]
@@ -184,7 +188,7 @@ class Scheduler(Generic[T, R]):
                     else:
                         job.future.set_result(result)
         finally:
-            self._computing, self._working = 0, None
+            self._computing, self._working = [], None
 
     def _next_batch(self) -> list[_Job[T, R]]:
         """Take the oldest requests that fit together; the first goes whatever it costs."""
@@ -220,12 +224,12 @@ class Scheduler(Generic[T, R]):
             where="the queue of the model",
             fix="ask again after the seconds in Retry-After",
         )
-        err.retry_after_s = self._seconds_of_work()
+        err.retry_after_s = self.seconds_of_work()
         return err
 
-    def _seconds_of_work(self) -> int:
+    def seconds_of_work(self) -> int:
         """Return in how many whole seconds what waits now will be computed."""
-        tokens = self._computing + sum(job.cost for job in self._waiting)
+        tokens = sum(job.cost for job in (*self._computing, *self._waiting))
         seconds = tokens / self._tokens_per_s if self._tokens_per_s else 1.0
         return min(_LONGEST_WAIT_S, max(1, math.ceil(seconds)))
 
