@@ -44,4 +44,9 @@ def _opened(source: ModelSource, precision: Precision) -> Answerer:
     asked = "fp32" if precision == "auto" and not torch.cuda.is_available() else precision
     hardware = probe(Training(precision=asked))
     answerer = Answerer.open(source, hardware=hardware)
-    return answerer if precision == "auto" else replace(answerer, hardware=hardware)
+    if precision != "auto":
+        answerer = replace(answerer, hardware=hardware)
+    # They are the process's: set for good, so that no model puts them back while another computes.
+    torch.set_num_threads(answerer.hardware.threads)
+    torch.set_float32_matmul_precision(answerer.hardware.matmul)
+    return answerer

@@ -27,7 +27,6 @@ from burnish.tasks.plain_text import PlainTextTask
 from burnish.tasks.tokens import encode_texts
 from burnish.tasks.writing import WritingTask
 from burnish.training.fill import fill
-from burnish.training.hardware import apply
 from burnish.training.modelfolder import Answerer
 from burnish.training.models import longest_text
 from burnish.training.packing import plain
@@ -228,7 +227,6 @@ class TorchEngine:
     def _write(self, reads: list[Read]) -> list[Written]:
         opened = self._answerer
         wanted = self._task.writing or Writing(max_new_tokens=1)
-        apply(opened.hardware)
         with answering(opened.model, opened.hardware):
             return write_together(opened.model, reads, wanted, opened.tokenizer)
 
