@@ -11,17 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from burnish.errors import RunFolderError, StorageError
+from burnish.files import atomic_writer, read_json, sha256, write_json, write_text
 from burnish.records import LedgerEntry, Prediction
-from burnish.runfolder import (
-    RunFolder,
-    atomic_writer,
-    read_json,
-    read_predictions,
-    sha256,
-    write_json,
-    write_predictions,
-    write_text,
-)
+from burnish.runfolder import RunFolder, read_predictions, write_predictions
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
@@ -55,7 +47,7 @@ def test_a_full_disk_is_a_storage_error() -> None:
     if not full.exists():
         pytest.skip("the system has no /dev/full")
 
-    from burnish.runfolder import storage_errors
+    from burnish.files import storage_errors
 
     with (
         pytest.raises(StorageError, match="No space left"),

@@ -7,7 +7,7 @@ import pytest
 
 from burnish.cli.main import main
 from burnish.data.starter import clauses
-from burnish.runfolder import write_jsonl
+from burnish.files import write_jsonl
 
 
 def status(*arguments: str) -> object:

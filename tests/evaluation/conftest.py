@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from burnish.data.ledger import ledger_json
+from burnish.files import write_json, write_jsonl, write_text
 from burnish.records import Finding, LedgerEntry, Space
-from burnish.runfolder import RunFolder, write_json, write_jsonl, write_text
+from burnish.runfolder import RunFolder
 
 
 @pytest.fixture(scope="session")

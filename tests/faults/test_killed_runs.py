@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from burnish.data.starter import clauses
-from burnish.runfolder import write_jsonl
+from burnish.files import write_jsonl
 from burnish.training.checkpoint import has_checkpoint, load_checkpoint
 
 SEED = int(os.environ.get("BURNISH_TORTURE_SEED", "0"))

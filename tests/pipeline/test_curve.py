@@ -13,12 +13,12 @@ import torch
 import transformers
 
 from burnish.errors import EmptyDataError, StorageError, UsageError
+from burnish.files import read_json, read_jsonl, write_jsonl
 from burnish.pipeline.curve import Curve, tune_curve
 from burnish.pipeline.run import run
 from burnish.recipe.document import Document
 from burnish.recipe.load import validate
 from burnish.recipe.recipe import Recipe
-from burnish.runfolder import read_json, read_jsonl, write_jsonl
 
 PAD, UNKNOWN, START, END, MASK = SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 THINGS = {"fruit": ("apple", "pear", "plum"), "metal": ("iron", "zinc", "gold"),

@@ -9,9 +9,10 @@ import pytest
 from scipy.special import expit
 
 from burnish.errors import ParityError, RunFolderError, StorageError
+from burnish.files import read_json
 from burnish.pipeline.export import export
 from burnish.pipeline.run import Outcome
-from burnish.runfolder import read_json, read_predictions
+from burnish.runfolder import read_predictions
 
 Rows = list[dict[str, object]]
 

@@ -10,6 +10,7 @@ import transformers
 
 from burnish.errors import BurnishError, ModelTaskError
 from burnish.evaluation.report.render import render
+from burnish.files import read_json
 from burnish.pipeline.answer import answer_texts, evaluate_file, open_model
 from burnish.pipeline.check import check
 from burnish.pipeline.export import export
@@ -18,7 +19,7 @@ from burnish.pipeline.run import Outcome, run
 from burnish.recipe.document import Document
 from burnish.recipe.load import validate
 from burnish.recipe.recipe import Recipe
-from burnish.runfolder import read_json, read_predictions
+from burnish.runfolder import read_predictions
 
 SPEC = """
 rows: 400

@@ -10,6 +10,7 @@ import torch
 import transformers
 
 from burnish.errors import CheckError, ModelTaskError, RecipeError
+from burnish.files import read_json
 from burnish.pipeline.answer import answer_file, answer_texts, evaluate_file, open_model
 from burnish.pipeline.check import check
 from burnish.pipeline.export import export
@@ -17,7 +18,7 @@ from burnish.pipeline.run import Outcome, run
 from burnish.recipe.document import Document
 from burnish.recipe.load import validate
 from burnish.recipe.recipe import Recipe
-from burnish.runfolder import read_json, read_predictions
+from burnish.runfolder import read_predictions
 
 STORE = "sqlite:///burnish.db"
 WORDS = tuple(f"word{at}" for at in range(40))

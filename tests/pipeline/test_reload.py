@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from burnish.files import read_json
 from burnish.pipeline.answer import answer_texts, open_model
 from burnish.pipeline.run import Outcome
-from burnish.runfolder import read_json, read_predictions
+from burnish.runfolder import read_predictions
 
 Rows = list[dict[str, object]]
 

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import polars as pl
 
+from burnish.files import read_json, read_jsonl
 from burnish.pipeline.run import Outcome
 from burnish.recipe.load import dump_recipe, load_recipe
-from burnish.runfolder import read_json, read_jsonl, read_predictions
+from burnish.runfolder import read_predictions
 
 
 def test_every_file_of_the_contract_is_there(outcome: Outcome) -> None:

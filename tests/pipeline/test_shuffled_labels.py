@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from burnish.data.starter import clauses
+from burnish.files import write_jsonl
 from burnish.pipeline.run import run
-from burnish.runfolder import write_jsonl
 
 from .conftest import small_recipe
 

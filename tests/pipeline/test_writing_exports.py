@@ -13,10 +13,11 @@ import transformers
 from burnish.cli.main import main
 from burnish.errors import ModelTaskError, ParityError
 from burnish.evaluation.report.runfiles import read_rows
+from burnish.files import read_json
 from burnish.pipeline.export import export
 from burnish.pipeline.run import Outcome, run
 from burnish.recipe.recipe import Recipe
-from burnish.runfolder import read_json, read_predictions
+from burnish.runfolder import read_predictions
 from burnish.training.exports import gguf
 
 WORDS = tuple(f"word{at}" for at in range(40))

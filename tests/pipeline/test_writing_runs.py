@@ -14,12 +14,13 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from burnish.errors import CheckError, ModelTaskError
+from burnish.files import read_json, read_jsonl
 from burnish.pipeline.answer import answer_file, answer_texts, evaluate_file, open_model
 from burnish.pipeline.check import check
 from burnish.pipeline.export import export
 from burnish.pipeline.run import Outcome, run
 from burnish.recipe.recipe import Recipe
-from burnish.runfolder import read_json, read_jsonl, read_predictions
+from burnish.runfolder import read_predictions
 
 STORE = "sqlite:///burnish.db"
 WORDS = tuple(f"word{at}" for at in range(60))

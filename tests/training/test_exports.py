@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 
 from burnish.errors import UnknownPluginError
+from burnish.files import read_json
 from burnish.recipe.training import LoraMethod
-from burnish.runfolder import read_json
 from burnish.tasks.classification import ClassificationTask
 from burnish.training.exports import EXPORTS
 from burnish.training.hardware import Hardware

@@ -272,7 +272,7 @@ def test_the_tracker_is_told_steps_and_epochs(run: Fit, make_recipe: Callable[..
 def test_every_epoch_can_be_kept_as_a_model_that_answers(
     run: Fit, make_recipe: Callable[..., Recipe], tmp_path: Path
 ) -> None:
-    from burnish.runfolder import read_json
+    from burnish.files import read_json
     from burnish.training.modelfolder import Answerer
 
     result = run(make_recipe(checkpoint_every_epoch=True))

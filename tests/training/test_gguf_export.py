@@ -13,8 +13,8 @@ import transformers
 from gguf import GGMLQuantizationType, GGUFReader
 
 from burnish.errors import MissingPackageError, ModelTaskError, StorageError
+from burnish.files import read_json
 from burnish.records import Prediction
-from burnish.runfolder import read_json
 from burnish.tasks.causal_lm import CausalTask
 from burnish.training.exports import EXPORTS
 from burnish.training.hardware import Hardware

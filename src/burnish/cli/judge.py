@@ -40,7 +40,8 @@ def report(
 ) -> None:
     """Make the report again from the run folder's files."""
     from burnish.evaluation.report.render import render
-    from burnish.runfolder import RunFolder, write_text
+    from burnish.files import write_text
+    from burnish.runfolder import RunFolder
 
     path = render(RunFolder.open(folder))
     if out:

@@ -20,7 +20,7 @@ from burnish.data.formats.delimited import records_of
 from burnish.data.readers import format_of
 from burnish.data.streams import binary_stream, text_stream
 from burnish.errors import DataFormatError
-from burnish.runfolder import atomic_path, atomic_writer
+from burnish.files import atomic_path, atomic_writer
 
 _KEPT = "burnish:kept"  # a column of marks; a name no data file is likely to use
 

@@ -12,12 +12,13 @@ from burnish.data.load import load_part, with_text
 from burnish.data.settle import settle
 from burnish.errors import EmptyDataError, LabelError, RunFolderError
 from burnish.evaluation.score import score
+from burnish.files import write_json
 from burnish.pipeline.context import fetchers
 from burnish.recipe.load import load_recipe
 from burnish.recipe.recipe import Recipe
 from burnish.recipe.task import ClassificationTask
 from burnish.records import LabelSpace, LedgerEntry, Prediction, Score, Space
-from burnish.runfolder import RunFolder, write_json, write_predictions
+from burnish.runfolder import RunFolder, write_predictions
 from burnish.training.modelfolder import Answerer
 from burnish.training.sources import ModelSource, resolve
 

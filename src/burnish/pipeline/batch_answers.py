@@ -21,9 +21,9 @@ import polars as pl
 from burnish.data.load import Reading
 from burnish.data.table import Fault, Faults
 from burnish.errors import BurnishError
+from burnish.files import read_json, storage_errors, write_json
 from burnish.pipeline.answer import OpenModel, answer_rows, reading_recipe
 from burnish.records import Prediction
-from burnish.runfolder import read_json, storage_errors, write_json
 
 _ROWS, _ROWS_WRITTEN = 2_000, 64  # answered between two marks of progress; where each is written
 _ANSWERS, _FAULTS, _PROGRESS = "answers.jsonl", "faults.jsonl", "progress.json"

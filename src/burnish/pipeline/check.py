@@ -13,6 +13,7 @@ import polars as pl
 
 from burnish.data.ledger import ledger_json
 from burnish.errors import BurnishError, CheckError
+from burnish.files import write_json, write_jsonl, write_text
 from burnish.pipeline.context import Context
 from burnish.pipeline.driver import execute
 from burnish.pipeline.plugins import check_plugins
@@ -20,7 +21,6 @@ from burnish.pipeline.stage import Stage, encode_entries
 from burnish.recipe.load import dump_recipe
 from burnish.recipe.recipe import Recipe
 from burnish.records import Finding, LedgerEntry
-from burnish.runfolder import write_json, write_jsonl, write_text
 from burnish.tasks.base import Encoded
 from burnish.training.estimate import Estimate, estimate
 from burnish.training.hardware import probe

@@ -6,8 +6,9 @@ from burnish.evaluation.answers import from_predictions, infer_space
 from burnish.evaluation.compare import Comparison, compare
 from burnish.evaluation.metrics.table import default_metric
 from burnish.evaluation.spaces import space_from_json
+from burnish.files import read_json
 from burnish.records import Prediction, Space
-from burnish.runfolder import RunFolder, read_json, read_predictions
+from burnish.runfolder import RunFolder, read_predictions
 
 
 def compare_paths(a: Path, b: Path, *, metric: str | None = None) -> Comparison:

@@ -23,6 +23,7 @@ from burnish.evaluation.gates import TUNED
 from burnish.evaluation.learning_curve import Trial, learning_curve
 from burnish.evaluation.report.curve import curve_page
 from burnish.evaluation.verdict import headline
+from burnish.files import write_json, write_jsonl, write_text
 from burnish.pipeline.context import Context
 from burnish.pipeline.curve_folder import CurveFolder, TrainingFolder
 from burnish.pipeline.curve_plan import Part, Plan, nodes_of, plan_curve
@@ -31,7 +32,6 @@ from burnish.pipeline.plugins import check_plugins
 from burnish.pipeline.run import Listeners
 from burnish.recipe.recipe import Recipe
 from burnish.records import Space
-from burnish.runfolder import write_json, write_jsonl, write_text
 
 # What all sizes have in common; every node that a size is made from hangs on these alone.
 _SHARED = (

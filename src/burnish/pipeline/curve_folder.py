@@ -15,20 +15,18 @@ from typing import Any
 import polars as pl
 
 from burnish.errors import UsageError
-from burnish.recipe.load import dump_recipe
-from burnish.recipe.recipe import Recipe
-from burnish.records import Prediction
-from burnish.runfolder import (
-    RunFolder,
+from burnish.files import (
     empty_folder,
     read_json,
-    read_predictions,
     storage_errors,
     write_json,
     write_jsonl,
-    write_predictions,
     write_text,
 )
+from burnish.recipe.load import dump_recipe
+from burnish.recipe.recipe import Recipe
+from burnish.records import Prediction
+from burnish.runfolder import RunFolder, read_predictions, write_predictions
 
 _FIX = "name another folder with `--out`"
 

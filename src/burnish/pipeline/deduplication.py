@@ -12,7 +12,7 @@ from burnish.data.dedupe import repeated
 from burnish.data.readers import format_of, read_file
 from burnish.data.rewrite import rewrite
 from burnish.data.table import ROW, Kind
-from burnish.runfolder import empty_folder, sha256, write_json, write_jsonl
+from burnish.files import empty_folder, sha256, write_json, write_jsonl
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

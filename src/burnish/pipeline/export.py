@@ -9,15 +9,9 @@ from burnish.evaluation.gates import TUNED
 from burnish.evaluation.likelihoods import TOPS
 from burnish.evaluation.report.runfiles import read_rows
 from burnish.evaluation.report.words import share
+from burnish.files import empty_folder, read_json, write_json
 from burnish.records import Prediction
-from burnish.runfolder import (
-    MODEL_FACTS,
-    RunFolder,
-    empty_folder,
-    read_json,
-    read_predictions,
-    write_json,
-)
+from burnish.runfolder import MODEL_FACTS, RunFolder, read_predictions
 from burnish.training.exports import EXPORTS, Bounds
 from burnish.training.modelfolder import Answerer
 

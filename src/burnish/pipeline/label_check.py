@@ -6,12 +6,13 @@ from typing import Any
 
 from burnish.errors import RecipeError
 from burnish.evaluation.spaces import is_labels
+from burnish.files import empty_folder
 from burnish.pipeline.context import Context
 from burnish.pipeline.driver import execute
 from burnish.pipeline.label_doubts import LabelDoubts
 from burnish.pipeline.plugins import check_plugins
 from burnish.recipe.recipe import Recipe
-from burnish.runfolder import LabelFiles, empty_folder
+from burnish.runfolder import LabelFiles
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,9 +17,10 @@ from burnish.errors import EmptyDataError
 from burnish.evaluation.baselines.base import from_frame
 from burnish.evaluation.baselines.linear import label_columns
 from burnish.evaluation.label_errors import Suspicion, suspicion
+from burnish.files import write_json, write_jsonl
 from burnish.recipe.recipe import Recipe
 from burnish.records import LabelSpace
-from burnish.runfolder import LabelFiles, write_json, write_jsonl
+from burnish.runfolder import LabelFiles
 
 LEARNED = ("train", "tune")  # splits; judged rows are left alone, or doubt would bend the test
 _ALL = "all"

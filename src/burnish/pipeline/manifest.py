@@ -14,11 +14,11 @@ from typing import Any
 import psutil
 
 from burnish.data.sources import find_sources
+from burnish.files import sha256
 from burnish.pipeline.stage import Parts
 from burnish.recipe.load import dump_recipe
 from burnish.recipe.recipe import Recipe
 from burnish.records import Space
-from burnish.runfolder import sha256
 from burnish.tasks.base import Encoded
 from burnish.training.fit import FitResult
 from burnish.training.hardware import Hardware

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from burnish.errors import MissingPackageError, UsageError
+from burnish.files import write_text
 from burnish.pipeline.driver import build
 from burnish.pipeline.start import KEY
-from burnish.runfolder import write_text
 
 DOT = "dot"  # Graphviz's program
 _SECONDS = 60

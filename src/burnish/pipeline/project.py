@@ -9,8 +9,8 @@ import polars as pl
 from burnish.data.starter import clauses
 from burnish.data.starter_replies import replies
 from burnish.errors import StorageError
+from burnish.files import storage_errors, write_jsonl, write_text
 from burnish.recipe.task import MASKED, PLAIN_TEXT
-from burnish.runfolder import storage_errors, write_jsonl, write_text
 from burnish.tasks.base import TASKS
 
 _FILES = {

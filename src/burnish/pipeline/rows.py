@@ -12,7 +12,7 @@ from typing import Any
 
 from burnish.data.hub import PARTS
 from burnish.errors import UsageError
-from burnish.runfolder import write_text
+from burnish.files import write_text
 from burnish.training.gguf import cache_folder
 
 _METHODS = ("to_dicts", "to_pylist", "to_list")  # of Polars, Arrow, and Hugging Face's datasets

@@ -8,20 +8,14 @@ from typing import Any, TypedDict, Unpack
 
 import polars as pl
 
+from burnish.files import read_json, read_jsonl, write_json, write_text
 from burnish.pipeline.context import Context
 from burnish.pipeline.driver import Announce, execute
 from burnish.pipeline.plugins import check_plugins
 from burnish.recipe.load import dump_recipe
 from burnish.recipe.recipe import Recipe
 from burnish.records import Prediction, Score
-from burnish.runfolder import (
-    MODEL_FACTS,
-    RunFolder,
-    read_json,
-    read_jsonl,
-    write_json,
-    write_text,
-)
+from burnish.runfolder import MODEL_FACTS, RunFolder
 from burnish.tracking.base import DatasetInfo, ModelInfo, RunInfo, Status, Tracker
 from burnish.tracking.params import flat_params
 from burnish.tracking.table import make

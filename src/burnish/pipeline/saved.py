@@ -5,10 +5,11 @@ from typing import Any
 
 from burnish.errors import BurnishError, RunFolderError
 from burnish.evaluation.report.runfiles import read_rows
+from burnish.files import read_jsonl
 from burnish.pipeline.asked import Asked, is_of
 from burnish.pipeline.stage import Parts
 from burnish.recipe.load import load_recipe
-from burnish.runfolder import RunFolder, read_jsonl
+from burnish.runfolder import RunFolder
 from burnish.training.fit import FitResult, peak_memory_mb
 from burnish.training.hardware import Hardware
 from burnish.training.modelfolder import Answerer

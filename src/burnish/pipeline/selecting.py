@@ -31,11 +31,12 @@ from burnish.data.signals.signal import Signal
 from burnish.data.sources import Sources, find_written
 from burnish.data.streamed import StreamedRows
 from burnish.errors import RecipeError
+from burnish.files import atomic_writer, new_folder, sha256, write_json
 from burnish.pipeline.plugins import check_plugins
 from burnish.pipeline.signal_models import RecipeModels
 from burnish.recipe.recipe import Recipe
 from burnish.records import LedgerEntry
-from burnish.runfolder import RunFolder, atomic_writer, new_folder, sha256, write_json
+from burnish.runfolder import RunFolder
 
 _VERSION_DIGITS = 12
 

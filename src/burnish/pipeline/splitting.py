@@ -13,12 +13,13 @@ from burnish.data.load import short_names
 from burnish.data.readers import format_of
 from burnish.data.rewrite import rewrite
 from burnish.data.sources import Sources, find_written
+from burnish.files import new_folder, sha256, write_json
 from burnish.pipeline.context import Context
 from burnish.pipeline.driver import execute
 from burnish.pipeline.plugins import check_plugins
 from burnish.pipeline.stage import Stage
 from burnish.recipe.recipe import Recipe
-from burnish.runfolder import RunFolder, new_folder, sha256, write_json
+from burnish.runfolder import RunFolder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

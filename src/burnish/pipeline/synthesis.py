@@ -9,7 +9,7 @@ import yaml
 from burnish.data.synthesis.fill import make_up
 from burnish.data.synthesis.made import shipped_spec
 from burnish.data.synthesis.spec import read_spec
-from burnish.runfolder import empty_folder, write_jsonl, write_text
+from burnish.files import empty_folder, write_jsonl, write_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

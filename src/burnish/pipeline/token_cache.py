@@ -24,7 +24,7 @@ import transformers
 from numpy.typing import NDArray
 
 from burnish.errors import StorageError
-from burnish.runfolder import atomic_writer
+from burnish.files import atomic_writer
 from burnish.training.gguf import cache_folder
 
 OFF = "off"

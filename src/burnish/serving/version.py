@@ -2,7 +2,7 @@
 
 import hashlib
 
-from burnish.runfolder import sha256
+from burnish.files import sha256
 from burnish.training.sources import ModelSource
 
 _CARD = "README.md"  # changes no answer

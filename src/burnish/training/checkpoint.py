@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from burnish.errors import CheckpointError, RunFolderError
-from burnish.runfolder import atomic_writer, read_json, sha256, write_json
+from burnish.files import atomic_writer, read_json, sha256, write_json
 
 LAST, BEST = "last", "best"
 

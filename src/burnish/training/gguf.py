@@ -14,10 +14,9 @@ from filelock import FileLock
 from safetensors import SafetensorError
 
 from burnish.errors import ModelFormatError
-from burnish.runfolder import storage_errors
+from burnish.files import storage_errors, whole_folder
 from burnish.training.guard import damaged
 from burnish.training.quiet import quiet
-from burnish.training.whole import whole_folder
 
 
 def unpacked(file: Path, *, digest: str) -> Path:

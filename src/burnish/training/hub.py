@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from burnish.errors import ModelFormatError, ModelNotFoundError
-from burnish.runfolder import sha256
+from burnish.files import sha256
 from burnish.training.gguf import unpacked
 
 _ANSWER_SECONDS = 5.0  # the hub counts as out of reach after that

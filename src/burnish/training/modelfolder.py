@@ -13,9 +13,10 @@ import polars as pl
 from safetensors import SafetensorError
 
 from burnish.errors import ModelFormatError
+from burnish.files import storage_errors, whole_folder, write_json, write_text
 from burnish.recipe.training import Training
 from burnish.records import Prediction
-from burnish.runfolder import MODEL_FACTS, storage_errors, write_json, write_text
+from burnish.runfolder import MODEL_FACTS
 from burnish.tasks.base import TASKS, Task
 from burnish.tasks.masked_lm import MaskedTask
 from burnish.training.averaging import MARK, averages
@@ -28,7 +29,6 @@ from burnish.training.models import load_model, open_adapter, open_tokenizer
 from burnish.training.predict import predictions
 from burnish.training.quiet import quiet
 from burnish.training.sources import ModelSource, resolve
-from burnish.training.whole import whole_folder
 
 _VERSION = 1
 

@@ -9,7 +9,7 @@ import lightning as L  # noqa: N812  (the name its own documentation uses)
 import torch
 
 from burnish.errors import CheckpointError
-from burnish.runfolder import write_json
+from burnish.files import write_json
 from burnish.tasks.base import Task
 from burnish.training.callbacks import Judge, averaged
 from burnish.training.checkpoint import (

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from burnish.errors import ModelFormatError, ModelNotFoundError
-from burnish.runfolder import sha256
+from burnish.files import sha256
 from burnish.training.guard import check_folder, read_config
 from burnish.training.hub import download, starter_folder
 

@@ -10,6 +10,7 @@ import pytest
 from burnish.data.signals.select import select
 from burnish.data.signals.signal import Signal
 from burnish.errors import BurnishError, SignalError
+from burnish.files import read_json, read_jsonl
 from burnish.pipeline.check import check
 from burnish.pipeline.context import Context
 from burnish.pipeline.driver import execute
@@ -17,7 +18,7 @@ from burnish.pipeline.plugins import check_plugins
 from burnish.recipe.document import Document
 from burnish.recipe.load import dump_recipe, load_recipe, validate
 from burnish.recipe.recipe import Recipe
-from burnish.runfolder import RunFolder, read_json, read_jsonl
+from burnish.runfolder import RunFolder
 
 TEXTS = (
     "Nova shoes are stylish", "Nova shoes are not stylish", "A stylish hat",

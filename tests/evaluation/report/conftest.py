@@ -17,8 +17,9 @@ from burnish.evaluation.baselines.base import from_frame
 from burnish.evaluation.baselines.table import baseline_names, baselines_for
 from burnish.evaluation.score import score, score_answers
 from burnish.evaluation.verdict import decide
+from burnish.files import write_json, write_jsonl
 from burnish.records import LabelSpace, Prediction, Space, TextSpace
-from burnish.runfolder import RunFolder, write_json, write_jsonl, write_predictions
+from burnish.runfolder import RunFolder, write_predictions
 
 Records = Callable[[RunFolder, Space, int], None]  # writes what a run keeps beside its answers
 

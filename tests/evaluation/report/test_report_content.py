@@ -11,16 +11,9 @@ import pytest
 
 from burnish.errors import PredictionError, RunFolderError
 from burnish.evaluation.report.render import render
+from burnish.files import read_json, read_jsonl, write_json, write_jsonl
 from burnish.records import LabelSpace, Prediction
-from burnish.runfolder import (
-    RunFolder,
-    read_json,
-    read_jsonl,
-    read_predictions,
-    write_json,
-    write_jsonl,
-    write_predictions,
-)
+from burnish.runfolder import RunFolder, read_predictions, write_predictions
 
 
 def text_of(run: RunFolder, section: str) -> str:

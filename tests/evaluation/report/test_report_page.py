@@ -10,7 +10,8 @@ import polars as pl
 import pytest
 
 from burnish.evaluation.report.render import SECTIONS, render
-from burnish.runfolder import RunFolder, read_json, write_json, write_text
+from burnish.files import read_json, write_json, write_text
+from burnish.runfolder import RunFolder
 
 LIMIT_BYTES = 2_000_000
 _VOID = {"meta", "br", "img", "link"}

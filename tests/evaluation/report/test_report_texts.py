@@ -15,8 +15,9 @@ from burnish.evaluation.metrics.base import by_row
 from burnish.evaluation.metrics.table import METRICS
 from burnish.evaluation.report.render import render
 from burnish.evaluation.texts import Texts
+from burnish.files import read_json, write_json
 from burnish.records import Prediction, TextSpace
-from burnish.runfolder import RunFolder, read_json, read_predictions, write_json, write_predictions
+from burnish.runfolder import RunFolder, read_predictions, write_predictions
 
 
 def text_of(run: RunFolder, section: str) -> str:

@@ -10,9 +10,10 @@ import torch
 from safetensors.torch import load_file
 
 from burnish.errors import RunFolderError, UsageError
+from burnish.files import read_json
 from burnish.pipeline.driver import Progress
 from burnish.pipeline.run import run
-from burnish.runfolder import RunFolder, read_json, read_predictions
+from burnish.runfolder import RunFolder, read_predictions
 from burnish.training.modelfolder import Answerer
 
 OUTPUTS = [

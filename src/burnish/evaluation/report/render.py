@@ -33,8 +33,9 @@ from burnish.evaluation.report.sections import (
 )
 from burnish.evaluation.report.template import filled
 from burnish.evaluation.spaces import is_any, is_labels, is_plain, is_texts
+from burnish.files import write_text
 from burnish.records import LabelSpace, Space
-from burnish.runfolder import RunFolder, write_text
+from burnish.runfolder import RunFolder
 
 View = Callable[[RunFiles], Mapping[str, Any]]
 

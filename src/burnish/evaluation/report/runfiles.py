@@ -20,8 +20,9 @@ from burnish.evaluation.answers import Answers, from_predictions
 from burnish.evaluation.likelihoods import Likelihoods
 from burnish.evaluation.spaces import space_from_json
 from burnish.evaluation.texts import Texts
+from burnish.files import read_json, read_jsonl
 from burnish.records import Prediction, Score, Space
-from burnish.runfolder import RunFolder, read_json, read_jsonl, read_predictions
+from burnish.runfolder import RunFolder, read_predictions
 
 TUNED = "tuned"
 _PLACE = ("file", "row", "text", "labels")  # what a line on a row of the data has

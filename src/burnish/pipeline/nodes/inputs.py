@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from burnish.errors import UsageError
+from burnish.files import write_text
 from burnish.pipeline.asked import Asked, flat, recipe_of, shares
 from burnish.pipeline.context import Context
 from burnish.pipeline.plugins import check_plugins
@@ -16,7 +17,7 @@ from burnish.pipeline.start import only
 from burnish.pipeline.token_cache import default_folder
 from burnish.recipe.load import dump_recipe
 from burnish.recipe.recipe import Recipe
-from burnish.runfolder import RunFolder, write_text
+from burnish.runfolder import RunFolder
 from burnish.tracking.base import MemoryTracker
 
 

@@ -8,6 +8,7 @@ from burnish.data.ledger import ledger_json
 from burnish.data.rewrite import write_parquet
 from burnish.data.signals.select import Selection, left_out_lines, summary
 from burnish.evaluation.report.render import render
+from burnish.files import write_json, write_jsonl, write_text
 from burnish.pipeline.arms import Arm, Questions, probes_json
 from burnish.pipeline.context import Context
 from burnish.pipeline.label_doubts import LabelDoubts
@@ -15,12 +16,7 @@ from burnish.pipeline.manifest import manifest_json
 from burnish.pipeline.stage import Parts, Stage
 from burnish.recipe.recipe import Recipe
 from burnish.records import Finding, LedgerEntry, Prediction, Score, Space
-from burnish.runfolder import (
-    write_json,
-    write_jsonl,
-    write_predictions,
-    write_text,
-)
+from burnish.runfolder import write_predictions
 from burnish.tasks.base import Encoded
 from burnish.training import card
 from burnish.training.fit import FitResult

@@ -22,7 +22,8 @@ from urllib.request import url2pathname
 import yaml
 
 from burnish.errors import TrackerError
-from burnish.runfolder import MODEL_FACTS, storage_errors
+from burnish.files import storage_errors
+from burnish.runfolder import MODEL_FACTS
 from burnish.tracking.mlflow.store import (
     Store,
     import_mlflow,

@@ -21,9 +21,9 @@ import torch
 from numpy.typing import NDArray
 
 from burnish.errors import MissingPackageError, ModelTaskError
+from burnish.files import atomic_writer
 from burnish.recipe.training import Training
 from burnish.records import Prediction
-from burnish.runfolder import atomic_writer
 from burnish.tasks.base import Encoded
 from burnish.training.exports import Answers, Bounds, Export
 from burnish.training.exports.gguf_vocabulary import Vocabulary, read_vocabulary

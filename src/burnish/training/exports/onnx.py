@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from burnish.errors import ModelTaskError
-from burnish.runfolder import storage_errors
+from burnish.files import storage_errors
 from burnish.tasks import batch as batches
 from burnish.tasks.base import Encoded
 from burnish.training.batching import micro_batches

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from burnish.errors import MissingPackageError
-from burnish.runfolder import storage_errors
+from burnish.files import storage_errors
 from burnish.training.exports.merged import without_adapters
 
 _OPSET = 18

@@ -23,9 +23,9 @@ from transformers import AutoConfig, GenerationConfig, GenerationMixin, PreTrain
 from transformers.cache_utils import DynamicCache, EncoderDecoderCache
 from transformers.modeling_outputs import BaseModelOutput, Seq2SeqLMOutput
 
+from burnish.files import storage_errors
 from burnish.recipe.training import Training
 from burnish.records import Prediction
-from burnish.runfolder import storage_errors
 from burnish.tasks.base import Encoded
 from burnish.training.exports import Answers
 from burnish.training.exports.onnx_graph import open_graph, save_graph
