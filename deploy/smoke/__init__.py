@@ -1,0 +1,1 @@
+"""Exercise the Dockerfile where there is no container engine."""
