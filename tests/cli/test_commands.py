@@ -97,6 +97,7 @@ def test_a_new_project_can_be_checked_at_once(
     assert set(found["splits"]) == {"train", "validation", "test"}
     assert found["estimate"]["seconds"] > 0
     assert sorted(path.name for path in Path().iterdir()) == [
+        ".dockerignore",
         ".github",
         ".gitignore",
         "Dockerfile",

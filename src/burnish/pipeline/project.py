@@ -15,6 +15,7 @@ from burnish.tasks.base import TASKS
 
 _FILES = {
     "Dockerfile": "Dockerfile",
+    "dockerignore": ".dockerignore",
     "workflow.yml": ".github/workflows/burnish.yml",
 }
 # Task → its recipe among the templates, and its sample rows.
@@ -25,7 +26,7 @@ _SAMPLES: dict[str, tuple[str, Callable[[str], pl.DataFrame]]] = {
     MASKED: ("recipe.masked-lm.yaml", clauses),
     "seq2seq": ("recipe.seq2seq.yaml", replies),
 }
-IGNORED = "runs/\nburnish.db\nburnish-artifacts/\n"
+IGNORED = "run/\nruns/\nburnish.db\nburnish-artifacts/\n"
 
 
 def start_project(folder: Path, *, task: str) -> list[Path]:
