@@ -6,12 +6,13 @@ TOOLS := .venv/tools
 # Seeds and counts of the long runs; raise the count for a harder one.
 SEED ?= 0
 COUNT ?= 40
+WORKFLOWS := .github/workflows/ci.yml src/burnish/pipeline/template/workflow.yml
 
-.PHONY: help setup run check test slow bench torture docs clean
+.PHONY: help setup run check lint types test slow bench torture image-smoke docs clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
 setup: $(TOOLS)  ## make .venv with the package and its tools
 
@@ -28,12 +29,20 @@ $(TOOLS): $(READY)
 run: $(READY)  ## fine-tune the starter on made-up clauses, and say whether it is worth shipping
 	$(BIN)/burnish run
 
-check: setup  ## format, lint, types, import contracts, generated docs
+check: lint types  ## everything that is fast
+
+lint: setup  ## format, lint, import contracts, generated docs, container, workflows
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python docs/generate.py --check
+	$(BIN)/hadolint Dockerfile src/burnish/pipeline/template/Dockerfile
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows $(WORKFLOWS)
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec compose.yaml
+	$(BIN)/zizmor --offline --quiet --no-progress $(WORKFLOWS)
+
+types: setup  ## mypy
+	$(BIN)/mypy
 
 test: setup  ## the default suite: no network, no GPU, random order
 	OMP_WAIT_POLICY=PASSIVE $(BIN)/pytest
@@ -49,6 +58,9 @@ bench: setup  ## speed beside the peers, one JSON line each
 
 torture: setup  ## kill and fuzz runs: SEED and COUNT can be set
 	BURNISH_TORTURE_SEED=$(SEED) BURNISH_TORTURE_COUNT=$(COUNT) $(BIN)/pytest -m torture
+
+image-smoke: setup  ## each line of the Dockerfile in a clean folder; minutes, and the network
+	PYTHONPATH=deploy $(BIN)/python -m smoke
 
 docs: setup  ## write the generated reference pages
 	$(BIN)/python docs/generate.py
