@@ -1,6 +1,5 @@
 """Start what an image would: its ENTRYPOINT and CMD as its USER, asked by its HEALTHCHECK."""
 
-import os
 import shutil
 import signal
 import socket
@@ -57,13 +56,6 @@ def track(tree: Tree, file: Dockerfile, name: str) -> list[str]:
     tree.leave()
     return [f"{name}: {' '.join(command)}, /health by its HEALTHCHECK, SIGTERM",
             f"{name}: imports psycopg2; no PostgreSQL was asked"]  # fmt: skip
-
-
-def not_checked() -> list[str]:
-    """Return what could not be looked at by whoever runs this."""
-    if os.geteuid() == 0:
-        return []
-    return ["USER: servers ran as you, since only root may become another; nor were rights seen"]
 
 
 def _command(file: Dockerfile, name: str) -> list[str]:

@@ -22,6 +22,7 @@ from smoke.dockerfile import Dockerfile, Line, Stage, copied, expand
 # Of the machine: how the network is reached.
 _NETWORK = re.compile(r"PIP_.*|.*_PROXY|.*_proxy|.*CERT.*|.*CA_BUNDLE|LANG|LC_.*")
 _SYSTEM = frozenset(("bin", "dev", "etc", "lib", "lib64", "proc", "run", "sys", "usr", "var"))
+NOBODY = 65534
 _ROOT_ONLY = re.compile(r"\b(chown|install -d -o|useradd|apt-get)\b")
 
 
@@ -44,15 +45,18 @@ class Tree:
         self.states: dict[str, State] = {}
         self.done: list[str] = []  # lines that were exercised
         self.skipped: list[str] = []  # and those that were not, with the reason
-        python = Path(sys.base_prefix) / "bin"
-        if not (python / "python").exists():
-            raise SystemExit(f"no `python` lies in {python}, so no line can call it")
-        self._path = f"{python}:/usr/bin:/bin"
+        python, self._others_may = _find_python()
+        (root / "bin").mkdir()
+        (root / "bin" / "python").symlink_to(python)
+        self._path = f"{root}/bin:/usr/bin:/bin"
+        if not self._others_may:
+            self.skipped.append("USER: only root may become another, who has to reach a Python")
         absolute = re.compile(r"(?<![\w.:/$-])/([\w-]+)|(?<==)/([\w-]+)")
         lines = [one for stage in file.stages.values() for one in stage.lines
                  if one.word in ("RUN", "WORKDIR", "COPY", "ENV")]  # fmt: skip
         tops = {a or b for one in lines for a, b in absolute.findall(one.rest)} - _SYSTEM
-        self._ours = re.compile(rf"(?<![\w./$-])/(?=(?:{'|'.join(sorted(tops))})\b)")
+        here = re.escape(str(root).lstrip("/"))  # what lies in the folder stays as it is
+        self._ours = re.compile(rf"(?<![\w./$-])/(?!{here})(?=(?:{'|'.join(sorted(tops))})\b)")
 
     def build(self, stage: Stage) -> None:
         """Run every instruction of a stage."""
@@ -84,7 +88,7 @@ class Tree:
 
     def identity(self, state: State) -> dict[str, object]:
         """Return the user as arguments of subprocess, where this process may take another one."""
-        if os.geteuid() or not state.user:
+        if not self._others_may or not state.user:
             return {}
         return {"user": state.user, "group": state.user, "extra_groups": []}
 
@@ -176,12 +180,37 @@ class Tree:
             found = base / source.lstrip("/")
             if not found.exists():
                 raise SystemExit(f"line {line.number}: COPY finds no {source}")
-            if found.is_dir():
+            if found.is_dir() and stage:
                 _link(found, target)
+            elif found.is_dir():
+                shutil.copytree(found, target, dirs_exist_ok=True)
             else:
                 target.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(found, target / found.name)
         self.done.append(f"line {line.number}: COPY {line.rest}")
+
+
+def _find_python() -> tuple[Path, bool]:
+    """Return the Python that stands for the image's, and whether other users may run it.
+
+    That of this process may lie in somebody's home, which a server's user cannot look into.
+    """
+    own = Path(sys.base_prefix) / "bin" / "python3"
+    for python in (own, Path("/usr/bin/python3")):
+        if os.geteuid() == 0 and _runs(python):
+            return python, True
+    return own, False
+
+
+def _runs(python: Path) -> bool:
+    needed = "import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))"
+    try:
+        return not subprocess.run(
+            [python, "-c", needed], cwd="/", check=False, stderr=subprocess.DEVNULL,
+            user=NOBODY, group=NOBODY, extra_groups=[],
+        ).returncode  # fmt: skip
+    except OSError:
+        return False
 
 
 def clean_context(repository: Path, target: Path) -> None:
@@ -204,5 +233,10 @@ def clean_context(repository: Path, target: Path) -> None:
 
 
 def _link(source: Path, target: Path) -> None:
-    """Copy a folder as hard links: gigabytes in no time."""
-    shutil.copytree(source, target, copy_function=os.link, symlinks=True, dirs_exist_ok=True)
+    """Copy a stage's folder as hard links: gigabytes in no time."""
+    shutil.copytree(source, target, copy_function=_replace, symlinks=True, dirs_exist_ok=True)
+
+
+def _replace(source: str, target: str) -> None:
+    Path(target).unlink(missing_ok=True)
+    os.link(source, target)
