@@ -26,7 +26,7 @@ COPY src src
 RUN pip install --no-cache-dir --no-deps --force-reinstall .
 
 FROM build AS mlflow-build
-RUN pip install --no-cache-dir "psycopg2-binary>=2.9,<3"
+RUN pip install --no-cache-dir "psycopg[binary]>=3.2,<4"
 
 # What every image runs in: nothing to build with, and nobody who could write to it.
 FROM ${PYTHON} AS plain

@@ -48,14 +48,14 @@ def serve(tree: Tree, file: Dockerfile, name: str, *, mounted: Path | None) -> l
 def track(tree: Tree, file: Dockerfile, name: str) -> list[str]:
     """Start MLflow over SQLite, see that it has what PostgreSQL needs, and stop it."""
     state = tree.enter(name)
-    subprocess.run(["python", "-c", "import psycopg2"], env=tree.environment(state), check=True)
+    subprocess.run(["python", "-c", "import psycopg"], env=tree.environment(state), check=True)
     command = [*_command(file, name), f"--backend-store-uri=sqlite:///{tree.below('/tmp')}/runs.db",
                "--artifacts-destination=/artifacts", "--workers=1"]  # fmt: skip
     with _started(tree, file, name, state, command):
         pass
     tree.leave()
     return [f"{name}: {' '.join(command)}, /health by its HEALTHCHECK, SIGTERM",
-            f"{name}: imports psycopg2; no PostgreSQL was asked"]  # fmt: skip
+            f"{name}: imports psycopg; no PostgreSQL was asked"]  # fmt: skip
 
 
 def _command(file: Dockerfile, name: str) -> list[str]:
