@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from burnish.data.subsets import ladder, nest
@@ -30,6 +30,7 @@ def ids(frame: pl.DataFrame, size: int, *, space: Space = SPACE, seed: int = 0) 
     return set(frame.filter(pl.Series(nest(frame, space, seed=seed).part(size)))["id"])
 
 
+@settings(max_examples=40)
 @given(
     st.lists(st.sampled_from("abc"), min_size=3, max_size=60),
     st.lists(st.integers(1, 70), min_size=2, max_size=5),
@@ -56,6 +57,7 @@ def test_the_order_of_rows_changes_nothing_and_the_seed_does() -> None:
     assert ids(frame, 20) != ids(frame, 20, seed=1)
 
 
+@settings(max_examples=25)
 @given(st.integers(0, 99))
 def test_the_smallest_part_has_a_row_of_every_class(seed: int) -> None:
     frame = rows(["a"] * 200 + ["b"] * 2 + ["c"])

@@ -12,7 +12,7 @@ from burnish.evaluation.power_law import Points, PowerLaw, fit
 
 Curve = Callable[[Any], Any]
 SHARES = (0.0, 1.0)
-DRAWS = 300
+DRAWS = 250
 
 
 def points(
@@ -37,7 +37,7 @@ def ends(values: Any) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def share_held(curve: Curve, times: float, *, count: int = 100, **options: Any) -> float:
+def share_held(curve: Curve, times: float, *, count: int = 80, **options: Any) -> float:
     """Return how often the interval of the curve itself holds what is true."""
     held = 0
     for seed in range(count):
@@ -62,7 +62,7 @@ def test_a_known_law_is_held_about_as_often_as_the_interval_says(
     curve: Curve, options: dict[str, Any]
 ) -> None:
     assert share_held(curve, 2.0, **options) >= 0.85
-    assert share_held(curve, 4.0, count=40, **options) >= 0.8
+    assert share_held(curve, 4.0, count=30, **options) >= 0.8
 
 
 def test_what_one_training_scores_is_held_too() -> None:
@@ -143,6 +143,7 @@ def test_whatever_the_scores_curves_are_monotone_and_within_bounds(
     assert ((law.exponent >= 0.029) & (law.exponent <= 2.01)).all()
 
 
+@settings(max_examples=30)
 @given(st.integers(0, 99))
 def test_a_loss_is_the_mirrored_score(seed: int) -> None:
     up = points(lambda n: 0.8 - 4 * n**-0.5, seed=seed)
