@@ -12,7 +12,7 @@ from burnish.evaluation.outlook import Ahead
 
 _NAMES = {2.0: "Twice as many rows", 4.0: "Four times as many"}
 _NOT_MISSING = "More rows of the same kind are not what is missing."
-_NOT_RISING = "So far the score does not rise with the rows."
+_NOT_RISING = "So far the score does not get better with the rows."
 _FEW_GROUPS = 20  # of which an interval is a rough one
 
 

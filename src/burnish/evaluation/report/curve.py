@@ -16,7 +16,7 @@ from burnish.evaluation.report.words import is_number, is_share, measured, metri
 _HEADLINES: Mapping[str, tuple[str, str, str]] = {
     "rises": (
         "More rows would help.",
-        "The score still rises with the rows, by more than chance would explain.",
+        "The score still gets better with the rows, by more than chance would explain.",
         "ship",
     ),
     "flat": (
@@ -26,7 +26,7 @@ _HEADLINES: Mapping[str, tuple[str, str, str]] = {
     ),
     "falls": (
         "More rows are not what is missing.",
-        "The score falls with more rows of this kind: look at their labels first.",
+        "The score gets worse with more rows of this kind: look at their labels first.",
         "keep-baseline",
     ),
     "open": (
