@@ -94,7 +94,8 @@ def recipe(place: Path, **changes: Any) -> Recipe:
         "name": "things", "task": {"kind": "text-classification"}, "model": str(place / "encoder"),
         "data": {"from": str(place / "data"), "group": "document",
                  "checks": [{"kind": "near-leak", "action": "ignore"}]},
-        "training": {"epochs": 2, "learning_rate": 5e-3, "batch_size": 16, "threads": 1},
+        "training": {"epochs": 2, "learning_rate": 5e-3, "batch_size": 16, "threads": 1,
+                     "precision": "fp32"},
         "evaluation": {"resamples": 200, "baselines": ["majority", "tfidf-svm"]},
         "tracking": {"trackers": []},
     }  # fmt: skip

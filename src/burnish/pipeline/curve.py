@@ -126,7 +126,8 @@ def _train(
     facts = {"size": part.size, "rows": part.rows, "seed": part.seed}
     # Of one that was interrupted, the training of earlier sittings counts too.
     seconds = round(max(time.perf_counter() - start, fitted.seconds), 3)
-    told = facts | {"seconds": seconds, "training": fitted.cost()}
+    precision = shared["hardware"].precision  # `auto` may find another one in a later sitting
+    told = facts | {"seconds": seconds, "precision": precision, "training": fitted.cost()}
     place.keep(answers, split, fitted.history, told)
 
 
