@@ -72,19 +72,17 @@ def tune_curve(
     Raises:
         EmptyDataError: BN205, the rows are too few for so many sizes.
         UsageError: BN103, the folder is of another recipe, or its data has changed.
-        StorageError: BN402, the folder holds something else, or cannot be written.
-        BurnishError: as `burnish run`.
+        StorageError: BN402, the folder holds something else; and all that `burnish run` raises.
     """
     check_plugins(recipe)
     if out is not None:
         CurveFolder.refuse(recipe, out)
-    announce, started = listeners.get("announce"), listeners.get("started")
-    asked, context = (*_SHARED, "ledger", "findings"), Context.of_nothing()
-    shared = execute(asked, recipe=recipe, context=context, announce=announce)
+    announce, asked = listeners.get("announce"), (*_SHARED, "ledger", "findings")
+    shared = execute(asked, recipe=recipe, context=Context.of_nothing(), announce=announce)
     ledger, findings = shared.pop("ledger"), shared.pop("findings")
     plan = plan_curve(recipe, shared, sizes, seeds)
     folder = CurveFolder.take(recipe, shared["splits"], out)
-    if started:
+    if started := listeners.get("started"):
         started(folder.root)
     write_json(folder.root / "ledger.json", ledger_json(ledger))
     write_jsonl(folder.root / "findings.jsonl", (one.to_json() for one in findings))
