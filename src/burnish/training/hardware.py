@@ -1,12 +1,11 @@
 """What this machine is, and how it is best used: device, precision, threads, batch size.
 
-Everything that is chosen is told in words. Choices rest on what the processor has, and on a
-measurement only where being wrong is costly (bf16 without instructions for it is ten times
-slower), so that two runs on one machine choose alike and give the same answers.
+Everything that is chosen is told in words. Choices rest on what the processor has, never on how
+long something took: two runs on one machine choose alike, however busy it is, and give the same
+answers.
 """
 
 import os
-import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
@@ -21,7 +20,7 @@ from burnish.recipe.training import Training
 
 _CPU_TOKENS = 1024  # larger passes take more memory and are no faster (docs/log.md)
 _GPU_TOKENS = 16_384
-_WORTH_IT = 1.2  # bf16 must beat fp32 by this factor, so that noise does not decide
+_BF16 = {"avx512_bf16", "amx_bf16", "bf16"}  # without them bf16 is ten times slower than fp32
 _PROBE_SHAPE = (1024, 384, 1536)  # one feed-forward layer of a small encoder
 _FP32_ERROR = 1e-5  # largest, relative, of a product; bf16 has about 1e-3
 _ALLOCATORS = ("tcmalloc", "jemalloc", "mimalloc")
@@ -69,7 +68,7 @@ def probe(training: Training) -> Hardware:
     """
     device = "cuda" if torch.cuda.is_available() else "cpu"
     threads, threads_note = _threads(training)
-    precision, precision_note = _precision(training, device, threads)
+    precision, precision_note = _precision(training, device)
     allocator = loaded_allocator()
     tokens = training.tokens_per_batch
     if tokens == "auto":
@@ -122,26 +121,6 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-@lru_cache(maxsize=8)
-def matmul_gflops(precision: str, threads: int, device: str = "cpu") -> float:
-    """Measure one matrix product, in GFLOP/s; `precision` is highest, medium or bf16."""
-    tokens, inputs, outputs = _PROBE_SHAPE
-    kind = torch.bfloat16 if precision == "bf16" else torch.float32
-    left = torch.ones(tokens, inputs, dtype=kind, device=device)
-    right = torch.ones(outputs, inputs, dtype=kind, device=device)
-    with _settings(threads, "medium" if precision == "bf16" else precision):
-        seconds = min(_timed_product(left, right) for _ in range(4))
-    return 2 * tokens * inputs * outputs / seconds / 1e9
-
-
-def _timed_product(left: torch.Tensor, right: torch.Tensor) -> float:
-    start = time.perf_counter()
-    torch.nn.functional.linear(left, right)
-    if left.is_cuda:
-        torch.cuda.synchronize()
-    return time.perf_counter() - start
 
 
 def _matmul(device: str, precision: str) -> str:
@@ -202,20 +181,16 @@ def _threads(training: Training) -> tuple[int, str]:
     return training.threads, f"{training.threads} thread(s), as the recipe says"
 
 
-def _precision(training: Training, device: str, threads: int) -> tuple[str, str]:
+def _precision(training: Training, device: str) -> tuple[str, str]:
     if training.precision != "auto":
         return training.precision, f"{training.precision}, as the recipe says"
     if device == "cuda":
         if torch.cuda.is_bf16_supported():
             return "bf16", "bf16, which the GPU has instructions for"
         return "fp32", "fp32; the GPU has no bf16 instructions"
-    if not processor_flags() & {"avx512_bf16", "amx_bf16", "bf16"}:
-        return "fp32", "fp32; the processor has no bf16 instructions"
-    fp32, bf16 = (matmul_gflops(kind, threads) for kind in (_exact_products(), "bf16"))
-    told = f"{bf16:.0f} GFLOP/s in bf16 against {fp32:.0f} in fp32, measured"
-    if bf16 > fp32 * _WORTH_IT:
-        return "bf16", f"bf16: {told}"
-    return "fp32", f"fp32: {told}"
+    if found := sorted(processor_flags() & _BF16):
+        return "bf16", f"bf16, which the processor has instructions for ({', '.join(found)})"
+    return "fp32", "fp32; the processor has no bf16 instructions"
 
 
 def _device_note(device: str) -> str:
