@@ -82,6 +82,7 @@ class Facts:
     thresholds: dict[str, float] = field(default_factory=dict)  # label → least probability
     embeds: bool = False
     writes: bool = False
+    mask: str | None = None  # what stands for a hidden word, where the model foretells those
 
 
 class Engine(Protocol):

@@ -63,6 +63,10 @@ class KeyRing:
     ) -> None:
         self._keys, self._clock = keys, clock
 
+    def __len__(self) -> int:
+        """Return how many keys there are."""
+        return len(self._keys)
+
     @classmethod
     def read(cls, path: Path) -> "KeyRing":
         """Return the keys of a file.

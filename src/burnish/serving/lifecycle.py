@@ -9,6 +9,7 @@ class Lifecycle:
     def __init__(self) -> None:
         self.draining = False  # says that it is about to stop
         self.refusing = False  # and takes no more requests
+        self.closing = asyncio.Event()  # connections that are held open end
         self._at_work = 0
         self._idle = asyncio.Event()
         self._idle.set()

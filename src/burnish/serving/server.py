@@ -95,6 +95,11 @@ class Server(uvicorn.Server):
             self._loop.add_signal_handler(hang_up, self._start, "refresh", hang_up)
         tell("ready", **self._ready)
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Close; connections that only wait for what may come are ended first."""
+        self._lifecycle.closing.set()
+        await super().shutdown(sockets)
+
     def _start(self, what: str, sig: int) -> None:
         tell(what, signal=signal.Signals(sig).name, at_work=self._lifecycle.at_work)
         work = self._drain() if what == "drain" else swap_all(self._models)

@@ -70,6 +70,7 @@ class TorchEngine:
             thresholds=_thresholds(self._task),
             embeds=self._task.family in _ENCODERS,
             writes=writes,
+            mask=answerer.tokenizer.mask_token if isinstance(self._task, MaskedTask) else None,
         )
 
     def read(self, asked: Sequence[Any]) -> list[Read]:
