@@ -55,6 +55,12 @@ def serve(
         list[str] | None,
         typer.Option(metavar="ORIGIN", help="Web pages from there may ask; repeatable."),
     ] = None,
+    page: Annotated[
+        bool, typer.Option("--page/--no-page", help="A page at /page/ to try the models on.")
+    ] = True,
+    root_path: Annotated[
+        str, typer.Option(metavar="PATH", help="What a proxy puts before the paths of the page.")
+    ] = "",
     log_text: Annotated[bool, typer.Option("--log-text", help="Log what is asked.")] = False,
     precision: Annotated[
         Literal["auto", "fp32", "bf16"],
@@ -90,6 +96,8 @@ def serve(
             refresh_s=refresh,
             origins=tuple(cors or ()),
             log_text=log_text,
+            page=page,
+            root_path=root_path,
         ),
         host=host,
         port=port,

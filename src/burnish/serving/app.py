@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
@@ -20,6 +21,9 @@ from burnish.serving.lifecycle import Lifecycle
 from burnish.serving.logs import tell, tell_failure
 from burnish.serving.metrics import CONTENT_TYPE, Metrics
 from burnish.serving.models import Models
+from burnish.serving.page.asks import Asker
+from burnish.serving.page.door import Door
+from burnish.serving.page.opening import build_page, why_off
 from burnish.serving.problems import response_to
 from burnish.serving.settings import Settings
 from burnish.serving.visit import visit_of
@@ -68,6 +72,10 @@ def build_app(
         lifecycle=lifecycle,
         paths=app.openapi()["paths"],
     )
+    if why_off(settings, keys) is None:
+        asker = Asker(models, settings=settings, metrics=metrics, lifecycle=lifecycle)
+        build = partial(build_page, models, asker)
+        app.add_middleware(Door, build=build, settings=settings, lifecycle=lifecycle)
     _let_origins_in(app, settings.origins)
     return app
 

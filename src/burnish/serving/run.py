@@ -9,6 +9,8 @@ from burnish.serving.lifecycle import Lifecycle
 from burnish.serving.logs import log_to_stderr
 from burnish.serving.metrics import Metrics
 from burnish.serving.models import Finder, Models
+from burnish.serving.page.asks import PATH
+from burnish.serving.page.opening import why_off
 from burnish.serving.server import Server, open_socket
 from burnish.serving.settings import Settings
 
@@ -46,7 +48,9 @@ def run(
         log_to_stderr()
         app = build_app(models, settings=settings, keys=ring, metrics=metrics, lifecycle=lifecycle)
         address, bound = listener.getsockname()[:2]
-        ready = {"url": _url(address, bound), "models": list(finders), "keys": bool(keys)}
+        url = _url(address, bound)
+        ready = {"url": url, "models": list(finders), "keys": bool(keys)}
+        ready["page"] = why_off(settings, ring) or f"{url}{PATH}/"
         server = Server(app, models=models, settings=settings, lifecycle=lifecycle, ready=ready)
         server.run(sockets=[listener])
 

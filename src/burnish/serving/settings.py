@@ -15,3 +15,5 @@ class Settings:
     refresh_s: float = 0.0  # how often models are looked up anew; 0: on SIGHUP alone
     origins: tuple[str, ...] = ()  # web pages from elsewhere that may ask (CORS)
     log_text: bool = False
+    page: bool = True  # to try the models in a browser
+    root_path: str = ""  # put before the paths of this server by a proxy
