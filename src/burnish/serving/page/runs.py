@@ -13,8 +13,9 @@ from typing import Any, TypeVar
 import polars as pl
 
 from burnish.errors import BurnishError
+from burnish.files import read_json
 from burnish.records import Prediction
-from burnish.runfolder import RunFolder, read_json, read_predictions
+from burnish.runfolder import RunFolder, read_predictions
 from burnish.serving.logs import tell_failure
 
 T = TypeVar("T")
