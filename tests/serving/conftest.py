@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -245,13 +246,11 @@ def start() -> Start:
 
 @pytest.fixture(scope="session")
 def find(folders: dict[str, Path]) -> Callable[..., dict[str, Callable[[], Candidate]]]:
-    """Return finders of the tiny models of some names."""
+    """Return finders of the tiny models of some names, and of folders by name before them."""
 
-    def make(*names: str) -> dict[str, Callable[[], Candidate]]:
-        return {
-            name: lambda name=name: candidate(name, folders[name])  # type: ignore[misc]
-            for name in names
-        }
+    def make(*names: str, **others: Path) -> dict[str, Callable[[], Candidate]]:
+        places = others | {name: folders[name] for name in names}
+        return {name: partial(candidate, name, folder) for name, folder in places.items()}
 
     return make
 

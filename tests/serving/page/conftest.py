@@ -39,10 +39,6 @@ def run_folder(folders: dict[str, Path], tmp_path_factory: pytest.TempPathFactor
 
 
 @pytest.fixture(scope="session")
-def page(start: Any, find: Any, folders: dict[str, Path], run_folder: Path) -> Iterator[Any]:
-    folders["clauses"] = run_folder
-    try:
-        with start(find("clauses", "words", "chat", "plain", "short")) as running:
-            yield running
-    finally:
-        del folders["clauses"]
+def page(start: Any, find: Any, run_folder: Path) -> Iterator[Any]:
+    with start(find("words", "chat", "plain", "short", clauses=run_folder)) as running:
+        yield running
