@@ -1,12 +1,13 @@
 """Start what an image would: its ENTRYPOINT and CMD as its USER, asked by its HEALTHCHECK."""
 
+import os
 import shutil
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from smoke.ask import ask
@@ -90,7 +91,7 @@ def _started(
     settings = {"env": tree.environment(state), **tree.identity(state)}
     process = subprocess.Popen(  # type: ignore[call-overload]
         [tree.below(word) for word in command] + ["--port", str(port)],
-        cwd=tree.below(state.folder), **settings,
+        cwd=tree.below(state.folder), start_new_session=True, **settings,
     )  # fmt: skip
     try:
         check = _health(file, name, port)
@@ -100,9 +101,9 @@ def _started(
         if (status := process.wait(timeout=_END_SECONDS)) != 0:
             raise SystemExit(f"stage {name}: SIGTERM ended it with {status}")
     finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
+        with suppress(ProcessLookupError):  # MLflow's helpers outlive it where no container ends
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def _health(file: Dockerfile, name: str, port: int) -> list[str]:

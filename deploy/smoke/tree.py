@@ -130,7 +130,9 @@ class Tree:
                 self._command(line, state)
             case _:  # EXPOSE says something, the others are run when the image is
                 return
-        if line.word not in ("RUN", "COPY"):
+        if line.word == "ARG":
+            self.done.append(f"line {line.number}: ARG {name}={state.arguments[name]}")
+        elif line.word not in ("RUN", "COPY"):
             self.done.append(f"line {line.number}: {line.word} {line.rest}")
 
     def _command(self, line: Line, state: State) -> None:
