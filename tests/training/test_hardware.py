@@ -31,7 +31,8 @@ def test_products_of_a_run_in_fp32_have_the_precision_of_fp32() -> None:
     with hardware.applied(hardware.probe(Training(precision="fp32"))):
         found = left.float() @ right.float()
 
-    assert (found - exact).abs().max() / exact.abs().max() < 1e-6
+    # Sums of 384 products in fp32 err by 1e-6 or so, in bf16 by more than 1e-3.
+    assert (found - exact).abs().max() / exact.abs().max() < 1e-5
 
 
 @pytest.mark.parametrize("flag", ["avx512_bf16", "amx_bf16", "bf16"])
