@@ -24,7 +24,6 @@ from burnish.training.greedy import begin
 from burnish.training.packing import padding_id, plain
 from burnish.training.quiet import quiet
 
-_LEAVES = 8  # rows leave when one in so many has ended: each time copies the cache
 _MOST_SEED = 2**63
 
 Finish = Literal["stop", "length"]
@@ -166,12 +165,8 @@ def _step(base: Any, asked: Batch, rows: Sequence[_Row]) -> None:
         going = [at for at, row in enumerate(live) if row.finish is None]
         if not going:
             return
-        tokens = torch.tensor(chosen, device=logits.device)
-        if len(live) - len(going) >= max(1, len(live) // _LEAVES):
-            kept = torch.tensor(going, device=logits.device)
-            reader.keep(kept)
-            tokens, live = tokens[kept], [live[at] for at in going]
-        logits = reader.go_on(tokens)
+        logits, kept = reader.go_on(torch.tensor(chosen, device=logits.device), going)
+        live = [live[at] for at in kept]
 
 
 def _generate(base: Any, asked: Batch, rows: Sequence[_Row], config: Any) -> None:

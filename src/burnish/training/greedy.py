@@ -80,14 +80,27 @@ class Reader:
         logits: Tensor = out.logits[:, -1].float()
         return logits
 
-    def go_on(self, tokens: Tensor) -> Tensor:
-        """Read the tokens just written, shape (rows,); return logits (rows, vocabulary)."""
+    def go_on(self, tokens: Tensor, going: list[int]) -> tuple[Tensor, list[int]]:
+        """Read the tokens just written, shape (rows,), once enough rows have ended without those.
+
+        Args:
+            tokens: of rows that have ended anything.
+            going: the rows that have not ended.
+
+        Returns:
+            The logits (rows, vocabulary) of the rows that are still in the batch, and which of
+            the rows before those are.
+        """
+        kept = list(range(len(tokens)))
+        if len(kept) - len(going) >= max(1, len(kept) // _LEAVES):
+            rows, kept = torch.tensor(going, device=tokens.device), going
+            self._keep(rows)
+            tokens = tokens[rows]
         if self.encoded is None:
             self.mask = torch.cat([self.mask, torch.ones_like(tokens)[:, None]], dim=1)
-        return self.read(tokens[:, None])
+        return self.read(tokens[:, None]), kept
 
-    def keep(self, rows: Tensor) -> None:
-        """Go on with these rows alone."""
+    def _keep(self, rows: Tensor) -> None:
         self.mask = self.mask[rows]
         self.cache.batch_select_indices(rows)
         if self.encoded is not None:
@@ -117,11 +130,8 @@ def write_greedily(
         going = [at for at, row in enumerate(live) if not _ended(answers[row], ends)]
         if not going or written == limit:
             break
-        if len(live) - len(going) >= max(1, len(live) // _LEAVES):
-            kept = torch.tensor(going, device=chosen.device)
-            reader.keep(kept)
-            chosen, live = chosen[kept], [live[at] for at in going]
-        logits = reader.go_on(chosen)
+        logits, kept = reader.go_on(chosen, going)
+        live = [live[at] for at in kept]
     return answers
 
 
