@@ -57,6 +57,7 @@ def ask(
     judged: list[Prediction] | None = None,
 ) -> Arm:
     """Return a model's answers to all questions; `judged` where those are known already."""
+    hardware = hardware.for_answers()
     if judged is None:
         judged = predictions(model, questions.judged, task, hardware, tokenizer)
     general, filled = None, []

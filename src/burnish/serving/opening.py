@@ -40,12 +40,9 @@ def find(name: str, reference: str, *, fetchers: Fetchers, precision: Precision)
 
 
 def _opened(source: ModelSource, precision: Precision) -> Answerer:
-    # On a processor answers are in fp32, so there is no need to measure what else it could do.
-    asked = "fp32" if precision == "auto" and not torch.cuda.is_available() else precision
-    hardware = probe(Training(precision=asked))
-    answerer = Answerer.open(source, hardware=hardware)
+    answerer = Answerer.open(source)
     if precision != "auto":
-        answerer = replace(answerer, hardware=hardware)
+        answerer = replace(answerer, hardware=probe(Training(precision=precision)))
     # They are the process's: set for good, so that no model puts them back while another computes.
     torch.set_num_threads(answerer.hardware.threads)
     torch.set_float32_matmul_precision(answerer.hardware.matmul)

@@ -95,7 +95,7 @@ def base_answers(
     """What the model answers before tuning, where it has an output for these very answers."""
     if not recipe.evaluation.base or not can_answer(start_source, task):
         return None
-    return ask(load_model(start_source, task), task, questions, hardware.for_answers(), tokenizer)
+    return ask(load_model(start_source, task), task, questions, hardware, tokenizer)
 
 
 @only("base")
@@ -131,7 +131,7 @@ def control_answers(
         checkpoints=context.folder.control,
         resume=context.resume,
     )
-    return ask(control.model, control.task, questions, hardware.for_answers(), tokenizer)
+    return ask(control.model, control.task, questions, hardware, tokenizer)
 
 
 def tuned_answers(

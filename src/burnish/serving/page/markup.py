@@ -1,5 +1,6 @@
 """Answers as HTML: bars, words, cards, tables. Every text from data goes through `escape`."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
@@ -113,7 +114,7 @@ def likelihood(found: Answered) -> str:
     each = -scores["log_likelihood"] / max(1, tokens)
     return (
         f"<p class='bn-note'>The model finds this text likely to the extent of {each:.2f} nats a "
-        f"token (perplexity {2.718281828459045**each:.1f}, {tokens} tokens).</p>"
+        f"token (perplexity {math.exp(each):.1f}, {tokens} tokens).</p>"
     )
 
 
