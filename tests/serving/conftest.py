@@ -31,7 +31,6 @@ from burnish.serving.models import Candidate, Models
 from burnish.serving.server import Server, open_socket
 from burnish.serving.settings import Settings
 from burnish.serving.torch_engine import TorchEngine
-from burnish.serving.version import model_version
 from burnish.tasks.base import Task
 from burnish.tasks.causal_lm import CausalTask
 from burnish.tasks.classification import ClassificationTask
@@ -41,6 +40,7 @@ from burnish.tasks.seq2seq import Seq2SeqTask
 from burnish.training.hardware import Hardware
 from burnish.training.modelfolder import Answerer, save_model_folder
 from burnish.training.sources import resolve
+from burnish.training.version import model_version
 
 WORDS = tuple(f"word{at}" for at in range(40))
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")

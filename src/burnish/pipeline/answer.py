@@ -1,6 +1,5 @@
 """A saved model on new rows: answers, and scores where the rows are labelled."""
 
-import hashlib
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,7 +29,7 @@ class OpenModel:
     answerer: Answerer
     recipe: Recipe | None
     name: str
-    digest: str  # of what its files are called, how large they are, and when they were written
+    source: ModelSource
 
     @property
     def space(self) -> Space:
@@ -49,17 +48,8 @@ def open_model(reference: str, *, tracking_uri: str) -> OpenModel:
         answerer=Answerer.open(source),
         recipe=recipe,
         name=Path(reference).name,
-        digest=_digest(source),
+        source=source,
     )
-
-
-def _digest(source: ModelSource | None) -> str:
-    """Return what tells a model's files from others, without reading gigabytes of weights."""
-    if source is None:
-        return ""
-    files = sorted(path for path in source.folder.rglob("*") if path.is_file())
-    told = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
-    return hashlib.sha256(f"{told} {_digest(source.base)}".encode()).hexdigest()
 
 
 def answer_texts(model: OpenModel, texts: list[str]) -> list[Prediction]:

@@ -24,6 +24,7 @@ from burnish.errors import BurnishError
 from burnish.files import read_json, storage_errors, write_json
 from burnish.pipeline.answer import OpenModel, answer_rows, reading_recipe
 from burnish.records import Prediction
+from burnish.training.version import model_version
 
 _ROWS, _ROWS_WRITTEN = 2_000, 64  # answered between two marks of progress; where each is written
 _ANSWERS, _FAULTS, _PROGRESS = "answers.jsonl", "faults.jsonl", "progress.json"
@@ -178,7 +179,7 @@ def _job(model: OpenModel, path: Path, column: str) -> dict[str, Any]:
         "bytes": file.st_size,
         "changed_ns": file.st_mtime_ns,
         "column": column,
-        "model": model.digest,
+        "model": model_version(model.source),
     }
 
 

@@ -3,7 +3,7 @@
 Each is opened when the first row asks for it, and once.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,10 @@ from burnish.pipeline.context import fetchers
 from burnish.recipe.recipe import Recipe
 from burnish.records import LabelSpace, Prediction
 from burnish.runfolder import read_predictions
-from burnish.tasks.base import Encoded
 from burnish.tasks.tokens import encode_texts
-from burnish.training.hardware import probe
+from burnish.training.hardware import Hardware, probe
 from burnish.training.models import load_body, longest_text, open_tokenizer
-from burnish.training.predict import embeddings
+from burnish.training.predict import unit_vectors
 from burnish.training.sources import ModelSource, resolve
 
 _PREDICTIONS = ".jsonl"
@@ -49,27 +48,15 @@ class RecipeModels:
 
         Of a text that is longer than the model can take, the beginning.
         """
-        body, tokenizer, longest = self._encoder(model)
-        inputs, cut, lost = encode_texts(texts, tokenizer, max_length=longest)
-        encoded = Encoded(
-            ids=tuple(map(str, range(len(texts)))),
-            inputs=inputs,
-            targets=np.zeros((len(texts), 0), np.float32),
-            references=(None,) * len(texts),
-            rows_cut=cut,
-            tokens_lost=lost,
-        )
-        found = embeddings(body, encoded, probe(self._recipe.training).for_answers())
-        lengths = np.linalg.norm(found, axis=1, keepdims=True)
-        return np.asarray(found / np.maximum(lengths, 1e-12), np.float32)
+        body, tokenizer, longest, hardware = self._encoder(model)
+        inputs, _, _ = encode_texts(texts, tokenizer, max_length=longest)
+        return unit_vectors(body, inputs, hardware).astype(np.float32)
 
     def answers(self, system: str, rows: pl.DataFrame) -> Answers:
         """Return what a model, or a file of predictions, says of rows with id and text."""
         if system.endswith(_PREDICTIONS):
-            said = self._file(system)
-            return Answers(
-                found=[said.get(key) for key in rows["id"]], exclusive=_sum_to_one(said.values())
-            )
+            said, exclusive = self._file(system)
+            return Answers(found=[said.get(key) for key in rows["id"]], exclusive=exclusive)
         model, asked = self._model(system), with_text(rows)
         made = model.answerer.answer_rows(asked) if asked.height else []
         known = dict(zip(asked["id"], made, strict=True))
@@ -89,16 +76,16 @@ class RecipeModels:
     def _opened(self, reference: str) -> OpenModel:
         return open_model(reference, tracking_uri=self._recipe.tracking.uri)
 
-    def _opened_encoder(self, reference: str) -> tuple[Any, Any, int]:
+    def _opened_encoder(self, reference: str) -> tuple[Any, Any, int, Hardware]:
         source = self._source(reference)
         body, tokenizer = load_body(source), open_tokenizer(source)
         limits = (tokenizer.model_max_length, longest_text(body.config))
-        return body, tokenizer, min(one for one in limits if one is not None)
+        longest = min(one for one in limits if one is not None)
+        return body, tokenizer, longest, probe(self._recipe.training).for_answers()
 
 
-def _kept(path: str) -> dict[str, Prediction]:
-    return {one.example_id: one for one in read_predictions(Path(path).expanduser())}
-
-
-def _sum_to_one(said: Iterable[Prediction]) -> bool:
-    return all(abs(sum(one.scores.values()) - 1) < _SUM_ERROR for one in said)
+def _kept(path: str) -> tuple[dict[str, Prediction], bool]:
+    """Return predictions by id, and whether the probabilities of each sum to 1."""
+    said = {one.example_id: one for one in read_predictions(Path(path).expanduser())}
+    sums = (sum(one.scores.values()) for one in said.values())
+    return said, all(abs(total - 1) < _SUM_ERROR for total in sums)

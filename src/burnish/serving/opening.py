@@ -8,10 +8,10 @@ import torch
 from burnish.recipe.training import Training
 from burnish.serving.models import Candidate
 from burnish.serving.torch_engine import TorchEngine
-from burnish.serving.version import model_version
 from burnish.training.hardware import probe
 from burnish.training.modelfolder import Answerer
 from burnish.training.sources import Fetchers, ModelSource, resolve
+from burnish.training.version import model_version
 
 Precision = Literal["auto", "fp32", "bf16"]
 

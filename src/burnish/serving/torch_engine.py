@@ -30,7 +30,7 @@ from burnish.training.fill import fill
 from burnish.training.modelfolder import Answerer
 from burnish.training.models import longest_text
 from burnish.training.packing import plain
-from burnish.training.predict import answering, embeddings, predictions
+from burnish.training.predict import answering, predictions, unit_vectors
 
 _MOST_TOKENS = 32_768  # that one input may take in all its passes
 _CACHED_TOKENS = 8192  # prompts and answers of a batch of `training.generate`
@@ -233,9 +233,8 @@ class TorchEngine:
 
     def _embed(self, reads: list[Read]) -> list[Embedded]:
         body = plain(self._answerer.model).base_model
-        encoded = _bare(Ragged.joined([read.rows for read in reads]))
-        vectors = embeddings(body, encoded, self._answerer.hardware).astype(np.float64)
-        vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+        inputs = Ragged.joined([read.rows for read in reads])
+        vectors = unit_vectors(body, inputs, self._answerer.hardware)
         return [
             Embedded(vector=tuple(vector.tolist()), tokens=read.tokens, cut_tokens=read.cut_tokens)
             for read, vector in zip(reads, vectors, strict=True)
@@ -244,19 +243,6 @@ class TorchEngine:
 
 def _answered(read: Read, found: Prediction) -> Answered:
     return Answered(prediction=found, tokens=read.tokens, cut_tokens=read.cut_tokens)
-
-
-def _bare(inputs: Ragged) -> Encoded:
-    """Return rows of which nothing is to be answered."""
-    rows = len(inputs.lengths)
-    return Encoded(
-        ids=("",) * rows,
-        inputs=inputs,
-        targets=np.zeros((rows, 0), np.float32),
-        references=(None,) * rows,
-        rows_cut=0,
-        tokens_lost=0,
-    )
 
 
 def _refuse_long(cost: int, number: int) -> None:

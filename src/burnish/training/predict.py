@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from burnish.records import Prediction
 from burnish.tasks import batch as batches
-from burnish.tasks.base import Batch, Encoded, Task
+from burnish.tasks.base import Batch, Encoded, Ragged, Task
 from burnish.tasks.writing import WritingTask
 from burnish.training import forward, packing
 from burnish.training.batching import micro_batches
@@ -99,6 +99,19 @@ def embeddings(source: ModelSource | Any, encoded: Encoded, hardware: Hardware) 
             means = _packed_means if packed else _padded_means
             out[rows] = means(model, batch).float().cpu().numpy()
     return out
+
+
+def unit_vectors(model: Any, inputs: Ragged, hardware: Hardware) -> NDArray[np.float64]:
+    """Return what `embeddings` does, each row of length 1; a row of zeros stays so.
+
+    Args:
+        model: without a head.
+        inputs: n rows of tokens.
+        hardware: tells tokens a pass, precision, device.
+    """
+    vectors = embeddings(model, Encoded.unasked(inputs), hardware).astype(np.float64)
+    vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    return vectors
 
 
 def _packed_means(model: Any, batch: Batch) -> torch.Tensor:
