@@ -1,12 +1,16 @@
+from collections.abc import Iterator
+
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import nn
 
+from burnish.training import runs_attention
 from burnish.training.dropout import FastDropout, Noise, use_fast_dropout, use_plain_dropout
 from burnish.training.runs_attention import dropped_attention
 
 RUNS = ((2, 3), (1, 5), (3, 2))  # 17 tokens
+LENGTHS = [length for rows, length in RUNS for _ in range(rows)]
 TOTAL = 20  # with padding
 
 
@@ -57,22 +61,42 @@ def test_dropout_layers_are_replaced_and_put_back() -> None:
     assert model[1][0].p == 0.3
 
 
+class Nothing(Noise):
+    """Drops nothing."""
+
+    def mask(self, shape: torch.Size, share: float, *, dtype: torch.dtype) -> torch.Tensor:
+        return torch.ones(shape, dtype=dtype)
+
+
 def reference(
-    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, masks: list[torch.Tensor]
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor | None = None
 ) -> torch.Tensor:
-    """Attend row by row with PyTorch's own operations and the same masks."""
+    """Attend row by row with PyTorch's own operations; `mask`: (rows, heads, longest, longest)."""
     rows, start = [], 0
-    for (count, length), mask in zip(RUNS, masks, strict=True):
-        for part in mask.view(count, 2, length, length):
-            q, k, v = (
-                states[start : start + length].transpose(0, 1) for states in (query, key, value)
-            )
-            weights = F.softmax(q @ k.transpose(1, 2) * 0.5, dim=-1) * part
-            rows.append((weights @ v).transpose(0, 1))
-            start += length
+    for row, length in enumerate(LENGTHS):
+        q, k, v = (states[start : start + length].transpose(0, 1) for states in (query, key, value))
+        weights = F.softmax(q @ k.transpose(1, 2) * 0.5, dim=-1)
+        if mask is not None:
+            weights = weights * mask[row, :, :length, :length]
+        rows.append((weights @ v).transpose(0, 1))
+        start += length
     return torch.cat([*rows, query.new_zeros(TOTAL - start, 2, 4)])
 
 
+@pytest.fixture(
+    params=[(8192, 2048, 64), (40, 20, 64), (1, 0, 64), (8192, 2048, 4)],
+    ids=["one block", "several", "a row each", "wide"],
+)
+def blocks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Attention whose blocks are as large as they are, or smaller, or more are wide."""
+    for name, value in zip(("_AREA", "_PADDING", "_NARROW"), request.param, strict=True):
+        monkeypatch.setattr(runs_attention, name, value)
+    runs_attention._layout.cache_clear()
+    yield
+    runs_attention._layout.cache_clear()
+
+
+@pytest.mark.usefixtures("blocks")
 def test_attention_works_in_bf16_under_autocast() -> None:
     torch.manual_seed(0)
     states = [torch.randn(TOTAL, 2, 4) for _ in range(3)]
@@ -90,23 +114,63 @@ def test_attention_works_in_bf16_under_autocast() -> None:
     torch.testing.assert_close(outputs[1].float(), outputs[0], atol=0.05, rtol=0)
 
 
-def test_attention_and_its_gradients_equal_those_of_pytorch() -> None:
+def states_of(dtype: torch.dtype = torch.float32) -> list[torch.Tensor]:
     torch.manual_seed(0)
-    states = [torch.randn(TOTAL, 2, 4, requires_grad=True) for _ in range(3)]
-    weights = torch.randn(TOTAL, 2, 4)
-    noise = Noise()
+    return [torch.randn(TOTAL, 2, 4, dtype=dtype, requires_grad=True) for _ in range(3)]
+
+
+@pytest.mark.usefixtures("blocks")
+def test_attention_and_its_gradients_equal_those_of_pytorch() -> None:
+    states, weights = states_of(), torch.randn(TOTAL, 2, 4)
+    expected = reference(*states)
+    gradients = torch.autograd.grad((expected * weights).sum(), states)
+
+    found = dropped_attention(*states, runs=RUNS, scale=0.5, share=0.4, noise=Nothing())
+    found_gradients = torch.autograd.grad((found * weights).sum(), states)
+
+    torch.testing.assert_close(found, expected, atol=1e-6, rtol=0)
+    for mine, other in zip(found_gradients, gradients, strict=True):
+        torch.testing.assert_close(mine, other, atol=1e-6, rtol=0)
+
+
+def test_what_is_dropped_counts_neither_forwards_nor_backwards() -> None:
+    states, weights, noise = states_of(), torch.randn(TOTAL, 2, 4), Noise()
     noise.restart(1)
-    masks = [
-        noise.mask(torch.Size((rows * 2, length, length)), 0.4, dtype=torch.float32)
-        for rows, length in RUNS
-    ]
-    expected = reference(*states, masks)
-    expected_gradients = torch.autograd.grad((expected * weights).sum(), states)
+    flat = noise.mask(torch.Size((len(LENGTHS) * 2 * 5 * 5,)), 0.4, dtype=torch.float32)
+    expected = reference(*states, flat.view(-1, 2, 5, 5))
+    gradients = torch.autograd.grad((expected * weights).sum(), states)
 
     noise.restart(1)
     found = dropped_attention(*states, runs=RUNS, scale=0.5, share=0.4, noise=noise)
     found_gradients = torch.autograd.grad((found * weights).sum(), states)
 
     torch.testing.assert_close(found, expected, atol=1e-6, rtol=0)
-    for mine, other in zip(found_gradients, expected_gradients, strict=True):
+    for mine, other in zip(found_gradients, gradients, strict=True):
         torch.testing.assert_close(mine, other, atol=1e-6, rtol=0)
+
+
+@pytest.mark.usefixtures("blocks")
+@pytest.mark.parametrize("first", [False, True])
+def test_gradients_are_those_of_the_function(first: bool) -> None:
+    states, noise = states_of(torch.float64), Noise()
+    if first:
+        states[0] = states[0][: len(LENGTHS)].detach().requires_grad_()
+
+    def attend(*given: torch.Tensor) -> torch.Tensor:
+        noise.restart(3)
+        return dropped_attention(*given, runs=RUNS, scale=0.5, share=0.4, noise=noise, first=first)
+
+    assert torch.autograd.gradcheck(attend, states)
+
+
+@pytest.mark.usefixtures("blocks")
+def test_first_tokens_alone_gather_what_they_do_among_all() -> None:
+    states = states_of()
+    starts = [sum(LENGTHS[:at]) for at in range(len(LENGTHS))]
+    every = reference(*states)
+
+    found = dropped_attention(
+        states[0][starts], *states[1:], runs=RUNS, scale=0.5, share=0.4, noise=Nothing(), first=True
+    )
+
+    torch.testing.assert_close(found, every[starts], atol=1e-6, rtol=0)

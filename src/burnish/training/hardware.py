@@ -130,7 +130,7 @@ def _matmul(device: str, precision: str) -> str:
     """
     if device != "cpu":
         return "high"
-    return "medium" if precision == "bf16" else _exact_products()
+    return _exact_products()
 
 
 @lru_cache(maxsize=1)

@@ -77,6 +77,7 @@ def _from_first(
     query, key, value = projections
     heads = (-1, attention.attention_head_size)
     context = first_token_attention(
+        attention,
         query(first)[0].unflatten(-1, heads),
         key(hidden)[0].unflatten(-1, heads),
         value(hidden)[0].unflatten(-1, heads),

@@ -18,6 +18,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
+from burnish.training.dropout import Noise
 from burnish.training.runs_attention import dropped_attention
 
 NAME = "burnish_packed"
@@ -76,7 +77,7 @@ def packed_attention(
     Returns:
         Shape (1, total, heads, head size), zeros at padding; and no weights.
     """
-    noise = getattr(getattr(module, "dropout", None), "noise", None)
+    noise = _noise(module)
     states = [each[0].transpose(0, 1) for each in (query, key, value)]
     if dropout and noise is not None:
         scale = scaling or query.shape[-1] ** -0.5
@@ -85,6 +86,11 @@ def packed_attention(
     else:
         out = _fused_attention(*states, segments=segments, dropout=dropout, scaling=scaling)
     return out[None], None
+
+
+def _noise(module: torch.nn.Module) -> Noise | None:
+    """Return what a layer's dropout masks are drawn from, where they are ours."""
+    return getattr(getattr(module, "dropout", None), "noise", None)
 
 
 def _fused_attention(
@@ -113,11 +119,18 @@ def _fused_attention(
 
 
 def first_token_attention(
-    query: Tensor, key: Tensor, value: Tensor, segments: Segments, *, dropout: float
+    module: torch.nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    segments: Segments,
+    *,
+    dropout: float,
 ) -> Tensor:
     """Attend from the first token of each row to the whole row.
 
     Args:
+        module: the attention layer that asks; its dropout layer may bring its own noise.
         query: shape (rows, heads, head size).
         key: shape (total, heads, head size).
         value: of the same shape.
@@ -127,6 +140,17 @@ def first_token_attention(
     Returns:
         Shape (rows, heads, head size).
     """
+    if dropout and (noise := _noise(module)) is not None:
+        return dropped_attention(
+            query,
+            key,
+            value,
+            runs=segments.runs,
+            scale=query.shape[-1] ** -0.5,
+            share=dropout,
+            noise=noise,
+            first=True,
+        )
     queries = torch.split(query, [rows for rows, _ in segments.runs])
     keys, values = torch.split(key, segments.sizes), torch.split(value, segments.sizes)
     outputs = []
