@@ -28,6 +28,7 @@ from burnish.serving.keys import KeyRing
 from burnish.serving.lifecycle import Lifecycle
 from burnish.serving.metrics import Metrics
 from burnish.serving.models import Candidate, Models
+from burnish.serving.reading import Named
 from burnish.serving.server import Server, open_socket
 from burnish.serving.settings import Settings
 from burnish.serving.torch_engine import TorchEngine
@@ -173,12 +174,8 @@ def other_classifier(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def open_engine(name: str, folder: Path) -> TorchEngine:
     """Load a model folder in fp32 on one thread."""
     source = resolve(str(folder))
-    return TorchEngine(
-        Answerer.open(source, hardware=HARDWARE),
-        name=name,
-        reference=str(folder),
-        version=model_version(source),
-    )
+    named = Named(name=name, reference=str(folder), version=model_version(source))
+    return TorchEngine(Answerer.open(source, hardware=HARDWARE), named)
 
 
 def candidate(name: str, folder: Path) -> Candidate:

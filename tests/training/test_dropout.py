@@ -64,7 +64,13 @@ def test_dropout_layers_are_replaced_and_put_back() -> None:
 class Nothing(Noise):
     """Drops nothing."""
 
-    def mask(self, shape: torch.Size, share: float, *, dtype: torch.dtype) -> torch.Tensor:
+    def mask(
+        self,
+        shape: torch.Size,
+        share: float,  # noqa: ARG002
+        *,
+        dtype: torch.dtype,
+    ) -> torch.Tensor:
         return torch.ones(shape, dtype=dtype)
 
 

@@ -105,7 +105,7 @@ def export(
     folder: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.")],
     form: Annotated[
         str,
-        typer.Option("--format", help="merged, onnx, gguf (f16) or gguf-q8_0 (8 bits a weight)."),
+        typer.Option("--format", help="merged, onnx, onnx-int8, gguf (f16) or gguf-q8_0."),
     ],
     out: Out = None,
     as_json: Json = False,

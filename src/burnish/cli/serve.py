@@ -63,8 +63,10 @@ def serve(
     ] = "",
     log_text: Annotated[bool, typer.Option("--log-text", help="Log what is asked.")] = False,
     precision: Annotated[
-        Literal["auto", "fp32", "bf16"],
-        typer.Option(help="auto: as the models were judged; bf16 rounds, and may be faster."),
+        Literal["auto", "fp32", "bf16", "int8"],
+        typer.Option(
+            help="auto: as the models were judged; bf16 and int8 round, and may be faster."
+        ),
     ] = "auto",
     tracking_uri: TrackingUri = STORE,
 ) -> None:

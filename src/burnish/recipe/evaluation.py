@@ -87,6 +87,14 @@ class Evaluation(Section):
         "to look through; auto: where texts and labels are few enough for it to take about a "
         "minute, and the report says so where they are not.",
     )
+    golden_rows: int | None = Field(
+        None,
+        ge=0,
+        le=1000,
+        description="Judged rows that are kept in the model folder with their answers, for a "
+        "server to prove that it answers alike, a count. 0: the folder keeps no texts; null: 32, "
+        "or 8 of a task that writes.",
+    )
     slices: tuple[str, ...] = Field((), description="Columns by whose values the metrics are told.")
     gates: tuple[Gate, ...] = Field(
         (Gate(),),

@@ -12,6 +12,7 @@ from typing import Any, Protocol, Self
 import polars as pl
 
 from burnish.data.conversation import MESSAGES, Conversation, transcripts
+from burnish.evaluation.parity import Bounds
 from burnish.records import Prediction, Space
 
 
@@ -56,6 +57,11 @@ class Answered:
     tokens: int
     cut_tokens: int
 
+    @classmethod
+    def to(cls, read: Read, found: Prediction) -> Self:
+        """Return what was found as the answer to a request."""
+        return cls(prediction=found, tokens=read.tokens, cut_tokens=read.cut_tokens)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Embedded:
@@ -83,6 +89,7 @@ class Facts:
     embeds: bool = False
     writes: bool = False
     mask: str | None = None  # what stands for a hidden word, where the model foretells those
+    parity: str | None = None  # how its answers compare with those that were judged, in words
 
 
 class Engine(Protocol):
@@ -93,6 +100,7 @@ class Engine(Protocol):
 
     facts: Facts
     batch_tokens: int  # how many tokens a batch is best given
+    rounding: Bounds | None  # what its own rounding of the weights does to answers
 
     def read(self, asked: Sequence[Any]) -> list[Read]:
         """Return requests as tokens.

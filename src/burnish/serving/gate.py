@@ -13,20 +13,19 @@ from contextlib import suppress
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from burnish.errors import BurnishError, OverCapacityError
+from burnish.errors import BurnishError
 from burnish.serving.body import ClientLeftError, read_body, replayed
 from burnish.serving.keys import KeyRing
 from burnish.serving.lifecycle import Lifecycle
-from burnish.serving.logs import tell, tell_failure
+from burnish.serving.logs import tell_failure
 from burnish.serving.metrics import Metrics
 from burnish.serving.models import Models
 from burnish.serving.problems import DEFECT, defect, response_to
 from burnish.serving.settings import Settings
-from burnish.serving.visit import Visit, request_id
+from burnish.serving.visit import LEFT, Visit, request_id
 
 OPEN = ("/healthz", "/readyz", "/metrics", "/ping", "/v2/health/live", "/v2/health/ready")
 _ALSO_OPEN = ("/openapi.json",)
-_LEFT = 499  # status, in log and metrics alone, of requests whose client left
 
 
 class _Outgoing:
@@ -91,7 +90,7 @@ class Gate:
 
     async def _answer(self, scope: Scope, receive: Receive, out: _Outgoing, visit: Visit) -> None:
         try:
-            self._refuse_when_stopping()
+            self._lifecycle.check_open()
             if scope["method"] == "POST":
                 self._models.check_room(self._lifecycle.at_work)
             if scope["path"] not in _ALSO_OPEN:
@@ -100,7 +99,7 @@ class Gate:
             body = await read_body(scope, receive, most=most, until=until)
             await self._work(scope, body, receive, out)
         except ClientLeftError:
-            out.status = _LEFT
+            out.status = LEFT
         except BurnishError as err:
             visit.tell(error=err.code)
             await response_to(err, scope["path"])(scope, receive, out)
@@ -127,28 +126,18 @@ class Gate:
             for task in (work, watch):
                 task.cancel()
 
-    def _refuse_when_stopping(self) -> None:
-        if self._lifecycle.refusing:
-            raise OverCapacityError(
-                "the server is about to stop",
-                where="the server",
-                fix="ask again; another one will have taken its place",
-            )
-
     def _count(self, scope: Scope, out: _Outgoing, visit: Visit, seconds: float) -> None:
-        status = out.status or _LEFT
+        status = out.status or LEFT
         route = scope["path"]
         if route not in self._paths:  # what a client made up would be a new series each
             route = getattr(scope.get("route"), "path", "other")
-        self._metrics.responded(route, status, seconds)
-        tell(
-            "request",
-            id=visit.id,
+        visit.ended(
+            self._metrics,
             method=scope["method"],
             path=scope["path"],
+            route=route,
             status=status,
-            ms=round(seconds * 1000, 2),
-            **{name: value for name, value in visit.told.items() if value is not None},
+            seconds=seconds,
         )
 
 

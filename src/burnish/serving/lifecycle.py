@@ -2,6 +2,8 @@
 
 import asyncio
 
+from burnish.errors import OverCapacityError
+
 
 class Lifecycle:
     """Counts requests at work, so that a server that is to stop knows when it may."""
@@ -18,6 +20,15 @@ class Lifecycle:
     def at_work(self) -> int:
         """Requests that came and have no full answer yet."""
         return self._at_work
+
+    def check_open(self) -> None:
+        """Raise OverCapacityError (BN704) where requests are taken no more."""
+        if self.refusing:
+            raise OverCapacityError(
+                "the server is about to stop",
+                where="the server",
+                fix="ask again; another one will have taken its place",
+            )
 
     def began(self) -> None:
         """Count a request."""

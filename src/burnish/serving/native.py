@@ -34,7 +34,7 @@ def routes(models: Models, settings: Settings) -> APIRouter:
         inputs = asked.input if isinstance(asked.input, list) else [asked.input]
         with models.use(asked.model) as served:
             facts = served.facts
-            visit.tell(model=facts.name, version=facts.version, inputs=len(inputs))
+            visit.tell_model(facts, len(inputs))
             visit.tell_text(input=asked.model_dump(mode="json")["input"])
             asks = [_ask(one, asked.top_k) for one in inputs]
             found = await served.answer(asks, until=visit.until)
@@ -103,6 +103,7 @@ def _info(served: Served, models: Models) -> ModelInfo:
         too_long=facts.too_long,
         precision=facts.precision,
         device=facts.device,
+        parity=facts.parity,
         loaded_at=datetime.fromtimestamp(served.loaded_at, UTC).isoformat(timespec="seconds"),
         batch_tokens=served.batch_tokens,
         queued=served.scheduler.queued,

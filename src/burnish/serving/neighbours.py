@@ -211,7 +211,7 @@ async def _answers(
             fix=f"send texts under the name {_COLUMN!r}",
         )
     with models.use(name) as served:
-        visit.tell(model=served.facts.name, version=served.facts.version, inputs=len(texts))
+        visit.tell_model(served.facts, len(texts))
         visit.tell_text(input=texts)
         asks = [Ask(text=text) for text in texts]
         found: list[Answered] = await served.answer(asks, until=visit.until)

@@ -56,7 +56,7 @@ def routes(models: Models) -> APIRouter:
         texts = [asked.input] if isinstance(asked.input, str) else asked.input
         visit = visit_at(request)
         with models.use(asked.model) as served:
-            _note(visit, served, len(texts))
+            visit.tell_model(served.facts, len(texts))
             visit.tell_text(input=asked.input)
             asks = [Embed(text=text) for text in texts]
             found: list[Embedded] = await served.answer(asks, until=visit.until)
@@ -156,7 +156,7 @@ class _Job:
         return self._whole()
 
     def _note(self, served: Served) -> None:
-        _note(self._visit, served, len(self._writes))
+        self._visit.tell_model(served.facts, len(self._writes))
         self._visit.tell_text(input=[one.turns or one.tokens or one.text for one in self._writes])
         self._head = {
             "id": f"{'chatcmpl' if self._is_chat else 'cmpl'}-{secrets.token_hex(12)}",
@@ -227,10 +227,6 @@ class _Job:
     def _framed(self, choices: list[Any]) -> dict[str, Any]:
         kind = "chat.completion.chunk" if self._is_chat else "text_completion"
         return self._head | {"object": kind, "choices": choices}
-
-
-def _note(visit: Visit, served: Served, inputs: int) -> None:
-    visit.tell(model=served.facts.name, version=served.facts.version, inputs=inputs)
 
 
 def _card(served: Served) -> ModelCard:

@@ -1,19 +1,29 @@
-"""From the name of a saved model to an engine: look it up, tell its version, load it."""
+"""From the name of a saved model to an engine: look it up, tell its version, load it, prove it."""
 
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Literal
 
 import torch
 
+from burnish.errors import ModelTaskError, UsageError
 from burnish.recipe.training import Training
+from burnish.serving.engine import Engine
 from burnish.serving.models import Candidate
+from burnish.serving.onnx_engine import OnnxEngine
+from burnish.serving.parity import prove
+from burnish.serving.reading import Named
 from burnish.serving.torch_engine import TorchEngine
-from burnish.training.hardware import probe
-from burnish.training.modelfolder import Answerer
+from burnish.training.exports.onnx import MODEL_FILE, ClassifierGraph
+from burnish.training.exports.onnx_int8 import EXPORT as INT8
+from burnish.training.hardware import cores, probe
+from burnish.training.modelfolder import Answerer, read_task
+from burnish.training.models import open_tokenizer
 from burnish.training.sources import Fetchers, ModelSource, resolve
 from burnish.training.version import model_version
 
-Precision = Literal["auto", "fp32", "bf16"]
+Precision = Literal["auto", "fp32", "bf16", "int8"]
 
 
 def find(name: str, reference: str, *, fetchers: Fetchers, precision: Precision) -> Candidate:
@@ -21,29 +31,74 @@ def find(name: str, reference: str, *, fetchers: Fetchers, precision: Precision)
 
     Args:
         name: under which it is served.
-        reference: model folder, run folder, or a URI that a fetcher brings here.
+        reference: model folder, run folder, folder of an ONNX export, or a URI that a fetcher
+            brings here.
         fetchers: by URI scheme.
-        precision: auto: as the model was judged; bf16 is faster on some machines and rounds.
+        precision: auto: as the model was judged, or as it was exported; bf16 and int8 are faster
+            on some machines and round.
 
     Raises:
         ModelNotFoundError: BN301, nothing is there.
         UnsafeModelError: BN302, the folder holds code.
     """
-    source = resolve(reference, fetchers=fetchers)
-    version = model_version(source)
+    source = resolve(reference, fetchers=fetchers, graphs=True)
+    named = Named(name=name, reference=reference, version=model_version(source))
 
-    def load() -> TorchEngine:
-        answerer = _opened(source, precision)
-        return TorchEngine(answerer, name=name, reference=reference, version=version)
+    def load() -> Engine:
+        engine = _open(source, named, precision)
+        engine.facts = replace(engine.facts, parity=prove(engine, source.folder))
+        return engine
 
-    return Candidate(version, load)
+    return Candidate(named.version, load)
 
 
-def _opened(source: ModelSource, precision: Precision) -> Answerer:
+def _open(source: ModelSource, named: Named, precision: Precision) -> Engine:
+    if source.is_graph:
+        return _graph(source, named, precision)
+    if precision == "int8":
+        return _rounded(source, named)
+    return _model(source, named, precision)
+
+
+def _model(
+    source: ModelSource, named: Named, precision: Literal["auto", "fp32", "bf16"]
+) -> TorchEngine:
+    """Open a model as it was judged, or in the precision that is asked for."""
     answerer = Answerer.open(source)
     if precision != "auto":
         answerer = replace(answerer, hardware=probe(Training(precision=precision)))
     # They are the process's: set for good, so that no model puts them back while another computes.
     torch.set_num_threads(answerer.hardware.threads)
     torch.set_float32_matmul_precision(answerer.hardware.matmul)
-    return answerer
+    return TorchEngine(answerer, named)
+
+
+def _graph(source: ModelSource, named: Named, precision: Precision) -> OnnxEngine:
+    """Open the folder of an ONNX export; its precision is that of the file."""
+    engine = _open_graph(source, named)
+    if precision not in ("auto", engine.facts.precision):
+        raise UsageError(
+            f"the graph was exported in {engine.facts.precision}, not in {precision}",
+            where="option --precision",
+            fix="leave the option out, or export the model in the other form",
+        )
+    return engine
+
+
+def _rounded(source: ModelSource, named: Named) -> OnnxEngine:
+    """Write a model in int8 to a folder that is gone when it is loaded."""
+    with TemporaryDirectory(prefix="burnish-int8-") as place:
+        INT8.write(Answerer.open(source), {}, Path(place))
+        return _open_graph(replace(source, folder=Path(place), base=None), named)
+
+
+def _open_graph(source: ModelSource, named: Named) -> OnnxEngine:
+    folder = source.folder
+    if not (folder / MODEL_FILE).is_file():
+        raise ModelTaskError(
+            "the graphs of an encoder-decoder are not served",
+            where=str(folder),
+            fix="name the run folder, or its folder `model`",
+        )
+    graph = ClassifierGraph.open(folder, threads=cores())
+    return OnnxEngine(graph, read_task(folder), open_tokenizer(source), named)

@@ -114,6 +114,7 @@ class ModelInfo(BaseModel):
     too_long: str = Field(description="What becomes of longer inputs.")
     precision: str
     device: str
+    parity: str | None = Field(description="How its answers compare with those that were judged.")
     loaded_at: str
     batch_tokens: int
     queued: int

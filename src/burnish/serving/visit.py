@@ -7,6 +7,11 @@ from typing import Any
 
 from starlette.requests import Request
 
+from burnish.serving.engine import Facts
+from burnish.serving.logs import tell
+from burnish.serving.metrics import Metrics
+
+LEFT = 499  # status, in log and metrics alone, of requests whose client left
 _ID = re.compile(r"[\w.:-]{1,64}")
 
 
@@ -23,10 +28,38 @@ class Visit:
         """Note facts for the log line."""
         self.told |= facts
 
+    def tell_model(self, facts: Facts, inputs: int) -> None:
+        """Note which model is asked, and for how many inputs."""
+        self.told |= {"model": facts.name, "version": facts.version, "inputs": inputs}
+
     def tell_text(self, **texts: Any) -> None:
         """Note what a user wrote, or was answered, where texts are logged."""
         if self.log_text:
             self.told |= texts
+
+    def ended(
+        self, metrics: Metrics, *, method: str, path: str, route: str, status: int, seconds: float
+    ) -> None:
+        """Count the request and write its log line.
+
+        Args:
+            metrics: of the server.
+            method: of HTTP, or what stands for it.
+            path: as it was asked for.
+            route: that it is counted under; few of them.
+            status: of HTTP, or LEFT.
+            seconds: it took.
+        """
+        metrics.responded(route, status, seconds)
+        tell(
+            "request",
+            id=self.id,
+            method=method,
+            path=path,
+            status=status,
+            ms=round(seconds * 1000, 2),
+            **{name: value for name, value in self.told.items() if value is not None},
+        )
 
 
 def visit_of(request: Request) -> Visit | None:

@@ -14,8 +14,17 @@ _PICKLED = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib")
 _CONFIGS = ("config.json", "tokenizer_config.json", "adapter_config.json")
 
 
-def check_folder(folder: Path) -> None:
+def is_graph(folder: Path) -> bool:
+    """Whether a folder holds graphs for ONNX Runtime, and no weights to train."""
+    return any(folder.glob("*.onnx")) and not any(folder.glob("*.safetensors"))
+
+
+def check_folder(folder: Path, *, graphs: bool = False) -> None:
     """Refuse a model folder that is unsafe or damaged.
+
+    Args:
+        folder: of the model.
+        graphs: take ONNX graphs in place of weights.
 
     Raises:
         UnsafeModelError: BN302, Python files, `auto_map`, or weights in pickle form only.
@@ -28,6 +37,8 @@ def check_folder(folder: Path) -> None:
     for name in found:
         if "auto_map" in read_config(folder / name):
             raise _unsafe(f"{name} has `auto_map`, which asks for code to be run", folder / name)
+    if graphs and is_graph(folder) and "config.json" in found:
+        return
     weights = sorted(folder.glob("*.safetensors"))
     if not weights:
         pickled = [path for path in sorted(folder.iterdir()) if path.suffix in _PICKLED]

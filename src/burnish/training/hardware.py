@@ -51,7 +51,7 @@ class Hardware:
         """
         if self.device != "cpu":
             return self
-        return replace(self, precision="fp32", matmul=_exact_products())
+        return replace(self, precision="fp32")
 
     def autocast(self) -> AbstractContextManager[Any]:
         """Return the context a forward pass runs in."""
@@ -80,7 +80,7 @@ def probe(training: Training) -> Hardware:
         device=device,
         precision=precision,
         threads=threads,
-        matmul=_matmul(device, precision),
+        matmul=_matmul(device),
         tokens_per_batch=tokens,
         allocator=allocator,
         notes=tuple(notes),
@@ -123,14 +123,9 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def _matmul(device: str, precision: str) -> str:
-    """Return how fp32 products are made; a run in bf16 has few of them, and gains nothing by care.
-
-    A GPU's "high" keeps 10 bits of each number, which its users expect.
-    """
-    if device != "cpu":
-        return "high"
-    return _exact_products()
+def _matmul(device: str) -> str:
+    """Return how fp32 products are made. A GPU's "high" keeps 10 bits, which its users expect."""
+    return _exact_products() if device == "cpu" else "high"
 
 
 @lru_cache(maxsize=1)
@@ -139,7 +134,8 @@ def _exact_products() -> str:
 
     "medium" routes them through oneDNN, up to twice as fast where that is built in. But on a
     processor with bf16 tiles oneDNN rounds to bf16: 3 digits in place of 7, and that behind the
-    back of a run that says fp32.
+    back of a run that says fp32. A run in bf16 has few of them, all small, and there the programs
+    that oneDNN prepares for each of their shapes take more time and memory than they save.
     """
     tokens, inputs, outputs = _PROBE_SHAPE
     given = torch.Generator().manual_seed(0)

@@ -117,7 +117,7 @@ class _Layout:
     def masks(self, mask: Tensor, *, first: bool) -> Iterator[Tensor]:
         """Yield each block's part of a flat mask."""
         shapes = [block.shape(first=first) for block in self.blocks]
-        parts = mask.split([prod(shape) for shape in shapes])
+        parts = torch.split(mask, [prod(shape) for shape in shapes])
         return (part.view(shape) for part, shape in zip(parts, shapes, strict=True))
 
     def lay_out(self, states: Tensor, dtype: torch.dtype, *, first: bool = False) -> Tensor:

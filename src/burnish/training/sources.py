@@ -13,7 +13,7 @@ from typing import Any
 
 from burnish.errors import ModelFormatError, ModelNotFoundError
 from burnish.files import sha256
-from burnish.training.guard import check_folder, read_config
+from burnish.training.guard import check_folder, is_graph, read_config
 from burnish.training.hub import download, starter_folder
 
 Fetchers = Mapping[str, Callable[[str], Path]]
@@ -36,6 +36,11 @@ class ModelSource:
         """The folder whose config.json describes the architecture."""
         return self.base.config_folder if self.base else self.folder
 
+    @property
+    def is_graph(self) -> bool:
+        """Whether it is an ONNX export, which is run and not trained."""
+        return is_graph(self.folder)
+
     def to_json(self) -> dict[str, Any]:
         """Return the entry of the manifest."""
         return {
@@ -48,8 +53,15 @@ class ModelSource:
         }
 
 
-def resolve(reference: str, *, fetchers: Fetchers | None = None) -> ModelSource:
+def resolve(
+    reference: str, *, fetchers: Fetchers | None = None, graphs: bool = False
+) -> ModelSource:
     """Find the model of that name on this disk, fetching it if need be.
+
+    Args:
+        reference: its name.
+        fetchers: by URI scheme.
+        graphs: take the folder of an ONNX export too.
 
     Raises:
         ModelNotFoundError: BN301, there is none, or the hub cannot be reached.
@@ -57,7 +69,7 @@ def resolve(reference: str, *, fetchers: Fetchers | None = None) -> ModelSource:
         ModelFormatError: BN303, the folder is damaged or not a model.
     """
     source = _locate(reference, fetchers or {})
-    check_folder(source.folder)
+    check_folder(source.folder, graphs=graphs)
     adapter = source.folder / "adapter_config.json"
     if not adapter.is_file():
         return source

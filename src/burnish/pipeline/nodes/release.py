@@ -7,6 +7,7 @@ from typing import Any
 from burnish.data.ledger import ledger_json
 from burnish.data.rewrite import write_parquet
 from burnish.data.signals.select import Selection, left_out_lines, summary
+from burnish.evaluation.gates import TUNED
 from burnish.evaluation.report.render import render
 from burnish.files import write_json, write_jsonl, write_text
 from burnish.pipeline.arms import Arm, Questions, probes_json
@@ -20,6 +21,7 @@ from burnish.runfolder import write_predictions
 from burnish.tasks.base import Encoded
 from burnish.training import card
 from burnish.training.fit import FitResult
+from burnish.training.golden import Golden
 from burnish.training.hardware import Hardware
 from burnish.training.modelfolder import save_model_folder
 from burnish.training.sources import ModelSource
@@ -117,6 +119,7 @@ def manifest_file(
     fitted: FitResult,
     encoded: dict[str, Encoded],
     model_card: Path,
+    golden_file: Path | None,
     prediction_files: list[Path],
     verdict_file: Path,
 ) -> Path:
@@ -168,6 +171,29 @@ def model_card(
     text = card.model_card(fitted.task, meta, form="peft" if is_adapter else "transformers")
     write_text(model_folder / "README.md", text)
     return model_folder / "README.md"
+
+
+def golden_file(
+    recipe: Recipe,
+    hardware: Hardware,
+    model_folder: Path,
+    judged_split: str,
+    splits: Parts,
+    predictions: dict[tuple[str, str], list[Prediction]],
+) -> Path | None:
+    """A few judged rows beside the weights, to prove elsewhere that the model answers alike."""
+    if recipe.evaluation.golden_rows == 0:
+        return None
+    answers = hardware.for_answers()
+    golden = Golden.choose(
+        splits[judged_split],
+        predictions[TUNED, judged_split],
+        count=recipe.evaluation.golden_rows,
+        asked=recipe.task.asked,
+        split=judged_split,
+        exact=(answers.precision, answers.device) == ("fp32", "cpu"),
+    )
+    return golden.write(model_folder)
 
 
 def _made_from(recipe: Recipe, model_source: ModelSource) -> dict[str, Any]:

@@ -10,11 +10,11 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from burnish.errors import BurnishError, OverCapacityError, RequestError
+from burnish.errors import BurnishError, RequestError
 from burnish.records import LabelSpace
 from burnish.serving.engine import Answered, Ask, Facts
 from burnish.serving.lifecycle import Lifecycle
-from burnish.serving.logs import tell, tell_failure
+from burnish.serving.logs import tell_failure
 from burnish.serving.metrics import Metrics
 from burnish.serving.models import Models
 from burnish.serving.page.words import Part, parts_of, without
@@ -22,7 +22,7 @@ from burnish.serving.problems import DEFECT, status_of
 from burnish.serving.schemas import is_whole
 from burnish.serving.settings import Settings
 from burnish.serving.streaming import abandon, pieces
-from burnish.serving.visit import Visit, request_id
+from burnish.serving.visit import LEFT, Visit, request_id
 from burnish.serving.writing import Write, Written
 
 PATH = "/page"
@@ -30,7 +30,6 @@ MOST_PARTS = 48  # pieces of a text that are left out in turn
 MOST_WORDS_A_MASK = 20
 MOST_TOKENS = 256  # written at once after a plain text
 _MOST_TURNS = 64
-_LEFT = 499  # status of what was given up, as in the gate
 
 
 class Asker:
@@ -104,7 +103,7 @@ class Asker:
         async with self._visit("write") as visit:
             visit.tell_text(input=asked.turns or asked.text)
             told = pieces(
-                self._models, model, [write], visit, lambda one: _note(visit, one.facts, 1)
+                self._models, model, [write], visit, lambda one: visit.tell_model(one.facts, 1)
             )
             try:
                 async for _, piece in told:
@@ -129,7 +128,7 @@ class Asker:
         self, model: str, texts: Sequence[str], visit: Visit, *, top_k: int | None = None
     ) -> list[Answered]:
         with self._models.use(model) as served:
-            _note(visit, served.facts, len(texts))
+            visit.tell_model(served.facts, len(texts))
             visit.tell_text(input=texts[0])
             asks = [Ask(text=text, top_k=top_k) for text in texts]
             found: list[Answered] = await served.answer(asks, until=visit.until)
@@ -146,13 +145,10 @@ class Asker:
             until=asyncio.get_running_loop().time() + self._settings.deadline_s,
             log_text=self._settings.log_text,
         )
-        if self._lifecycle.refusing:
-            raise OverCapacityError(
-                "the server is about to stop", where="the server", fix="ask again later"
-            )
+        self._lifecycle.check_open()
         self._lifecycle.began()
         self._metrics.began()
-        status = _LEFT
+        status = LEFT
         try:
             yield visit
             status = 200
@@ -166,16 +162,14 @@ class Asker:
             raise
         finally:
             self._lifecycle.ended()
-            self._count(f"{PATH}/{what}", status, visit, time.perf_counter() - start)
-
-    def _count(self, path: str, status: int, visit: Visit, seconds: float) -> None:
-        self._metrics.responded(path, status, seconds)
-        ms = round(seconds * 1000, 2)
-        tell("request", id=visit.id, method="PAGE", path=path, status=status, ms=ms, **visit.told)
-
-
-def _note(visit: Visit, facts: Facts, inputs: int) -> None:
-    visit.tell(model=facts.name, version=facts.version, inputs=inputs)
+            visit.ended(
+                self._metrics,
+                method="PAGE",
+                path=f"{PATH}/{what}",
+                route=f"{PATH}/{what}",
+                status=status,
+                seconds=time.perf_counter() - start,
+            )
 
 
 def _checked(text: Any) -> str:

@@ -21,11 +21,12 @@ import torch
 from numpy.typing import NDArray
 
 from burnish.errors import MissingPackageError, ModelTaskError
+from burnish.evaluation.parity import Bounds
 from burnish.files import atomic_writer
 from burnish.recipe.training import Training
 from burnish.records import Prediction
 from burnish.tasks.base import Encoded
-from burnish.training.exports import Answers, Bounds, Export
+from burnish.training.exports import Answers, Export
 from burnish.training.exports.gguf_vocabulary import Vocabulary, read_vocabulary
 from burnish.training.exports.merged import without_adapters
 from burnish.training.hardware import probe

@@ -5,8 +5,9 @@ A classifier is one graph, `model.onnx`: inputs `input_ids` and `attention_mask`
 `training.exports.onnx_pair`.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -19,7 +20,13 @@ from burnish.tasks import batch as batches
 from burnish.tasks.base import Encoded
 from burnish.training.batching import micro_batches
 from burnish.training.exports import Answers, Export
-from burnish.training.exports.onnx_graph import onnxruntime, open_graph, save_graph, traceable
+from burnish.training.exports.onnx_graph import (
+    onnxruntime,
+    open_graph,
+    precision_of,
+    save_graph,
+    traceable,
+)
 from burnish.training.exports.onnx_pair import DECODER_FILE, open_pair, write_graphs
 from burnish.training.guard import read_config
 from burnish.training.modelfolder import Answerer, read_task, save_facts
@@ -84,24 +91,43 @@ def _write_classifier(model: Any, folder: Path) -> None:
     )
 
 
-def open_written(folder: Path) -> Answers:
-    """Return the answers of ONNX Runtime on the processor, rows padded to their longest."""
-    if (folder / DECODER_FILE).is_file():
-        return open_pair(folder)
-    session = open_graph(folder / MODEL_FILE)
-    pad_id = read_config(folder / "config.json").get("pad_token_id") or 0
-    task = read_task(folder)
+@dataclass(frozen=True, slots=True)
+class ClassifierGraph:
+    """A graph of a classifier that is loaded."""
 
-    def outputs(rows: Encoded) -> NDArray[np.float32]:
+    session: Any
+    pad_id: int
+    precision: str  # of its matrix products: fp32 or int8
+
+    @classmethod
+    def open(cls, folder: Path, *, threads: int | None = None) -> Self:
+        """Open what `write` left in a folder, on so many threads; None: one a core.
+
+        Raises:
+            MissingPackageError: BN401, without the packages of the extra `export`.
+            ModelFormatError: BN303, a file cannot be read.
+        """
+        session = open_graph(folder / MODEL_FILE, threads=threads)
+        pad_id = read_config(folder / "config.json").get("pad_token_id") or 0
+        return cls(session, pad_id, precision_of(session))
+
+    def outputs(self, rows: Encoded) -> NDArray[np.float32]:
+        """Return the logits of every row, in order, shape (n, classes); padded to the longest."""
         found: dict[int, NDArray[np.float32]] = {}
         order = range(len(rows))
         for part in micro_batches(rows.lengths, order, budget=_TOKENS_A_PASS, packed=False):
-            batch = batches.padded([rows.inputs.row(at) for at in part], pad_id=pad_id)
+            batch = batches.padded([rows.inputs.row(at) for at in part], pad_id=self.pad_id)
             feed = {name: batch[name].numpy() for name in _INPUTS}
-            found |= dict(zip(part, session.run(["logits"], feed)[0], strict=True))
+            found |= dict(zip(part, self.session.run(["logits"], feed)[0], strict=True))
         return np.stack([found[row] for row in order])
 
-    return lambda rows: task.decode(outputs(rows), rows)
+
+def open_written(folder: Path) -> Answers:
+    """Return the answers of ONNX Runtime on the processor."""
+    if (folder / DECODER_FILE).is_file():
+        return open_pair(folder)
+    graph, task = ClassifierGraph.open(folder), read_task(folder)
+    return lambda rows: task.decode(graph.outputs(rows), rows)
 
 
 EXPORT = Export(write, open_written)

@@ -3,10 +3,14 @@
 The only module that imports onnxruntime. What is written is fp32 with the operations of opset 18.
 """
 
+import logging
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
+from platform import machine
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -15,8 +19,13 @@ from torch import Tensor, nn
 from burnish.errors import MissingPackageError
 from burnish.files import storage_errors
 from burnish.training.exports.merged import without_adapters
+from burnish.training.guard import damaged
+from burnish.training.hardware import processor_flags
 
 _OPSET = 18
+_X86 = ("x86_64", "AMD64", "i686")
+_BYTE_SUMS = {"avx512_vnni", "avx_vnni", "amx_int8"}
+PRECISION = "precision"  # metadata of a graph that is not in fp32
 
 
 def traceable(model: Any) -> Any:
@@ -64,9 +73,83 @@ def save_graph(
         )
 
 
-def open_graph(path: Path) -> Any:
-    """Return a session of ONNX Runtime on the processor."""
-    return onnxruntime().InferenceSession(path, providers=["CPUExecutionProvider"])
+def open_graph(path: Path, *, threads: int | None = None) -> Any:
+    """Return a session of ONNX Runtime on the processor, on so many threads; None: one a core.
+
+    Raises:
+        MissingPackageError: BN401, without the packages of the extra `export`.
+        ModelFormatError: BN303, the file is missing or damaged.
+    """
+    runtime = onnxruntime()
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = threads or 0
+    try:
+        return runtime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except Exception as err:  # (its errors share no class)
+        raise damaged(path, err) from err
+
+
+def round_weights(path: Path, *, spared: str | None) -> None:
+    """Replace the graph in a file by one whose matrix products are of 8-bit integers.
+
+    Only products with weights are; a head of few classes stays as it is. Where the processor has
+    no instructions for such sums it adds pairs of products in 16 bits, which overflow with signed
+    weights; there the weights are unsigned, and slower. A graph is for the kind of processor that
+    wrote it: elsewhere its answers may differ, which whoever opens it has to prove.
+
+    Args:
+        path: of the graph.
+        spared: what is in the names of products that stay as they are; None: there are none.
+
+    Raises:
+        MissingPackageError: BN401, without the packages of the extra `export`.
+        StorageError: BN402, no space or no permission.
+    """
+    onnxruntime()
+    import onnx
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    with storage_errors(path), TemporaryDirectory(dir=path.parent) as place, _no_advice():
+        rounded = Path(place) / path.name
+        names = [node.name for node in onnx.load(path).graph.node]
+        quantize_dynamic(
+            path,
+            rounded,
+            op_types_to_quantize=["MatMul"],
+            per_channel=True,
+            nodes_to_exclude=[name for name in names if spared and spared in name],
+            weight_type=QuantType.QInt8 if _sums_bytes() else QuantType.QUInt8,
+        )
+        graph = onnx.load(rounded)
+        onnx.helper.set_model_props(graph, {PRECISION: "int8"})
+        onnx.save(graph, rounded)
+        rounded.replace(path)
+
+
+@contextmanager
+def _no_advice() -> Iterator[None]:
+    """Keep off the terminal that onnxruntime would like shapes inferred: it changes nothing."""
+
+    def is_other(record: logging.LogRecord) -> bool:
+        return record.module != "quantize"
+
+    root = logging.getLogger()
+    root.addFilter(is_other)
+    try:
+        yield
+    finally:
+        root.removeFilter(is_other)
+
+
+def _sums_bytes() -> bool:
+    """Whether the processor sums products of 8-bit integers in 32 bits."""
+    return machine() not in _X86 or bool(_BYTE_SUMS & processor_flags())
+
+
+def precision_of(session: Any) -> str:
+    """Return in what the matrix products of a graph are computed: fp32 or int8."""
+    kept: dict[str, str] = session.get_modelmeta().custom_metadata_map
+    return kept.get(PRECISION, "fp32")
 
 
 def onnxruntime() -> Any:

@@ -1,0 +1,256 @@
+"""Answers over HTTP beside the usual ways to serve a model: same model, texts and clients.
+
+A classifier is served by a `transformers.pipeline` behind a plain FastAPI endpoint, by LitServe
+with batching on the usual torch engine and on Burnish's int8 engine, and by `burnish serve` in
+fp32 and int8. A model that writes is served by one-at-a-time `model.generate` in fp32 behind a
+plain endpoint, and by `burnish serve` in fp32 and bf16. Each server is a process of its own, and
+so are the clients, each of which asks again when it has its answer.
+
+Prints one JSON line: requests/s, milliseconds of the middle and the slowest hundredth, those of
+a client that asks alone, ratios, and how many answers differ from the plain endpoint's.
+
+Run: `python benchmarks/serve.py --model RUN` with a run folder of a classifier, with
+`--task causal --clients 16` or `--task seq2seq --clients 16` for models that write. LitServe is
+not among the project's packages: `pip install litserve` first.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from contest import Figures, Spec, command_line, in_turn, machine, main, ratio
+from pairs import model_folder, own_parts, recipe, rows
+
+SPEED = "requests_per_s"
+FOLDER = Path(__file__).parent
+CONTESTANTS = {
+    "classifier": ("pipeline", "litserve", "litserve-int8", "burnish-fp32", "burnish-int8"),
+    "causal": ("generate", "burnish-fp32", "burnish-bf16"),
+    "seq2seq": ("generate", "burnish-fp32", "burnish-bf16"),
+}
+START_S = 120
+
+
+def one(spec: Spec) -> Figures:
+    """Start the server of a contestant, ask it, and return its figures and answers."""
+    texts = spec["texts"]
+    with serving(spec) as (port, start_s):
+        path = "/v1/predict" if spec["who"].startswith("burnish") else "/predict"
+        _, answers = asyncio.run(ask(port, path, texts, clients=1))  # warms it, too
+        alone, _ = asyncio.run(ask(port, path, texts[: spec["alone"]], clients=1))
+        wanted = list(islice_round(texts, spec["requests"]))
+        start = time.perf_counter()
+        waited, _ = asyncio.run(ask(port, path, wanted, clients=spec["clients"]))
+        seconds = time.perf_counter() - start
+    return {
+        SPEED: round(len(wanted) / seconds, 2),
+        "p50_ms": percentile(waited, 50),
+        "p99_ms": percentile(waited, 99),
+        "alone_p50_ms": percentile(alone, 50),
+        "start_s": round(start_s, 1),
+        "answers": answers,
+    }
+
+
+@contextmanager
+def serving(spec: Spec) -> Iterator[tuple[int, float]]:
+    """Run a contestant's server; yield its port, and the seconds until it answered."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    start = time.perf_counter()
+    with tempfile.TemporaryFile("w+") as told:
+        # A group of its own: LitServe's workers outlive it.
+        server = subprocess.Popen(
+            command(spec, port), stdout=told, stderr=told, start_new_session=True
+        )
+        try:
+            while not listening(port):
+                if server.poll() is not None or time.perf_counter() - start > START_S:
+                    told.seek(0)
+                    raise RuntimeError(f"{spec['who']} does not answer: {told.read()[-3000:]}")
+                time.sleep(0.05)
+            yield port, time.perf_counter() - start
+        finally:
+            server.send_signal(signal.SIGTERM)
+            with suppress(subprocess.TimeoutExpired):
+                server.wait(timeout=20)
+            with suppress(ProcessLookupError):
+                os.killpg(server.pid, signal.SIGKILL)
+            server.wait()
+
+
+def command(spec: Spec, port: int) -> list[str]:
+    """Return the command line of a contestant's server."""
+    who = spec["who"]
+    if not who.startswith("burnish"):
+        file = "serve_litserve.py" if who.startswith("litserve") else "serve_peers.py"
+        return [sys.executable, str(FOLDER / file), who, spec["model"], str(port), spec["task"]]
+    run = "from burnish.cli.main import main; main()"
+    options = ["--port", str(port), "--no-page", "--precision", who.partition("-")[2]]
+    return [sys.executable, "-c", run, "serve", spec["model"], *options]
+
+
+def listening(port: int) -> bool:
+    """Whether somebody takes connections there."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+async def ask(
+    port: int, path: str, texts: Sequence[str], *, clients: int
+) -> tuple[list[float], list[Any]]:
+    """Have clients ask for all texts; return the seconds each waited, and the answers."""
+    waited, answers = [0.0] * len(texts), [None] * len(texts)
+    places = iter(range(len(texts)))
+
+    async def client() -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for at in places:
+            start = time.perf_counter()
+            answers[at] = await asyncio.wait_for(exchange(reader, writer, path, texts[at]), 120)
+            waited[at] = time.perf_counter() - start
+        writer.close()
+
+    await asyncio.gather(*(client() for _ in range(clients)))
+    return waited, answers
+
+
+async def exchange(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: str, text: str
+) -> Any:
+    """Send one request on an open connection; return its answer. Light, unlike most clients."""
+    body = json.dumps({"input": text}).encode()
+    head = f"POST {path} HTTP/1.1\r\nHost: b\r\nContent-Type: application/json\r\n"
+    writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+    answer = (await reader.readuntil(b"\r\n\r\n")).lower()
+    assert b" 200 " in answer.splitlines()[0], answer
+    length = int(answer.partition(b"content-length:")[2].split()[0])
+    return told(json.loads(await reader.readexactly(length)))
+
+
+def told(answer: Any) -> Any:
+    """Return what is compared of an answer: scores by label, or a text."""
+    found = answer["answers"][0] if "answers" in answer else answer
+    return found["text"] if "text" in found else found["scores"]
+
+
+def islice_round(texts: Sequence[str], count: int) -> Iterator[str]:
+    """Yield so many texts, beginning again at the end."""
+    return (texts[at % len(texts)] for at in range(count))
+
+
+def percentile(seconds: Sequence[float], share: float) -> float:
+    """Return a percentile in milliseconds."""
+    import numpy as np
+
+    return round(float(np.percentile(seconds, share)) * 1000, 2)
+
+
+def saved_writer(spec: Spec, folder: Path) -> str:
+    """Save SmolLM2, or a random T5, as a run does; return the folder."""
+    from burnish.training.modelfolder import save_model_folder
+    from burnish.training.models import load_model
+    from burnish.training.sources import resolve
+
+    made = folder / "base"
+    made.mkdir()
+    spec = spec | {"model": model_folder(spec["task"], made)}
+    given = recipe(spec, task={"generation": {"max_new_tokens": spec["max_new_tokens"]}})
+    source = resolve(spec["model"])
+    task, tokenizer, _ = own_parts(rows(spec), given, source)
+    meta = {"name": spec["task"], "base_model": spec["model"], "method": "full", "scores": []}
+    save_model_folder(folder / "model", load_model(source, task), tokenizer, task, meta=meta)
+    return str(folder / "model")
+
+
+def differing(answers: Sequence[Any], others: Sequence[Any]) -> Figures:
+    """Return how answers differ: texts that are others, or probabilities and likeliest labels."""
+    pairs = list(zip(answers, others, strict=True))
+    if isinstance(answers[0], str):
+        return {"differing_texts": sum(a != b for a, b in pairs)}
+    return {
+        "differing_labels": sum(max(a, key=a.get) != max(b, key=b.get) for a, b in pairs),
+        "largest_score_difference": round(
+            max(abs(a[name] - b[name]) for a, b in pairs for name in a), 4
+        ),
+    }
+
+
+def race(given: argparse.Namespace, folder: Path) -> Figures:
+    """Return the figures of every contestant, and the ratios to the plain endpoint."""
+    from burnish.training.hardware import cores
+
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    spec: Spec = {
+        "task": given.task,
+        "data": given.data,
+        "rows": given.rows,
+        "held_out": 0,
+        "max_new_tokens": given.max_new_tokens,
+        "clients": given.clients,
+        "requests": given.requests,
+        "alone": min(given.rows, 200),
+    }
+    if given.task == "classifier":
+        from burnish.data.starter import clauses
+
+        assert given.model, "name a run folder of a classifier with --model"
+        spec |= {"model": given.model, "texts": clauses("test")["text"].to_list()[: given.rows]}
+    else:
+        texts = [text for text, _ in rows(spec)[0]]
+        spec |= {"model": given.model or saved_writer(spec, folder), "texts": texts}
+    names = given.only or CONTESTANTS[given.task]
+    specs = [spec | {"who": who} for who in names]
+    every = in_turn(specs, rounds=given.rounds, allocator=given.allocator, by=SPEED)
+    answers = [figures.pop("answers") for figures in every]
+    plain = every[0]
+    return {
+        "benchmark": "serve",
+        "task": given.task,
+        "clients": given.clients,
+        "requests": given.requests,
+        "texts": len(spec["texts"]),
+        **machine(given, cores()),
+        "servers": {
+            who: figures
+            | {
+                "ratio": ratio(figures, plain, SPEED),
+                "alone_ratio": ratio(figures, plain, "alone_p50_ms"),
+            }
+            | differing(answers[0], own)
+            for who, figures, own in zip(names, every, answers, strict=True)
+        },
+    }
+
+
+def options() -> argparse.ArgumentParser:
+    """Return the command line."""
+    parser = command_line(__doc__)
+    parser.add_argument("--task", choices=list(CONTESTANTS), default="classifier")
+    parser.add_argument("--model", help="run or model folder; models that write: made if absent")
+    parser.add_argument("--data", help="JSON list or JSON Lines of question and reply; causal only")
+    parser.add_argument("--rows", type=int, default=100, help="different texts")
+    parser.add_argument("--requests", type=int, default=2000)
+    parser.add_argument("--clients", type=int, default=64)
+    parser.add_argument("--max-new-tokens", type=int, default=32)
+    parser.add_argument("--only", nargs="*", help="contestants; the first is compared with")
+    return parser
+
+
+if __name__ == "__main__":
+    main(options(), one=one, race=race)

@@ -1,0 +1,48 @@
+"""The engine that answers with an exported classifier, through ONNX Runtime on the processor.
+
+Reads texts and decodes scores as the torch engine does; the graph between them is in fp32, or
+in int8, which rounds the weights and takes a fraction of the time.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from burnish.serving.engine import Answered, Ask, Read
+from burnish.serving.reading import InputReader, Named, facts_of
+from burnish.tasks.base import Encoded, Task
+from burnish.training.exports.onnx import ClassifierGraph
+from burnish.training.exports.onnx_int8 import BOUNDS
+
+_BATCH_TOKENS = 1024  # more at once are no faster, and make everybody wait
+
+
+class OnnxEngine:
+    """A graph with its task and tokenizer as an engine."""
+
+    def __init__(self, graph: ClassifierGraph, task: Task, tokenizer: Any, named: Named) -> None:
+        self._graph, self._task = graph, task
+        self.facts = facts_of(
+            named, task, tokenizer, precision=graph.precision, device="cpu", vectors=False
+        )
+        self.batch_tokens = _BATCH_TOKENS
+        self.rounding = BOUNDS if graph.precision == "int8" else None
+        self._reader = InputReader(self.facts, task, tokenizer, room=None)
+
+    def read(self, asked: Sequence[Any]) -> list[Read]:
+        """Return requests as tokens; raises what `InputReader.read` does."""
+        return self._reader.read(asked)
+
+    def cost(self, read: Read) -> int:
+        """Return how many tokens go through the model for a request."""
+        return read.cost
+
+    def answer(self, reads: Sequence[Read]) -> list[Any]:
+        """Return an answer to each request, in order."""
+        encoded = Encoded.joined([read.rows for read in reads])
+        found = self._task.decode(self._graph.outputs(encoded), encoded)
+        return [Answered.to(read, one) for read, one in zip(reads, found, strict=True)]
+
+    def warm(self) -> None:
+        """Answer a short text and a long one: memory is taken when first used."""
+        for text in ("a", "a " * min(256, self.facts.max_tokens // 2)):
+            self.answer(self.read([Ask(text=text)]))

@@ -1,0 +1,44 @@
+"""A classifier for ONNX Runtime with weights of 8 bits: a fraction of the time and the memory.
+
+The matrices are rounded, one scale a column; activations are rounded as they come, one scale a
+product. Sums are exact integers, so answers repeat. The vocabulary's vectors stay in fp32.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from burnish.errors import ModelTaskError
+from burnish.evaluation.parity import Bounds
+from burnish.training.averaging import averages
+from burnish.training.exports import Export
+from burnish.training.exports import onnx as plain
+from burnish.training.exports.onnx_graph import round_weights
+from burnish.training.modelfolder import Answerer
+from burnish.training.packing import layers
+
+# A probability near a half may move far; what counts is how many answers are others.
+BOUNDS = Bounds(difference=0.5, equal=0.995)
+
+
+def write(answerer: Answerer, meta: dict[str, Any], folder: Path) -> None:
+    """Write the graph with rounded weights, and what a reader needs beside it.
+
+    Raises:
+        MissingPackageError: BN401, without the packages of the extra `export`.
+        StorageError: BN402, no space or no permission.
+        ModelTaskError: BN304, not a classifier.
+    """
+    if answerer.task.family != "sequence-classification":
+        raise ModelTaskError(
+            f"a model of the family {answerer.task.family} is not written in int8",
+            where="option --format onnx-int8",
+            fix="export a classifier; for a causal model use `--format gguf-q8_0`",
+        )
+    plain.write(answerer, meta, folder)
+    # The averaging layer hands on what the layers below found: rounding it rounds the answer.
+    last = len(layers(answerer.model)) - 1 if averages(answerer.model) else None
+    spared = None if last is None else f"/layer.{last}/"
+    round_weights(folder / plain.MODEL_FILE, spared=spared)
+
+
+EXPORT = Export(write, plain.open_written, BOUNDS)
