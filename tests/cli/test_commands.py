@@ -51,6 +51,40 @@ def test_help_loads_no_model_library() -> None:
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("run",),
+        ("check",),
+        ("tune", "--curve"),
+        ("data", "select", "--out", "x"),
+        ("data", "split", "--out", "x"),
+        ("data", "label-errors", "--out", "x"),
+    ],
+    ids=" ".join,
+)
+def test_a_slip_in_a_recipe_is_told_before_any_model_library_is_loaded(
+    command: tuple[str, ...], tmp_path: Path
+) -> None:
+    (tmp_path / "recipe.yaml").write_text("task: text-classification\nmodle: x\n")
+    code = (
+        "import atexit, sys; from burnish.cli.main import main; "
+        "heavy = {'torch', 'transformers', 'lightning', 'mlflow', 'hamilton', 'peft'}; "
+        "atexit.register(lambda: print(sorted(heavy & set(sys.modules)))); main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *command, "recipe.yaml"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 2
+    assert "modle" in done.stderr
+    assert done.stdout.strip() == "[]"
+
+
 def test_version_is_told() -> None:
     assert run("--version").stdout.startswith("burnish 0.")
 

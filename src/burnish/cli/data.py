@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from burnish.cli.options import Json, NewFolder, RecipePath, Set, answer, say
+from burnish.cli.options import Json, NewFolder, RecipePath, Set, answer, read_recipe, say
 
 data = typer.Typer(help="Make and choose rows, without training on them.", no_args_is_help=True)
 
@@ -52,10 +52,10 @@ def select(
     as_json: Json = False,
 ) -> None:
     """Write the rows that a recipe's formula selects, and why each other row was left out."""
+    loaded = read_recipe(recipe, overrides)
     from burnish.pipeline.selecting import write_selected
-    from burnish.recipe.load import load_recipe
 
-    found = write_selected(load_recipe(recipe, overrides or ()), out)
+    found = write_selected(loaded, out)
     for part, kept in found.kept.items():
         say(f"{part}: {kept:,} rows selected, {found.left_out[part]:,} not, by {found.formula}")
     answer(found, found.folder, as_json=as_json)
@@ -68,10 +68,10 @@ def split(
     as_json: Json = False,
 ) -> None:
     """Write the rows of each split as a run would divide them, each as it stood."""
+    loaded = read_recipe(recipe, overrides)
     from burnish.pipeline.splitting import write_splits
-    from burnish.recipe.load import load_recipe
 
-    found = write_splits(load_recipe(recipe, overrides or ()), out)
+    found = write_splits(loaded, out)
     told = ", ".join(f"{count:,} {name}" for name, count in found.rows.items())
     say(f"{told}; {found.dropped:,} left out by checks, rules and formula")
     answer(found, found.folder, as_json=as_json)
@@ -113,10 +113,10 @@ def label_errors(
     as_json: Json = False,
 ) -> None:
     """Rank the training rows of a recipe by how likely their label is wrong."""
+    loaded = read_recipe(recipe, overrides)
     from burnish.pipeline.label_check import check_labels
-    from burnish.recipe.load import load_recipe
 
-    found = check_labels(load_recipe(recipe, overrides or ()), out)
+    found = check_labels(loaded, out)
     say(
         f"{found.rows:,} rows ranked, {found.flagged:,} of them flagged; "
         f"{found.conflicts:,} rows nearly repeat one that is labelled another way"

@@ -2,10 +2,14 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
+
+if TYPE_CHECKING:
+    from burnish.recipe.recipe import Recipe
 
 Set = Annotated[
     list[str] | None,
@@ -24,6 +28,17 @@ Model = Annotated[
 TrackingUri = Annotated[
     str, typer.Option("--tracking-uri", help="MLflow store that models:/ URIs are looked up in.")
 ]
+
+
+def read_recipe(path: Path, overrides: Sequence[str] | None = None) -> "Recipe":
+    """Return a recipe with `--set` applied.
+
+    To be called before the libraries of models are imported, which takes seconds: whoever made a
+    slip in a recipe is told at once.
+    """
+    from burnish.recipe.load import load_recipe
+
+    return load_recipe(path, overrides or ())
 
 
 def say(text: str = "") -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from burnish.cli.options import Json, Out, RecipePath, Set, print_json
+from burnish.cli.options import Json, Out, RecipePath, Set, print_json, read_recipe
 from burnish.cli.progress import announce, stoppable
 from burnish.errors import GateError
 
@@ -33,11 +33,11 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Train, evaluate and report, into a new run folder. Exit 1 with --gate if not `ship`."""
-    from burnish.pipeline import run as pipeline
-    from burnish.recipe.load import load_recipe
     from burnish.recipe.starter import starter_path
 
-    loaded = load_recipe(recipe or starter_path(), overrides or ())
+    loaded = read_recipe(recipe or starter_path(), overrides)
+    from burnish.pipeline import run as pipeline
+
     with stoppable("run folder", _RESUME) as started:
         outcome = pipeline.run(loaded, out=out, announce=announce, started=started)
     _tell(outcome, gate=gate, as_json=as_json)
@@ -49,12 +49,12 @@ def resume(
     as_json: Json = False,
 ) -> None:
     """Go on from the last good checkpoint of an interrupted run."""
-    from burnish.pipeline import run as pipeline
-    from burnish.recipe.load import load_recipe
     from burnish.runfolder import RunFolder
 
     opened = RunFolder.open(folder)
-    loaded = load_recipe(opened.recipe)
+    loaded = read_recipe(opened.recipe)
+    from burnish.pipeline import run as pipeline
+
     with stoppable("run folder", _RESUME) as started:
         outcome = pipeline.resume(loaded, opened, announce=announce, started=started)
     _tell(outcome, gate=gate, as_json=as_json)
@@ -64,11 +64,11 @@ def check(
     recipe: RecipePath, overrides: Set = None, out: Out = None, as_json: Json = False
 ) -> None:
     """Check recipe and data without training; write nothing but what --out names."""
+    loaded = read_recipe(recipe, overrides)
     from burnish.cli.display import show_check
     from burnish.pipeline.check import check as check_recipe
-    from burnish.recipe.load import load_recipe
 
-    checked = check_recipe(load_recipe(recipe, overrides or ()), out=out)
+    checked = check_recipe(loaded, out=out)
     if as_json:
         print_json(checked.to_json())
     else:

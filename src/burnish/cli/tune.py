@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from burnish.cli.options import Json, Out, RecipePath, Set, answer, say
+from burnish.cli.options import Json, Out, RecipePath, Set, answer, read_recipe, say
 from burnish.cli.progress import announce, stoppable
 from burnish.errors import UsageError
 
@@ -32,16 +32,15 @@ def tune(
     as_json: Json = False,
 ) -> None:
     """Tell what more rows would bring: --curve trains on parts of them. Goes on once stopped."""
-    from burnish.pipeline.curve import tune_curve
-    from burnish.recipe.load import load_recipe
-
     if not curve:
         raise UsageError(
             "a search over recipe keys is not there yet",
             where="burnish tune",
             fix="ask for the learning curve: `burnish tune RECIPE --curve`",
         )
-    loaded = load_recipe(recipe, overrides or ())
+    loaded = read_recipe(recipe, overrides)
+    from burnish.pipeline.curve import tune_curve
+
     with stoppable("learning curve", _GO_ON) as started:
         found = tune_curve(
             loaded, out=out, sizes=sizes, seeds=seeds, announce=announce, started=started

@@ -159,8 +159,8 @@ def onnxruntime() -> Any:
         import onnxruntime as found
     except ImportError as err:
         raise MissingPackageError(
-            f"writing ONNX needs the package {err.name}",
-            where="burnish export --format onnx",
+            f"models in the form of ONNX need the package {err.name}",
+            where="ONNX Runtime",
             fix="pip install 'burnish[export]'",
         ) from err
     return found
