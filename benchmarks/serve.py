@@ -26,6 +26,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ def one(spec: Spec) -> Figures:
         path = "/v1/predict" if spec["who"].startswith("burnish") else "/predict"
         _, answers = asyncio.run(ask(port, path, texts, clients=1))  # warms it, too
         alone, _ = asyncio.run(ask(port, path, texts[: spec["alone"]], clients=1))
-        wanted = list(islice_round(texts, spec["requests"]))
+        wanted = list(islice(cycle(texts), spec["requests"]))
         start = time.perf_counter()
         waited, _ = asyncio.run(ask(port, path, wanted, clients=spec["clients"]))
         seconds = time.perf_counter() - start
@@ -147,11 +148,6 @@ def told(answer: Any) -> Any:
     """Return what is compared of an answer: scores by label, or a text."""
     found = answer["answers"][0] if "answers" in answer else answer
     return found["text"] if "text" in found else found["scores"]
-
-
-def islice_round(texts: Sequence[str], count: int) -> Iterator[str]:
-    """Yield so many texts, beginning again at the end."""
-    return (texts[at % len(texts)] for at in range(count))
 
 
 def percentile(seconds: Sequence[float], share: float) -> float:

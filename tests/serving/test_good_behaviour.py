@@ -48,9 +48,6 @@ class Slow:
     def read(self, asked: Sequence[Any]) -> list[Read]:
         return [Read(asked=one, rows=None, tokens=1, cut_tokens=0, cost=1) for one in asked]
 
-    def cost(self, read: Read) -> int:
-        return read.cost
-
     def answer(self, reads: Sequence[Read]) -> list[Any]:
         self.begun.set()
         self.open.wait(timeout=20)

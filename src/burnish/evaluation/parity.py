@@ -46,12 +46,17 @@ _EXACT = {"labels": Bounds(1e-4, 1.0), "texts": Bounds(1e-3, 0.99)}
 _ROUNDED = {"labels": Bounds(0.03, 0.995), "texts": Bounds(0.2, 0.5)}
 
 
+def is_exact(precision: str, device: str) -> bool:
+    """Whether answers are computed in fp32 on a processor, as every other program computes."""
+    return (precision, device) == ("fp32", "cpu")
+
+
 def bounds(asked: Asked, *, exact: bool) -> Bounds:
     """Return what the arithmetic allows.
 
     Args:
         asked: what the task wants answered.
-        exact: both computed in fp32 on a processor. A run judged in bf16, or on a GPU that
+        exact: whether both were computed so (`is_exact`). A run judged in bf16, or on a GPU that
             shortens fp32 products, differs by their rounding.
     """
     return (_EXACT if exact else _ROUNDED)["labels" if asked == "labels" else "texts"]

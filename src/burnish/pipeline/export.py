@@ -5,7 +5,7 @@ from typing import Any
 
 from burnish.errors import ParityError, RunFolderError
 from burnish.evaluation.gates import TUNED
-from burnish.evaluation.parity import Parity, bounds, compare
+from burnish.evaluation.parity import Parity, bounds, compare, is_exact
 from burnish.evaluation.report.runfiles import read_rows
 from burnish.files import empty_folder, read_json, write_json
 from burnish.records import Prediction
@@ -68,4 +68,4 @@ def _scores(folder: RunFolder, split: str) -> list[dict[str, Any]]:
 def _exact(folder: RunFolder) -> bool:
     """Whether the run was judged in fp32 on a processor, as an export computes."""
     used = read_json(folder.manifest)["hardware"]
-    return (used["device"], used.get("answers", used["precision"])) == ("cpu", "fp32")
+    return is_exact(used.get("answers", used["precision"]), used["device"])

@@ -109,11 +109,14 @@ class Engine(Protocol):
             BurnishError: one of them cannot be answered; says why.
         """
 
-    def cost(self, read: Read) -> int:
-        """Return how many tokens go through the model for a request."""
-
     def answer(self, reads: Sequence[Read]) -> list[Any]:
         """Return an answer to each request, in order."""
 
     def warm(self) -> None:
         """Answer something, so that the first request finds everything prepared."""
+
+
+def rehearse(engine: Engine) -> None:
+    """Have a short text and a long one answered: libraries prepare themselves when first used."""
+    for text in ("a", "a " * min(256, engine.facts.max_tokens // 2)):
+        engine.answer(engine.read([Ask(text=text)]))

@@ -6,7 +6,6 @@ log line, one count, and never an exception.
 """
 
 import asyncio
-import time
 from collections.abc import Collection
 from contextlib import suppress
 
@@ -22,7 +21,7 @@ from burnish.serving.metrics import Metrics
 from burnish.serving.models import Models
 from burnish.serving.problems import DEFECT, defect, response_to
 from burnish.serving.settings import Settings
-from burnish.serving.visit import LEFT, Visit, request_id
+from burnish.serving.visit import LEFT, Visit
 
 OPEN = ("/healthz", "/readyz", "/metrics", "/ping", "/v2/health/live", "/v2/health/ready")
 _ALSO_OPEN = ("/openapi.json",)
@@ -72,12 +71,7 @@ class Gate:
         if scope["type"] != "http" or scope["path"] in OPEN:
             await self._app(scope, receive, send)
             return
-        start = time.perf_counter()
-        visit = Visit(
-            id=request_id(Headers(scope=scope).get("x-request-id")),
-            until=asyncio.get_running_loop().time() + self._settings.deadline_s,
-            log_text=self._settings.log_text,
-        )
+        visit = Visit.begin(self._settings, Headers(scope=scope).get("x-request-id"))
         scope.setdefault("state", {})["visit"] = visit
         out = _Outgoing(send, visit.id, closing=self._lifecycle.draining)
         self._lifecycle.began()
@@ -86,7 +80,7 @@ class Gate:
             await self._answer(scope, receive, out, visit)
         finally:
             self._lifecycle.ended()
-            self._count(scope, out, visit, time.perf_counter() - start)
+            self._count(scope, out, visit)
 
     async def _answer(self, scope: Scope, receive: Receive, out: _Outgoing, visit: Visit) -> None:
         try:
@@ -126,7 +120,7 @@ class Gate:
             for task in (work, watch):
                 task.cancel()
 
-    def _count(self, scope: Scope, out: _Outgoing, visit: Visit, seconds: float) -> None:
+    def _count(self, scope: Scope, out: _Outgoing, visit: Visit) -> None:
         status = out.status or LEFT
         route = scope["path"]
         if route not in self._paths:  # what a client made up would be a new series each
@@ -137,7 +131,6 @@ class Gate:
             path=scope["path"],
             route=route,
             status=status,
-            seconds=seconds,
         )
 
 

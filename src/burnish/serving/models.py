@@ -70,7 +70,7 @@ class Served:
         """
         self.scheduler.check_room(len(asked))
         reads = await self._read(asked)
-        costs = [self.engine.cost(read) for read in reads]
+        costs = [read.cost for read in reads]
         return await self.scheduler.answer(reads, costs, until=until)
 
     async def _read(self, asked: Sequence[Any]) -> list[Read]:

@@ -7,7 +7,7 @@ in int8, which rounds the weights and takes a fraction of the time.
 from collections.abc import Sequence
 from typing import Any
 
-from burnish.serving.engine import Answered, Ask, Read
+from burnish.serving.engine import Answered, Read, rehearse
 from burnish.serving.reading import InputReader, Named, facts_of
 from burnish.tasks.base import Encoded, Task
 from burnish.training.exports.onnx import ClassifierGraph
@@ -32,10 +32,6 @@ class OnnxEngine:
         """Return requests as tokens; raises what `InputReader.read` does."""
         return self._reader.read(asked)
 
-    def cost(self, read: Read) -> int:
-        """Return how many tokens go through the model for a request."""
-        return read.cost
-
     def answer(self, reads: Sequence[Read]) -> list[Any]:
         """Return an answer to each request, in order."""
         encoded = Encoded.joined([read.rows for read in reads])
@@ -43,6 +39,5 @@ class OnnxEngine:
         return [Answered.to(read, one) for read, one in zip(reads, found, strict=True)]
 
     def warm(self) -> None:
-        """Answer a short text and a long one: memory is taken when first used."""
-        for text in ("a", "a " * min(256, self.facts.max_tokens // 2)):
-            self.answer(self.read([Ask(text=text)]))
+        """Answer something, so that the first request finds everything prepared."""
+        rehearse(self)

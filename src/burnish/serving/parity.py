@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from burnish.errors import ParityError
-from burnish.evaluation.parity import Bounds, Parity, bounds, compare
+from burnish.evaluation.parity import Bounds, Parity, bounds, compare, is_exact
 from burnish.serving.engine import Ask, Engine
 from burnish.training.golden import FILE, Golden
 
@@ -46,7 +46,7 @@ def _compare(engine: Engine, golden: Golden) -> Parity:
     reads = engine.read([Ask(text=row.text, turns=row.turns) for row in golden.rows])
     judged = [replace(row.judged, example_id=str(at)) for at, row in enumerate(golden.rows)]
     answers = {str(at): one.prediction for at, one in enumerate(engine.answer(reads))}
-    exact = golden.exact and (engine.facts.precision, engine.facts.device) == ("fp32", "cpu")
+    exact = golden.exact and is_exact(engine.facts.precision, engine.facts.device)
     allowed = bounds(engine.facts.space.asked, exact=exact).widened(engine.rounding or Bounds())
     split = f"golden rows of {golden.split}"
     return compare(judged, answers, split=split, allowed=allowed.of_few())

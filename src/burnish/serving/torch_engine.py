@@ -11,7 +11,7 @@ import numpy as np
 
 from burnish.evaluation.parity import Bounds
 from burnish.records import Prediction
-from burnish.serving.engine import Answered, Ask, Embed, Embedded, Read
+from burnish.serving.engine import Answered, Embed, Embedded, Read, rehearse
 from burnish.serving.reading import InputReader, Masked, Named, facts_of
 from burnish.serving.writing import Write, Written, write_together
 from burnish.tasks.base import Encoded, Ragged, Writing
@@ -54,10 +54,6 @@ class TorchEngine:
         """Return requests as tokens; raises what `InputReader.read` does."""
         return self._reader.read(asked)
 
-    def cost(self, read: Read) -> int:
-        """Return how many tokens go through the model for a request."""
-        return read.cost
-
     def answer(self, reads: Sequence[Read]) -> list[Any]:
         """Return an answer to each request, in order."""
         found: list[Any] = [None] * len(reads)
@@ -68,9 +64,8 @@ class TorchEngine:
         return found
 
     def warm(self) -> None:
-        """Answer a short text and a long one: libraries prepare themselves when first used."""
-        for text in ("a", "a " * min(256, self.facts.max_tokens // 2)):
-            self.answer(self.read([Ask(text=text)]))
+        """Answer something, so that the first request finds everything prepared."""
+        rehearse(self)
 
     def _kinds(
         self, reads: Sequence[Read]

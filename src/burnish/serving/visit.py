@@ -1,15 +1,18 @@
 """One request on its way through the server: what its log line will tell, and its deadline."""
 
+import asyncio
 import re
 import secrets
+import time
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from starlette.requests import Request
 
 from burnish.serving.engine import Facts
 from burnish.serving.logs import tell
 from burnish.serving.metrics import Metrics
+from burnish.serving.settings import Settings
 
 LEFT = 499  # status, in log and metrics alone, of requests whose client left
 _ID = re.compile(r"[\w.:-]{1,64}")
@@ -23,6 +26,16 @@ class Visit:
     until: float  # time of the event loop by which its answer is wanted
     log_text: bool
     told: dict[str, Any] = field(default_factory=dict)  # for the log: model, inputs, tokens
+    _start: float = field(default_factory=time.perf_counter)
+
+    @classmethod
+    def begin(cls, settings: Settings, given_id: str | None = None) -> Self:
+        """Return a request that comes now; its id is the client's, where that is a fit one."""
+        return cls(
+            id=request_id(given_id),
+            until=asyncio.get_running_loop().time() + settings.deadline_s,
+            log_text=settings.log_text,
+        )
 
     def tell(self, **facts: Any) -> None:
         """Note facts for the log line."""
@@ -37,9 +50,7 @@ class Visit:
         if self.log_text:
             self.told |= texts
 
-    def ended(
-        self, metrics: Metrics, *, method: str, path: str, route: str, status: int, seconds: float
-    ) -> None:
+    def ended(self, metrics: Metrics, *, method: str, path: str, route: str, status: int) -> None:
         """Count the request and write its log line.
 
         Args:
@@ -48,8 +59,8 @@ class Visit:
             path: as it was asked for.
             route: that it is counted under; few of them.
             status: of HTTP, or LEFT.
-            seconds: it took.
         """
+        seconds = time.perf_counter() - self._start
         metrics.responded(route, status, seconds)
         tell(
             "request",

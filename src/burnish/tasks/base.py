@@ -90,19 +90,6 @@ class Encoded:
         return len(set(self.ids))
 
     @classmethod
-    def unasked(cls, inputs: Ragged) -> "Encoded":
-        """Return rows of which nothing is to be answered, under no ids."""
-        rows = len(inputs.lengths)
-        return cls(
-            ids=("",) * rows,
-            inputs=inputs,
-            targets=np.zeros((rows, 0), np.float32),
-            references=(None,) * rows,
-            rows_cut=0,
-            tokens_lost=0,
-        )
-
-    @classmethod
     def joined(cls, parts: Sequence["Encoded"]) -> "Encoded":
         """Return the rows of all parts of one task, one part after the other."""
 

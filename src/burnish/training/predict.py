@@ -109,9 +109,22 @@ def unit_vectors(model: Any, inputs: Ragged, hardware: Hardware) -> NDArray[np.f
         inputs: n rows of tokens.
         hardware: tells tokens a pass, precision, device.
     """
-    vectors = embeddings(model, Encoded.unasked(inputs), hardware).astype(np.float64)
+    vectors = embeddings(model, _unasked(inputs), hardware).astype(np.float64)
     vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
     return vectors
+
+
+def _unasked(inputs: Ragged) -> Encoded:
+    """Return rows of which nothing is to be answered, under no ids."""
+    rows = len(inputs.lengths)
+    return Encoded(
+        ids=("",) * rows,
+        inputs=inputs,
+        targets=np.zeros((rows, 0), np.float32),
+        references=(None,) * rows,
+        rows_cut=0,
+        tokens_lost=0,
+    )
 
 
 def _packed_means(model: Any, batch: Batch) -> torch.Tensor:

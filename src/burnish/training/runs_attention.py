@@ -144,9 +144,10 @@ def _layout(runs: Runs, heads: int) -> _Layout:
         rows, longest = len(lengths), _padded(max(lengths))
         own = torch.tensor(lengths)
         within = torch.arange(longest)
-        holds = (within < own[:, None])[:, None].expand(rows, heads, longest)
+        filled = within < own[:, None]
+        holds = filled[:, None].expand(rows, heads, longest)
         # Padding repeats its row's first token, whose score is hidden.
-        tokens = token + (own.cumsum(0) - own)[:, None] + within * (within < own[:, None])
+        tokens = token + (own.cumsum(0) - own)[:, None] + within * filled
         sources.append((tokens[:, None] * heads + torch.arange(heads)[:, None]).flatten())
         real.append(holds.flatten())
         hidden = None

@@ -151,6 +151,13 @@ def first_token_attention(
             noise=noise,
             first=True,
         )
+    return _fused_first_token(query, key, value, segments, dropout=dropout)
+
+
+def _fused_first_token(
+    query: Tensor, key: Tensor, value: Tensor, segments: Segments, *, dropout: float
+) -> Tensor:
+    """Attend by PyTorch's own kernel, a run at a time; shapes as in `first_token_attention`."""
     queries = torch.split(query, [rows for rows, _ in segments.runs])
     keys, values = torch.split(key, segments.sizes), torch.split(value, segments.sizes)
     outputs = []

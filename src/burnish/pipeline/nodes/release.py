@@ -8,6 +8,7 @@ from burnish.data.ledger import ledger_json
 from burnish.data.rewrite import write_parquet
 from burnish.data.signals.select import Selection, left_out_lines, summary
 from burnish.evaluation.gates import TUNED
+from burnish.evaluation.parity import is_exact
 from burnish.evaluation.report.render import render
 from burnish.files import write_json, write_jsonl, write_text
 from burnish.pipeline.arms import Arm, Questions, probes_json
@@ -191,7 +192,7 @@ def golden_file(
         count=recipe.evaluation.golden_rows,
         asked=recipe.task.asked,
         split=judged_split,
-        exact=(answers.precision, answers.device) == ("fp32", "cpu"),
+        exact=is_exact(answers.precision, answers.device),
     )
     return golden.write(model_folder)
 

@@ -4,8 +4,6 @@ A question of the page is a request like those of the API: it waits in the same 
 deadline, is refused for the same reasons. Nothing here knows how the page looks.
 """
 
-import asyncio
-import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -22,7 +20,7 @@ from burnish.serving.problems import DEFECT, status_of
 from burnish.serving.schemas import is_whole
 from burnish.serving.settings import Settings
 from burnish.serving.streaming import abandon, pieces
-from burnish.serving.visit import LEFT, Visit, request_id
+from burnish.serving.visit import LEFT, Visit
 from burnish.serving.writing import Write, Written
 
 PATH = "/page"
@@ -139,12 +137,7 @@ class Asker:
     @asynccontextmanager
     async def _visit(self, what: str) -> AsyncIterator[Visit]:
         """Yield a request; it is counted and logged when the block ends, however it ends."""
-        start = time.perf_counter()
-        visit = Visit(
-            id=request_id(None),
-            until=asyncio.get_running_loop().time() + self._settings.deadline_s,
-            log_text=self._settings.log_text,
-        )
+        visit = Visit.begin(self._settings)
         self._lifecycle.check_open()
         self._lifecycle.began()
         self._metrics.began()
@@ -168,7 +161,6 @@ class Asker:
                 path=f"{PATH}/{what}",
                 route=f"{PATH}/{what}",
                 status=status,
-                seconds=time.perf_counter() - start,
             )
 
 
