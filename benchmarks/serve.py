@@ -26,6 +26,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,8 @@ START_S = 120
 def one(spec: Spec) -> Figures:
     """Start the server of a contestant, ask it, and return its figures and answers."""
     texts = spec["texts"]
-    with serving(spec) as (port, start_s):
+    with serving(spec) as running:
+        port = running.port
         path = "/v1/predict" if spec["who"].startswith("burnish") else "/predict"
         _, answers = asyncio.run(ask(port, path, texts, clients=1))  # warms it, too
         alone, _ = asyncio.run(ask(port, path, texts[: spec["alone"]], clients=1))
@@ -59,14 +61,23 @@ def one(spec: Spec) -> Figures:
         "p50_ms": percentile(waited, 50),
         "p99_ms": percentile(waited, 99),
         "alone_p50_ms": percentile(alone, 50),
-        "start_s": round(start_s, 1),
+        "start_s": round(running.start_s, 1),
         "answers": answers,
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A server that takes connections."""
+
+    port: int
+    process: subprocess.Popen[bytes]
+    start_s: float  # until it did
+
+
 @contextmanager
-def serving(spec: Spec) -> Iterator[tuple[int, float]]:
-    """Run a contestant's server; yield its port, and the seconds until it answered."""
+def serving(spec: Spec) -> Iterator[Running]:
+    """Run a contestant's server until the block ends."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -82,7 +93,7 @@ def serving(spec: Spec) -> Iterator[tuple[int, float]]:
                     told.seek(0)
                     raise RuntimeError(f"{spec['who']} does not answer: {told.read()[-3000:]}")
                 time.sleep(0.05)
-            yield port, time.perf_counter() - start
+            yield Running(port, server, time.perf_counter() - start)
         finally:
             server.send_signal(signal.SIGTERM)
             with suppress(subprocess.TimeoutExpired):
@@ -100,7 +111,7 @@ def command(spec: Spec, port: int) -> list[str]:
         return [sys.executable, str(FOLDER / file), who, spec["model"], str(port), spec["task"]]
     run = "from burnish.cli.main import main; main()"
     options = ["--port", str(port), "--no-page", "--precision", who.partition("-")[2]]
-    return [sys.executable, "-c", run, "serve", spec["model"], *options]
+    return [sys.executable, "-c", run, "serve", spec["model"], *options, *spec.get("options", ())]
 
 
 def listening(port: int) -> bool:

@@ -76,7 +76,11 @@ def int8(model: str) -> Any:
 
 
 if __name__ == "__main__":
+    from burnish.training.hardware import cores
+
     api = Classifier(sys.argv[2], ours=sys.argv[1] == "litserve-int8")
-    litserve.LitServer(api, accelerator="cpu", workers_per_device=1).run(
+    # Burnish's int8 engine computes on one core; torch on all of them.
+    workers = cores() if sys.argv[1] == "litserve-int8" else 1
+    litserve.LitServer(api, accelerator="cpu", workers_per_device=workers).run(
         port=int(sys.argv[3]), host="127.0.0.1", generate_client_file=False, log_level="warning"
     )

@@ -44,9 +44,10 @@ class Prediction:
     reference: tuple[str, ...] | None  # None where the row came without one
     scores: dict[str, float] = field(default_factory=dict)
     fills: tuple[tuple[Fill, ...], ...] = ()  # of a text with masks: mask by mask, best first
+    abstains: bool | None = None  # whether a person should look at it; None: that is not asked
 
     def to_json(self) -> dict[str, Any]:
-        """Return the line of a prediction file: id, answer, scores, reference; fills if any."""
+        """Return a line of a prediction file: id, answer, scores, reference; fills, abstains."""
         told: dict[str, Any] = {
             "id": self.example_id,
             "answer": list(self.answer),
@@ -55,6 +56,8 @@ class Prediction:
         }
         if self.fills:
             told["fills"] = [[asdict(one) for one in mask] for mask in self.fills]
+        if self.abstains is not None:
+            told["abstains"] = self.abstains
         return told
 
     @classmethod
@@ -66,6 +69,7 @@ class Prediction:
             answer=tuple(map(str, line["answer"])),
             reference=None if reference is None else tuple(map(str, reference)),
             scores={str(k): float(v) for k, v in (line.get("scores") or {}).items()},
+            abstains=line.get("abstains"),
         )
 
 

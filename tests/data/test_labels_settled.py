@@ -7,7 +7,7 @@ import pytest
 
 from burnish.data.labels import settle_labels
 from burnish.errors import BurnishError, ColumnError, LabelError
-from burnish.recipe.task import ClassificationTask
+from burnish.recipe.classification import ClassificationTask
 from burnish.records import LabelSpace
 
 

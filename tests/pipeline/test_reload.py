@@ -1,6 +1,10 @@
 """Whoever opens the model gets the answers that were evaluated."""
 
 import os
+import signal
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -90,6 +94,38 @@ def test_mlflow_loads_the_registered_model(
     table = loaded.predict(pd.DataFrame({"text": [str(row["text"]) for row in test_rows[:5]]}))
 
     assert [tuple(a) for a in table["answer"]] == [said[str(r["id"])][0] for r in test_rows[:5]]  # type: ignore[index]
+
+
+@pytest.mark.filterwarnings("ignore")  # MLflow warns of its own defaults
+def test_mlflow_serves_the_registered_model(
+    outcome: Outcome, test_rows: Rows, said: object, workplace: Path
+) -> None:
+    import pandas as pd
+    from mlflow.pyfunc.scoring_server.client import ScoringServerClient
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    options = ["--env-manager", "local", "--host", "127.0.0.1", "--port", port, "--workers", "1"]
+    command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", "models:/clauses/1"]
+    server = subprocess.Popen(
+        [*command, *options],
+        env=os.environ | {"MLFLOW_TRACKING_URI": f"sqlite:///{workplace}/burnish.db"},
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        client = ScoringServerClient("127.0.0.1", port)
+        client.wait_server_ready(timeout=120, scoring_server_proc=server)
+        table = pd.DataFrame({"text": [str(row["text"]) for row in test_rows[:5]]})
+        found = client.invoke(table).get_predictions()
+    finally:
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
+
+    answers = [tuple(one) for one in found["answer"]]
+    agree(said, test_rows[:5], list(zip(answers, found["scores"], strict=True)))
 
 
 def test_answers_do_not_depend_on_the_company_they_are_in(

@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 
 from burnish.errors import RecipeError
+from burnish.recipe.classification import ClassificationTask
 from burnish.recipe.data import Columns
 from burnish.recipe.explain import explain
 from burnish.recipe.fields import kinds
 from burnish.recipe.load import dump_recipe, load_recipe
 from burnish.recipe.recipe import Recipe
-from burnish.recipe.task import CausalTask, ClassificationTask, Seq2SeqTask, percentile
+from burnish.recipe.task import CausalTask, Seq2SeqTask, percentile
 
 REST = "model: m\ndata: {from: rows.jsonl}\n"
 ASKED = {
@@ -221,3 +222,10 @@ def test_the_published_schema_knows_every_kind_of_task_and_what_a_percentile_is(
     assert (number["minimum"], number["maximum"]) == (8, 131_072)
     assert re.search(text["pattern"], "p99.5")
     assert not re.search(text["pattern"], "p5")
+
+
+def test_abstention_needs_rows_that_choose(tmp_path: Path) -> None:
+    text = "task: {abstention: {max_risk: 0.1}, threshold: 0.5}\n"
+
+    assert "no rows choose where to abstain; `threshold: tuned` would do" in message(tmp_path, text)
+    assert loaded(tmp_path, "task: {abstention: {}}\n").task.abstention is not None

@@ -33,6 +33,8 @@ class Slow:
     """An engine that takes its time: until it is let, or so many seconds a batch."""
 
     batch_tokens = 4
+    workers = 1
+    rounding = None
 
     def __init__(self, *, seconds: float = 0.0, version: str = "1", shut: bool = False) -> None:
         self.facts = Facts(

@@ -33,7 +33,7 @@ def test_a_swap_answers_with_the_new_version_and_lets_the_old_one_finish(
         assert again == before != after
         assert old.facts.version != new.facts.version
         await models.close()
-        assert old.scheduler._worker._shutdown
+        assert old.scheduler._threads._shutdown
 
     asyncio.run(go())
 

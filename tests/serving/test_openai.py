@@ -119,6 +119,65 @@ def test_a_completion_goes_on_from_the_text_itself(
     assert found.choices[0].text == expected == as_tokens.choices[0].text
 
 
+@pytest.mark.parametrize("count", [0, 3])
+def test_the_odds_of_prompt_and_answer_are_those_of_the_model(
+    count: int, client: openai.OpenAI, folders: dict[str, Path]
+) -> None:
+    opened = Answerer.open(folders["plain"], hardware=HARDWARE)
+    prompt = "the cat sat"
+
+    found = client.completions.create(
+        model="plain", prompt=prompt, max_tokens=4, logprobs=count, echo=True
+    ).choices[0]
+
+    told = found.logprobs
+    assert told is not None
+    assert found.text.startswith(prompt)
+    assert told.tokens is not None
+    assert told.token_logprobs is not None
+    assert told.top_logprobs is not None
+    ids = opened.tokenizer(prompt)["input_ids"]
+    written = opened.model.generate(torch.tensor([ids]), max_new_tokens=4, do_sample=False)
+    with torch.inference_mode():
+        logprobs = opened.model(written).logits[0].log_softmax(-1)
+    expected = logprobs[:-1].gather(1, written[0, 1:, None])[:, 0].tolist()
+    assert told.token_logprobs[0] is None
+    assert told.token_logprobs[1:] == pytest.approx(expected, abs=1e-4)
+    best = logprobs[:-1].max(-1).values.tolist()
+    tops = [max((one or {}).values()) for one in told.top_logprobs[1:]]
+    assert tops == pytest.approx(best if count else expected, abs=1e-4)
+    assert all(1 <= len(one or {}) <= count + 1 for one in told.top_logprobs[1:])
+    assert told.text_offset == [
+        sum(len(one) for one in told.tokens[:at]) for at in range(len(told.tokens))
+    ]
+
+
+def test_a_prompt_is_weighed_without_an_answer(client: openai.OpenAI) -> None:
+    asked: Any = {"model": "plain", "prompt": "the cat", "logprobs": 1, "echo": True}
+
+    found = client.completions.create(**asked, max_tokens=0)
+
+    assert found.choices[0].text == "the cat"
+    assert found.usage is not None
+    assert found.usage.completion_tokens == 0
+    assert len(found.choices[0].logprobs.tokens) == found.usage.prompt_tokens
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"echo": True, "stream": True},
+        {"logprobs": 1, "stream": True},
+        {"max_tokens": 0},
+        {"logprobs": 21},
+        {"model": "short", "echo": True},
+    ],
+)
+def test_odds_that_cannot_be_told_are_refused(asked: dict[str, Any], client: openai.OpenAI) -> None:
+    with pytest.raises(openai.BadRequestError):
+        client.completions.create(**({"model": "plain", "prompt": "the cat"} | asked))
+
+
 @pytest.mark.parametrize("stream", [True, False])
 def test_a_stop_text_ends_the_answer_and_is_no_part_of_it(
     stream: bool, client: openai.OpenAI
@@ -280,5 +339,5 @@ def test_the_model_stops_writing_for_a_client_that_left(all_served: Running) -> 
 def _settled(running: Running) -> None:
     served = running.models.served["plain"].scheduler
     done = threading.Event()
-    while running.lifecycle.at_work or served._working is not None:
+    while running.lifecycle.at_work or served._working:
         done.wait(0.002)

@@ -86,12 +86,18 @@ ACTIONS = st.lists(
 @settings(max_examples=60)
 @given(ACTIONS)
 def test_every_request_ends_once_in_order_and_within_the_budget(actions: list[Any]) -> None:
-    asyncio.run(_run(actions))
+    asyncio.run(_run(actions, workers=1))
 
 
-async def _run(actions: list[Any]) -> None:
+@settings(max_examples=60)
+@given(ACTIONS)
+def test_every_request_ends_once_with_several_workers(actions: list[Any]) -> None:
+    asyncio.run(_run(actions, workers=3))
+
+
+async def _run(actions: list[Any], *, workers: int) -> None:
     toy, counted = Toy(), Counted()
-    under_test = scheduler(toy, counted)
+    under_test = scheduler(toy, counted, workers=workers)
     tasks: list[asyncio.Task[list[str]]] = []
     costs: list[int] = []
     left_in_time: set[int] = set()
@@ -119,7 +125,7 @@ async def _run(actions: list[Any]) -> None:
         assert batch == sorted(batch)
         assert sum(costs[at] for at in batch) <= BUDGET or len(batch) == 1
     first_seen = list(dict.fromkeys(at for batch in toy.batches for at in batch))
-    assert first_seen == sorted(first_seen)
+    assert workers > 1 or first_seen == sorted(first_seen)
     assert not left_in_time & set(first_seen)
     for at, task in enumerate(tasks):
         if outcome_of(task) == "answered":
@@ -140,6 +146,22 @@ def test_a_lone_request_runs_at_once_and_those_that_come_meanwhile_gather() -> N
         assert await first == ["answer 0"]
         assert await asyncio.gather(*others) == [[f"answer {n}"] for n in (1, 2, 3, 4)]
         assert toy.batches == [[0], [1, 2, 3], [4]]
+        await under_test.close()
+
+    asyncio.run(go())
+
+
+def test_so_many_batches_are_computed_at_once_as_there_are_workers() -> None:
+    async def go() -> None:
+        toy = Toy()
+        under_test = scheduler(toy, workers=2, batch_tokens=1, max_queue=9)
+        tasks = [asyncio.create_task(under_test.answer([(n, False)], [1])) for n in range(3)]
+        await settle()
+
+        assert sorted(toy.batches) == [[0], [1]]
+        assert under_test.queued == 1
+        toy.let_all()
+        assert await asyncio.gather(*tasks) == [[f"answer {n}"] for n in range(3)]
         await under_test.close()
 
     asyncio.run(go())

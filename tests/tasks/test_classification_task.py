@@ -6,8 +6,10 @@ import polars as pl
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
+from scipy.special import expit, softmax
 
-from burnish.recipe.task import ClassificationTask as Section
+from burnish.recipe.classification import Abstention
+from burnish.recipe.classification import ClassificationTask as Section
 from burnish.recipe.training import Imbalance, Training
 from burnish.records import LabelSpace
 from burnish.tasks.base import Encoded, Ragged
@@ -99,6 +101,54 @@ def test_thresholds_are_chosen_only_where_the_recipe_says_tuned(space: LabelSpac
     assert fixed.thresholds == made_task(space, threshold=0.5).thresholds
     before = made_task(space).score(made_task(space).decode(outputs, rows))
     assert tuned.score(tuned.decode(outputs, rows))[tuned.metric] >= before[tuned.metric]
+
+
+def overconfident(space: LabelSpace, rows: int = 4000) -> tuple[np.ndarray, Encoded]:
+    """Return logits that are three times too large, and labels drawn with the odds they say."""
+    random = np.random.default_rng(5)
+    logits = random.normal(0, 1.5, size=(rows, len(space.names)))
+    if space.multi_label:
+        truth = random.random(logits.shape) < expit(logits)
+    else:
+        drawn = softmax(logits, axis=1).cumsum(axis=1) > random.random((rows, 1))
+        truth = np.eye(len(space.names), dtype=bool)[drawn.argmax(axis=1)]
+    return (3 * logits).astype(np.float32), encoded(truth.astype(int).tolist(), space.names)
+
+
+@pytest.mark.parametrize("space", [BINARY, CLASSES, LABELS])
+def test_the_scaling_makes_probabilities_what_came_true(space: LabelSpace) -> None:
+    outputs, rows = overconfident(space)
+    task = made_task(space)
+
+    found = task.scaling(outputs, rows)
+
+    assert found is not None
+    scaled = outputs * found.slope
+    scaled[:, list(task.shifted)] += found.shift
+    ece = {name: task.judge(these, rows)["ece"] for name, these in
+           (("before", outputs), ("after", scaled.astype(np.float32)))}  # fmt: skip
+    assert ece["after"] < 0.03 < ece["before"]
+
+
+def test_a_fixed_threshold_is_a_cut_of_the_models_own_probabilities() -> None:
+    outputs, rows = overconfident(LABELS)
+
+    assert made_task(LABELS, threshold=0.65).scaling(outputs, rows) is None
+    assert made_task(LABELS, calibrated=False).scaling(outputs, rows) is None
+
+
+@pytest.mark.parametrize(("space", "risk"), [(BINARY, 0.1), (CLASSES, 0.25), (LABELS, 0.5)])
+def test_answers_below_the_least_confidence_are_marked(space: LabelSpace, risk: float) -> None:
+    outputs, rows = overconfident(space)
+    asked = Abstention(max_risk=risk, sure=0.9)
+
+    task = made_task(space, abstention=asked).tune(outputs, rows)
+    found = ClassificationTask.from_json(task.to_json()).decode(outputs, rows)
+
+    alone = [one for one in found if not one.abstains]
+    assert 0.05 < len(alone) / len(found) < 0.95
+    assert np.mean([set(one.answer) != set(one.reference or ()) for one in alone]) <= risk
+    assert {one.abstains for one in made_task(space).decode(outputs, rows)} == {None}
 
 
 @pytest.mark.parametrize("space", [BINARY, CLASSES, LABELS])

@@ -6,17 +6,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
 from burnish.errors import CheckpointError, RecipeError, TrainingError
+from burnish.recipe.classification import ClassificationTask as Section
 from burnish.recipe.recipe import Recipe
 from burnish.tasks.base import Encoded
 from burnish.tasks.classification import ClassificationTask
 from burnish.tracking.base import MemoryTracker
 from burnish.training.fit import FitResult, fit
 from burnish.training.hardware import Hardware
+from burnish.training.models import load_tokenizer
 from burnish.training.predict import raw_outputs
 from burnish.training.sources import ModelSource
 
@@ -358,3 +361,37 @@ def test_without_a_folder_nothing_is_written(
     run(recipe, folder=None, choose=None)
 
     assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_the_model_itself_says_calibrated_probabilities(
+    method: str,
+    run: Fit,
+    make_recipe: Callable[..., Recipe],
+    task: ClassificationTask,
+    tiny: ModelSource,
+    made_rows: Callable[..., pl.DataFrame],
+    hardware: Hardware,
+) -> None:
+    choose = task.encode(made_rows(120, seed=2), load_tokenizer(tiny, task))
+    recipe = make_recipe(method={"kind": method}, epochs=6.0, learning_rate=0.02)
+    labels = recipe.task
+    assert isinstance(labels, Section)
+    ready = ClassificationTask.from_recipe(labels, task.space)
+
+    plain = run(recipe, folder="plain", task=replace(ready, scales=False), choose=choose)
+    result = run(recipe, task=ready, choose=choose)
+
+    assert result.task.to_json()["calibrated"]
+    assert not plain.task.to_json()["calibrated"]
+    before, after = (one.choose_outputs for one in (plain, result))
+    assert before is not None
+    assert after is not None
+    np.testing.assert_array_equal(after, raw_outputs(result.model, choose, result.task, hardware))
+    found = ready.scaling(before, choose)
+    assert found is not None
+    assert abs(found.slope - 1) > 0.02  # there was something to correct
+    again = ready.scaling(after, choose)
+    assert again is not None
+    assert again.slope == pytest.approx(1, abs=1e-3)
+    assert np.array_equal(before.argmax(axis=1), after.argmax(axis=1))

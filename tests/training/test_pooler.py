@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 
 from burnish.data.starter import clauses
-from burnish.recipe.task import ClassificationTask as Section
+from burnish.recipe.classification import ClassificationTask as Section
 from burnish.recipe.training import LoraMethod, Training
 from burnish.records import LabelSpace
 from burnish.tasks.base import Batch, Encoded

@@ -25,6 +25,11 @@ def normalised(texts: pl.Series) -> pl.Series:
     return texts.str.to_lowercase().str.replace_all(r"\s+", " ").str.strip_chars()
 
 
+def is_filled(texts: pl.Series) -> pl.Series:
+    """Return which texts are more than white space; null ones are not."""
+    return (texts.str.strip_chars().str.len_chars() > 0).fill_null(value=False)
+
+
 def text_keys(texts: pl.Series) -> pl.Series:
     """Return one UInt64 key a text; null texts count as empty ones.
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from burnish.errors import ColumnError, DataFormatError, LabelError
-from burnish.recipe.task import ClassificationTask
+from burnish.recipe.classification import ClassificationTask
 from burnish.records import LabelSpace
 
 _BETWEEN = "\x1f"  # joins the labels of a list into one key; refused inside labels below

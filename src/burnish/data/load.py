@@ -14,6 +14,7 @@ from typing import Self
 import polars as pl
 
 from burnish.data.conversation import TURNS, is_messages, transcripts, without_answer
+from burnish.data.keys import is_filled
 from burnish.data.readers import format_of, read_batches, read_file
 from burnish.data.sources import MADE, STARTER, find_sources
 from burnish.data.starter import read_starter
@@ -132,7 +133,7 @@ def _loaded(
 
 def with_text(rows: pl.DataFrame) -> pl.DataFrame:
     """Return the rows whose text is more than white space."""
-    return rows.filter(pl.col("text").str.strip_chars().str.len_chars() > 0)
+    return rows.filter(is_filled(rows["text"]))
 
 
 def _kinds(

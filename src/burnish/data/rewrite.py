@@ -28,6 +28,12 @@ _Record = TypeVar("_Record")
 _Writer = Callable[[Path, Path, Iterator[int], str], None]
 
 
+def part_name(part: str, file: str, number: int, *, of: int) -> str:
+    """Return what the rows of one of several files of a part are called as a new file."""
+    mark = "" if of == 1 else f"-{number:05d}"
+    return f"{part}{mark}.{format_of(Path(file))}"
+
+
 def rewrite(path: Path, out: Path, rows: Iterable[int], *, encoding: str = "utf-8") -> None:
     """Write some rows of a file to `out`, in their order, uncompressed and in UTF-8.
 

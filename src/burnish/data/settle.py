@@ -10,8 +10,8 @@ import polars as pl
 
 from burnish.data.labels import Parts, settle_labels
 from burnish.errors import LabelError
+from burnish.recipe.classification import ClassificationTask
 from burnish.recipe.recipe import Recipe
-from burnish.recipe.task import ClassificationTask
 from burnish.records import PlainSpace, Space, TextSpace
 
 

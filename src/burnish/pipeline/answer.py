@@ -13,9 +13,9 @@ from burnish.errors import EmptyDataError, LabelError, RunFolderError
 from burnish.evaluation.score import score
 from burnish.files import write_json
 from burnish.pipeline.context import fetchers
+from burnish.recipe.classification import ClassificationTask
 from burnish.recipe.load import load_recipe
 from burnish.recipe.recipe import Recipe
-from burnish.recipe.task import ClassificationTask
 from burnish.records import LabelSpace, LedgerEntry, Prediction, Score, Space
 from burnish.runfolder import RunFolder, write_predictions
 from burnish.training.modelfolder import Answerer

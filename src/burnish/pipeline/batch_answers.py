@@ -18,6 +18,7 @@ from typing import IO, Any
 
 import polars as pl
 
+from burnish.data.keys import is_filled
 from burnish.data.load import Reading
 from burnish.data.table import Fault, Faults
 from burnish.errors import BurnishError
@@ -157,7 +158,7 @@ class _Work:
 
 def _answers(model: OpenModel, rows: pl.DataFrame) -> tuple[list[Prediction], Faults]:
     """Return the answers to some rows, and the rows without one; one row harms no other."""
-    has_text = pl.col("text").str.strip_chars().str.len_chars().fill_null(0) > 0
+    has_text = is_filled(rows["text"])
     faults = [Fault(row, _NO_TEXT) for row in rows.filter(~has_text)["row"]]
     asked = rows.filter(has_text)
     if asked.is_empty():

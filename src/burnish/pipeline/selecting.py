@@ -16,9 +16,8 @@ from typing import IO, Any
 import polars as pl
 
 from burnish.data.ledger import ledger_json
-from burnish.data.readers import format_of
 from burnish.data.reads import with_answer
-from burnish.data.rewrite import rewrite
+from burnish.data.rewrite import part_name, rewrite
 from burnish.data.signals.declared import formula_of, reads_labels
 from burnish.data.signals.select import (
     Tally,
@@ -154,8 +153,7 @@ def _divided(recipe: Recipe, formula: Signal, sources: Sources, root: Path) -> _
         divided = _Divided(rows=rows, formula=formula, left_out=left_out, lineage=lineage)
         for part, names in sources.items():
             for number, file in enumerate(names):
-                mark = "" if len(names) == 1 else f"-{number:05d}"
-                new = f"{part}{mark}.{format_of(Path(file))}"
+                new = part_name(part, file, number, of=len(names))
                 kept = divided.kept(part, file, new)
                 rewrite(Path(file), root / new, kept, encoding=recipe.data.encoding)
                 divided.files.append((part, new))

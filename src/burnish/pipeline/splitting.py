@@ -10,8 +10,7 @@ import polars as pl
 
 from burnish.data.ledger import ledger_json
 from burnish.data.load import short_names
-from burnish.data.readers import format_of
-from burnish.data.rewrite import rewrite
+from burnish.data.rewrite import part_name, rewrite
 from burnish.data.sources import Sources, find_written
 from burnish.files import new_folder, sha256, write_json
 from burnish.pipeline.context import Context
@@ -94,7 +93,6 @@ def _written(
         }
         held = {file: numbers for file, numbers in found.items() if numbers}
         for at, (file, numbers) in enumerate(held.items()):
-            mark = "" if len(held) == 1 else f"-{at:05d}"
-            name = f"{split}{mark}.{format_of(Path(file))}"
+            name = part_name(split, file, at, of=len(held))
             rewrite(Path(file), root / name, numbers, encoding=recipe.data.encoding)
             yield name

@@ -4,8 +4,9 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from burnish.recipe.classification import ClassificationTask
 from burnish.recipe.section import Section, Seed
-from burnish.recipe.task import CausalTask, ClassificationTask, Seq2SeqTask
+from burnish.recipe.task import CausalTask, Seq2SeqTask
 
 
 class Gate(Section):

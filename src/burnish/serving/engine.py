@@ -86,6 +86,8 @@ class Facts:
     device: str
     too_long: str  # what becomes of longer inputs: cut, read in pieces, refused
     thresholds: dict[str, float] = field(default_factory=dict)  # label → least probability
+    calibrated: bool | None = None  # whether probabilities were fitted to what came true
+    least_confidence: float | None = None  # below which a person should look; None: never
     embeds: bool = False
     writes: bool = False
     mask: str | None = None  # what stands for a hidden word, where the model foretells those
@@ -95,11 +97,13 @@ class Facts:
 class Engine(Protocol):
     """A model that is loaded and ready.
 
-    `read` may be called from any thread at any time; `answer` from one thread at a time.
+    `read` may be called from any thread at any time; `answer` from so many threads at a time as
+    it has workers.
     """
 
     facts: Facts
     batch_tokens: int  # how many tokens a batch is best given
+    workers: int  # batches that are best computed at once
     rounding: Bounds | None  # what its own rounding of the weights does to answers
 
     def read(self, asked: Sequence[Any]) -> list[Read]:

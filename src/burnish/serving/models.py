@@ -44,6 +44,7 @@ class Served:
         self.batch_tokens = batch_tokens or engine.batch_tokens
         self.scheduler: Scheduler[Read, Any] = Scheduler(
             engine.answer,
+            workers=engine.workers,
             batch_tokens=self.batch_tokens,
             max_queue=max_queue,
             observer=observer,

@@ -73,7 +73,11 @@ def _answer(found: Answered, facts: Facts) -> Answer:
     told = found.prediction
     fields: dict[str, Any] = {}
     if isinstance(facts.space, LabelSpace):
-        fields = {"labels": list(told.answer), "scores": told.scores}
+        fields = {
+            "labels": list(told.answer),
+            "scores": told.scores,
+            "abstains": told.abstains,
+        }
     elif isinstance(facts.space, PlainSpace):
         if told.fills:
             fields["fills"] = [
@@ -99,6 +103,8 @@ def _info(served: Served, models: Models) -> ModelInfo:
         labels=list(space.names) if space else None,
         multi_label=space.multi_label if space else None,
         thresholds=facts.thresholds or None,
+        calibrated=facts.calibrated,
+        least_confidence=facts.least_confidence,
         max_tokens=facts.max_tokens,
         too_long=facts.too_long,
         precision=facts.precision,

@@ -36,6 +36,15 @@ class Tensor(BaseModel):
     parameters: dict[str, Any] | None = None
 
 
+class Wanted(BaseModel):
+    """The name of an output."""
+
+    model_config = _STRICT
+
+    name: str
+    parameters: dict[str, Any] | None = None
+
+
 class InferRequest(BaseModel):
     """Texts as one tensor."""
 
@@ -53,7 +62,7 @@ class InferRequest(BaseModel):
 
     id: Text | None = None
     inputs: list[Tensor] = Field(min_length=1, max_length=1)
-    outputs: list[dict[str, Any]] | None = None
+    outputs: list[Wanted] | None = Field(None, description="The tensors wanted; none: all.")
     parameters: dict[str, Any] | None = None
 
 
@@ -148,13 +157,19 @@ class Predictions(BaseModel):
 
 def routes(models: Models) -> APIRouter:
     """Return the routes of both."""
-    router = APIRouter(responses=ERRORS)
+    # Clients of the inference protocol do not say that their JSON is JSON.
+    router = APIRouter(responses=ERRORS, strict_content_type=False)
     _add_inference(router, models)
 
     @router.get("/ping", tags=["mlflow"], response_class=PlainTextResponse)
     async def ping() -> str:
         """Tell that the server answers."""
         return "\n"
+
+    @router.get("/version", tags=["mlflow"], response_class=PlainTextResponse)
+    async def of_server() -> str:
+        """Tell the version of the server."""
+        return version("burnish")
 
     @router.post("/invocations", tags=["mlflow"])
     async def invocations(asked: Invocation, request: Request) -> Predictions:
@@ -196,7 +211,7 @@ def _add_inference(router: APIRouter, models: Models) -> None:
             model_name=facts.name,
             model_version=facts.version,
             id=asked.id,
-            outputs=_tensors(found, facts),
+            outputs=_chosen(_tensors(found, facts), asked.outputs),
         )
 
 
@@ -229,6 +244,20 @@ def _flat(tensor: Tensor) -> list[Any]:
             fix="send BYTES of shape [n] or [n, 1] with n texts",
         )
     return rows
+
+
+def _chosen(tensors: list[Tensor], wanted: list[Wanted] | None) -> list[Tensor]:
+    """Return the tensors that are asked for, in that order."""
+    if not wanted:
+        return tensors
+    known = {one.name: one for one in tensors}
+    if unknown := [one.name for one in wanted if one.name not in known]:
+        raise RequestError(
+            f"the model does not give {', '.join(unknown)}",
+            where="the field `outputs` of the request",
+            fix=f"ask for {', '.join(known)}, or leave `outputs` out",
+        )
+    return [known[one.name] for one in wanted]
 
 
 def _facts(facts: Facts) -> ModelFacts:

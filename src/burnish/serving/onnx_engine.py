@@ -12,8 +12,9 @@ from burnish.serving.reading import InputReader, Named, facts_of
 from burnish.tasks.base import Encoded, Task
 from burnish.training.exports.onnx import ClassifierGraph
 from burnish.training.exports.onnx_int8 import BOUNDS
+from burnish.training.hardware import cores
 
-_BATCH_TOKENS = 1024  # more at once are no faster, and make everybody wait
+_BATCH_TOKENS = 64  # texts are computed one by one: this saves short ones a change of threads
 
 
 class OnnxEngine:
@@ -24,7 +25,7 @@ class OnnxEngine:
         self.facts = facts_of(
             named, task, tokenizer, precision=graph.precision, device="cpu", vectors=False
         )
-        self.batch_tokens = _BATCH_TOKENS
+        self.batch_tokens, self.workers = _BATCH_TOKENS, cores()
         self.rounding = BOUNDS if graph.precision == "int8" else None
         self._reader = InputReader(self.facts, task, tokenizer, room=None)
 

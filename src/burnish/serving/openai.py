@@ -5,6 +5,7 @@ would answer otherwise than what was judged.
 """
 
 import base64
+import itertools
 import secrets
 import time
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from fastapi import APIRouter, Request
 
 from burnish.serving.engine import Ask, Embed, Embedded
 from burnish.serving.models import Models, Served
+from burnish.serving.odds import TokenOdds
 from burnish.serving.openai_schemas import (
     ChatChoice,
     ChatReply,
@@ -28,6 +30,7 @@ from burnish.serving.openai_schemas import (
     OpenAIError,
     ReplyMessage,
     TextChoice,
+    TextLogprobs,
     Usage,
     Vector,
 )
@@ -100,12 +103,13 @@ def _add_writing(router: APIRouter, models: Models) -> None:
     @router.post("/completions", response_model=CompletionReply, responses=_STREAM)
     async def completions(asked: CompletionRequest, request: Request) -> Any:
         """Go on from texts, whole or in pieces as they are written."""
+        more = {"raw": True, "logprobs": asked.logprobs, "echo": bool(asked.echo)}
         writes = [
-            _write(asked, one if isinstance(one, str) else "", asked.max_tokens, raw=True)
+            _write(asked, one, asked.max_tokens, **more)
+            if isinstance(one, str)
+            else _write(asked, "", asked.max_tokens, tokens=one, **more)
             for one in asked.prompts
         ]
-        for write, prompt in zip(writes, asked.prompts, strict=True):
-            write.tokens = None if isinstance(prompt, str) else prompt
         return await _Job(models, asked, writes, visit_at(request), is_chat=False).respond()
 
 
@@ -180,19 +184,22 @@ class _Job:
             "usage": self._usage(),
             "cut_tokens": sum(one.cut_tokens for one in self._written),
         }
-        texts = [(at, one.text, one.finish) for at, one in enumerate(self._written)]
+        written = enumerate(self._written)
         if self._is_chat:
             replies = [
-                ChatChoice(index=at, message=ReplyMessage(content=text), finish_reason=finish)
-                for at, text, finish in texts
+                ChatChoice(
+                    index=at, message=ReplyMessage(content=one.text), finish_reason=one.finish
+                )
+                for at, one in written
             ]
             return ChatReply(choices=replies, **told)
-        return CompletionReply(
-            choices=[
-                TextChoice(index=at, text=text, finish_reason=finish) for at, text, finish in texts
-            ],
-            **told,
-        )
+        texts = [
+            TextChoice(
+                index=at, text=one.text, finish_reason=one.finish, logprobs=_logprobs(one.odds)
+            )
+            for at, one in written
+        ]
+        return CompletionReply(choices=texts, **told)
 
     def _chunks(self, piece: Piece) -> list[Any]:
         """Return what is sent for a piece of a text, or for its end."""
@@ -227,6 +234,18 @@ class _Job:
     def _framed(self, choices: list[Any]) -> dict[str, Any]:
         kind = "chat.completion.chunk" if self._is_chat else "text_completion"
         return self._head | {"object": kind, "choices": choices}
+
+
+def _logprobs(odds: Sequence[TokenOdds]) -> TextLogprobs | None:
+    if not odds:
+        return None
+    ends = itertools.accumulate((len(one.text) for one in odds), initial=0)
+    return TextLogprobs(
+        tokens=[one.text for one in odds],
+        token_logprobs=[one.logprob for one in odds],
+        top_logprobs=[dict(one.top) or None for one in odds],
+        text_offset=list(ends)[:-1],
+    )
 
 
 def _card(served: Served) -> ModelCard:

@@ -1,18 +1,19 @@
 """Requests of OpenAI's API, as far as they can be answered here.
 
 Known fields that ask for nothing here (`user`, `metadata`, …) are taken and not heeded; known
-fields that ask for what is not done (`tools`, `n` above 1, `logprobs`, …) and unknown ones are
+fields that ask for what is not done (`tools`, `n` above 1, …) and unknown ones are
 refused, so that nobody takes an answer for what it is not.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from burnish.serving.schemas import Text
 
 _STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 _MOST_STOPS = 16
+_MOST_LOGPROBS = 20
 
 
 def _only(*idle: Any) -> BeforeValidator:
@@ -91,7 +92,6 @@ class _WritingRequest(BaseModel):
     frequency_penalty: Nothing = None
     presence_penalty: Nothing = None
     logit_bias: Nothing = None
-    logprobs: Nothing = None
     user: Unheeded = None
 
     @property
@@ -119,6 +119,7 @@ class ChatRequest(_WritingRequest):
     max_completion_tokens: int | None = Field(None, ge=1, le=32_768)
     response_format: Annotated[Any, _only(None, {"type": "text"})] = None
     modalities: Annotated[Any, _only(None, ["text"])] = None
+    logprobs: Nothing = None
     top_logprobs: Nothing = None
     tools: Nothing = None
     tool_choice: Nothing = None
@@ -151,9 +152,29 @@ class CompletionRequest(_WritingRequest):
     )
 
     prompt: Text | Tokens | Annotated[list[Text | Tokens], Field(min_length=1)]
+    max_tokens: int | None = Field(
+        None, ge=0, le=32_768, description="0 only with `echo`: the prompt alone is told."
+    )
+    logprobs: int | None = Field(
+        None,
+        ge=0,
+        le=_MOST_LOGPROBS,
+        description="Tell how likely each token was, and so many of the likeliest there; not in a "
+        "stream.",
+    )
+    echo: bool | None = Field(
+        False, description="Tell the prompt before what follows it; not in a stream."
+    )
     best_of: One = None
-    echo: Nothing = None
     suffix: Annotated[Any, _only(None, "")] = None
+
+    @model_validator(mode="after")
+    def _can_be_told(self) -> Self:
+        if self.stream and (self.echo or self.logprobs is not None):
+            raise ValueError("echo and logprobs are not told in a stream; leave out `stream`")
+        if self.max_tokens == 0 and not self.echo:
+            raise ValueError("max_tokens is 0 and echo is not set, so there is nothing to tell")
+        return self
 
     @property
     def prompts(self) -> list[str | list[int]]:
@@ -204,13 +225,24 @@ class ChatChoice(BaseModel):
     logprobs: None = None
 
 
+class TextLogprobs(BaseModel):
+    """How likely each token of a text was; lists of the same length."""
+
+    tokens: list[str]
+    token_logprobs: list[float | None] = Field(
+        description="In nats; null for the first token of a prompt, which follows nothing."
+    )
+    top_logprobs: list[dict[str, float] | None]
+    text_offset: list[int] = Field(description="Where each token begins, in characters.")
+
+
 class TextChoice(BaseModel):
     """One text."""
 
     index: int
     text: str
     finish_reason: Literal["stop", "length"]
-    logprobs: None = None
+    logprobs: TextLogprobs | None = None
 
 
 class _Reply(BaseModel):

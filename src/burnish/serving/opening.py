@@ -17,7 +17,7 @@ from burnish.serving.reading import Named
 from burnish.serving.torch_engine import TorchEngine
 from burnish.training.exports.onnx import MODEL_FILE, ClassifierGraph
 from burnish.training.exports.onnx_int8 import EXPORT as INT8
-from burnish.training.hardware import cores, probe
+from burnish.training.hardware import probe
 from burnish.training.modelfolder import Answerer, read_task
 from burnish.training.models import open_tokenizer
 from burnish.training.sources import Fetchers, ModelSource, resolve
@@ -100,5 +100,5 @@ def _open_graph(source: ModelSource, named: Named) -> OnnxEngine:
             where=str(folder),
             fix="name the run folder, or its folder `model`",
         )
-    graph = ClassifierGraph.open(folder, threads=cores())
+    graph = ClassifierGraph.open(folder)
     return OnnxEngine(graph, read_task(folder), open_tokenizer(source), named)

@@ -58,7 +58,9 @@ def read_prompt(
         tokens, cut = encoded.inputs.row(0), encoded.tokens_lost
     else:
         raise _cannot(task)
-    limit = asked.max_tokens or _usual(asked, task)
+    if asked.echo and task.family != "causal-lm":
+        raise _cannot_echo(where)
+    limit = _usual(asked, task) if asked.max_tokens is None else asked.max_tokens
     _check_room(len(tokens), limit if task.joins else 0, room, where)
     cost = len(tokens) + limit
     return Read(
@@ -94,6 +96,14 @@ def _as_given(asked: Write, tokenizer: Any, where: str) -> NDArray[np.int32]:
 def _usual(asked: Write, task: Task) -> int:
     wanted = None if asked.raw else task.writing
     return wanted.max_new_tokens if wanted else _FEW
+
+
+def _cannot_echo(where: str) -> RequestError:
+    return RequestError(
+        "the model reads one text and writes another, so there is no prompt that it goes on from",
+        where=where,
+        fix="leave `echo` out",
+    )
 
 
 def _cannot(task: Task) -> RequestError:

@@ -14,7 +14,6 @@ import polars as pl
 
 from burnish.data.conversation import MESSAGES, TURNS, Conversation
 from burnish.errors import EmptyDataError, RequestError
-from burnish.records import LabelSpace
 from burnish.serving.engine import Ask, Embed, Facts, Read
 from burnish.serving.prompts import read_prompt
 from burnish.serving.writing import Write
@@ -61,6 +60,7 @@ def facts_of(
         vectors: whether the engine can give the vectors of an encoder.
     """
     masked = isinstance(task, MaskedTask)
+    labels = task if isinstance(task, ClassificationTask) else None
     return Facts(
         name=named.name,
         reference=named.reference,
@@ -71,7 +71,9 @@ def facts_of(
         precision=precision,
         device=device,
         too_long=_too_long(task),
-        thresholds=_thresholds(task),
+        thresholds=_thresholds(labels) if labels else {},
+        calibrated=labels.calibrated if labels else None,
+        least_confidence=labels.least_confidence if labels else None,
         embeds=vectors and task.family in _ENCODERS,
         writes=isinstance(task, WritingTask | PlainTextTask),
         mask=tokenizer.mask_token if masked else None,
@@ -84,10 +86,8 @@ def _too_long(task: Task) -> str:
     return "cut" if isinstance(task, ClassificationTask | WritingTask) else "read in pieces"
 
 
-def _thresholds(task: Task) -> dict[str, float]:
+def _thresholds(task: ClassificationTask) -> dict[str, float]:
     """Return from which probability each label is given; none where the likeliest is."""
-    if not isinstance(task, ClassificationTask) or not isinstance(task.space, LabelSpace):
-        return {}
     if task.space.positive is not None:
         return {task.space.positive: task.thresholds[0]}
     return dict(zip(task.space.names, task.thresholds, strict=False))

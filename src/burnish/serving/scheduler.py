@@ -1,9 +1,10 @@
 """The queue before a model: bounded, in batches of so many tokens, with a deadline.
 
 While the model computes one batch, on a thread of its own, the requests that come gather into the
-next; a request that finds the model idle is computed at once. Nobody waits for company. Whoever
-leaves, or runs out of time, is taken out before being computed. Whoever comes when the queue is
-full is told so at once, and when to come back, by the speed measured so far.
+next; a request that finds the model idle is computed at once. Nobody waits for company. A model
+that takes one core for a batch has several workers, each with a thread. Whoever leaves, or runs out
+of time, is taken out before being computed. Whoever comes when the queue is full is told so at
+once, and when to come back, by the speed measured so far.
 
 Knows nothing of models or HTTP: it is tested with a toy that computes when it is told to.
 """
@@ -67,17 +68,19 @@ class Scheduler(Generic[T, R]):
         *,
         batch_tokens: int,
         max_queue: int,
+        workers: int = 1,
         observer: Observer | None = None,
     ) -> None:
-        self._compute = compute
+        """Take what answers a batch; it is called from `workers` threads at a time."""
+        self._compute, self._workers = compute, workers
         self._batch_tokens = batch_tokens
         self._max_queue = max_queue
         self._observer = observer or Unobserved()
         self._waiting: deque[_Job[T, R]] = deque()
-        self._computing: list[_Job[T, R]] = []
-        self._tokens_per_s = 0.0  # measured; 0: not yet
-        self._worker = ThreadPoolExecutor(1, thread_name_prefix="burnish-model")
-        self._working: asyncio.Task[None] | None = None
+        self._computing: set[_Job[T, R]] = set()
+        self._tokens_per_s = 0.0  # of one worker, measured; 0: not yet
+        self._threads = ThreadPoolExecutor(workers, thread_name_prefix="burnish-model")
+        self._working: set[asyncio.Task[None]] = set()
 
     @property
     def queued(self) -> int:
@@ -150,15 +153,15 @@ class Scheduler(Generic[T, R]):
             _Job(item, cost, loop.create_future()) for item, cost in zip(items, costs, strict=True)
         ]
         self._waiting += jobs
-        if self._working is None:
-            self._working = asyncio.create_task(self._work())
+        for _ in range(min(self._workers - len(self._working), len(jobs))):
+            self._working.add(asyncio.create_task(self._work()))
         return jobs
 
     async def close(self) -> None:
-        """Let the thread go once the batches that were queued are computed."""
-        while self._working is not None:
-            await asyncio.wait([self._working])
-        self._worker.shutdown(wait=False)
+        """Let the threads go once the batches that were queued are computed."""
+        while self._working:
+            await asyncio.wait(self._working)
+        self._threads.shutdown(wait=False)
 
     def _forget(self, jobs: Sequence[_Job[T, R]]) -> None:
         """Take jobs whose caller is gone out of the queue."""
@@ -171,24 +174,24 @@ class Scheduler(Generic[T, R]):
 
     async def _work(self) -> None:
         """Compute batch after batch until nothing waits."""
-        loop = asyncio.get_running_loop()
         try:
             while self._waiting:
-                batch = self._computing = self._next_batch()
-                start = time.perf_counter()
-                found = await loop.run_in_executor(
-                    self._worker, self._computed, [job.item for job in batch]
-                )
-                self._measure(batch, time.perf_counter() - start)
-                for job, result in zip(batch, found, strict=True):
-                    if job.future.done():
-                        continue
-                    if isinstance(result, Exception):
-                        job.future.set_exception(result)
-                    else:
-                        job.future.set_result(result)
+                batch = self._next_batch()
+                _settle(batch, await self._found(batch))
         finally:
-            self._computing, self._working = [], None
+            self._working -= {asyncio.current_task()}
+
+    async def _found(self, batch: Sequence[_Job[T, R]]) -> list[R | Exception]:
+        """Return what the model says to a batch, computed on one of the threads."""
+        items, start = [job.item for job in batch], time.perf_counter()
+        self._computing.update(batch)
+        try:
+            loop = asyncio.get_running_loop()
+            found = await loop.run_in_executor(self._threads, self._computed, items)
+        finally:
+            self._computing.difference_update(batch)
+        self._measure(batch, time.perf_counter() - start)
+        return found
 
     def _next_batch(self) -> list[_Job[T, R]]:
         """Take the oldest requests that fit together; the first goes whatever it costs."""
@@ -230,8 +233,20 @@ class Scheduler(Generic[T, R]):
     def seconds_of_work(self) -> int:
         """Return in how many whole seconds what waits now will be computed."""
         tokens = sum(job.cost for job in (*self._computing, *self._waiting))
-        seconds = tokens / self._tokens_per_s if self._tokens_per_s else 1.0
+        speed = self._tokens_per_s * self._workers
+        seconds = tokens / speed if speed else 1.0
         return min(_LONGEST_WAIT_S, max(1, math.ceil(seconds)))
+
+
+def _settle(jobs: Sequence[_Job[T, R]], found: Sequence[R | Exception]) -> None:
+    """Hand results to those who still wait for them."""
+    for job, result in zip(jobs, found, strict=True):
+        if job.future.done():
+            continue
+        if isinstance(result, Exception):
+            job.future.set_exception(result)
+        else:
+            job.future.set_result(result)
 
 
 def _too_late() -> DeadlineError:

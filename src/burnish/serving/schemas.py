@@ -73,6 +73,11 @@ class Answer(BaseModel):
     scores: dict[str, float] | None = Field(
         None, description="Classification: the probability of every label."
     )
+    abstains: bool | None = Field(
+        None,
+        description="Classification where the recipe asks for it: the answer is less sure than "
+        "it must be, and a person should look.",
+    )
     text: str | None = Field(None, description="Models that write: the answer.")
     complete: bool | None = Field(
         None, description="Models that write: it ended by itself, not by the limit of length."
@@ -110,6 +115,12 @@ class ModelInfo(BaseModel):
     labels: list[str] | None
     multi_label: bool | None
     thresholds: dict[str, float] | None
+    calibrated: bool | None = Field(
+        description="Classification: probabilities were fitted to what came true on rows held out."
+    )
+    least_confidence: float | None = Field(
+        description="Classification: below which probability of a whole answer it abstains."
+    )
     max_tokens: int = Field(description="Longest input read at once.")
     too_long: str = Field(description="What becomes of longer inputs.")
     precision: str

@@ -30,6 +30,7 @@ class TorchEngine:
     """A model folder as an engine."""
 
     rounding: Bounds | None = None
+    workers = 1  # PyTorch spreads one batch over all cores
 
     def __init__(self, answerer: Answerer, named: Named) -> None:
         self._answerer = answerer

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from burnish.data.conversation import Conversation
 from burnish.serving.engine import Read
+from burnish.serving.odds import TokenOdds, prompt_odds, token_odds
 from burnish.serving.pieces import Pieces
 from burnish.tasks.base import Batch, Writing
 from burnish.tasks.batch import padded
@@ -42,6 +43,8 @@ class Write:
     top_p: float = 1.0  # draw from the likeliest tokens of that much probability together
     seed: int | None = None
     stop: tuple[str, ...] = ()
+    logprobs: int | None = None  # likeliest tokens told for each token; None: nothing is told
+    echo: bool = False  # tell the prompt, too; its text and, with `logprobs`, its odds
     emit: Callable[[str], None] | None = None  # is called with each piece of text
     abandoned: bool = False  # set where nobody waits for the rest
     begun: bool = False
@@ -56,6 +59,7 @@ class Written:
     tokens: int  # of the prompt
     written_tokens: int
     cut_tokens: int
+    odds: tuple[TokenOdds, ...] = ()  # of the prompt, where it is told, and of what was written
 
 
 @dataclass(slots=True, eq=False)
@@ -66,8 +70,10 @@ class _Row:
     limit: int  # tokens of the answer
     pieces: Pieces
     ends: Collection[int]
+    tokenizer: Any
     finish: Finish | None = None
     written: int = 0
+    odds: list[TokenOdds] = field(default_factory=list)
     generator: torch.Generator = field(init=False)
 
     def __post_init__(self) -> None:
@@ -76,11 +82,15 @@ class _Row:
             self.generator.seed()
         else:
             self.generator.manual_seed(self.asked.seed % _MOST_SEED)
+        if not self.limit:
+            self._end("length")
 
     def choose(self, logits: Tensor) -> int:
         """Return the next token by logits of shape (vocabulary,), and take it in."""
         token = _drawn(logits, self.asked, self.generator)
         self.written += 1
+        if (count := self.asked.logprobs) is not None:
+            self.odds.append(token_odds(logits, token, count, self.tokenizer))
         if token in self.ends or self.pieces.add(token) or self.asked.abandoned:
             self._end("stop")
         elif self.written >= self.limit:
@@ -122,7 +132,7 @@ def write_together(
         left=not base.config.is_encoder_decoder,
     )
     asked = {name: tensor.to(base.device) for name, tensor in asked.items()}
-    most = max(read.rows.limit for read in reads)
+    most = max(1, *(read.rows.limit for read in reads))
     config = settings(
         base, Writing(max_new_tokens=most, no_repeat_ngram=wanted.no_repeat_ngram), tokenizer
     )
@@ -132,7 +142,7 @@ def write_together(
             _step(base, asked, rows)
         else:
             _generate(base, asked, rows, config)
-    return [_written(read, row) for read, row in zip(reads, rows, strict=True)]
+    return [_written(base, read, row) for read, row in zip(reads, rows, strict=True)]
 
 
 def _row(read: Read, tokenizer: Any, ends: Collection[int]) -> _Row:
@@ -141,12 +151,19 @@ def _row(read: Read, tokenizer: Any, ends: Collection[int]) -> _Row:
         raise RuntimeError("the batch failed after this text was begun, which is not told twice")
     asked.begun = True
     pieces = Pieces(tokenizer, stop=asked.stop, emit=asked.emit, strip=not asked.raw)
-    return _Row(asked, read.rows.limit, pieces, ends)
+    return _Row(asked, read.rows.limit, pieces, ends, tokenizer)
 
 
-def _written(read: Read, row: _Row) -> Written:
+def _written(base: Any, read: Read, row: _Row) -> Written:
+    asked, prompt = row.asked, read.rows.tokens
+    before, odds = "", row.odds
+    if asked.echo:
+        before = asked.text or row.tokenizer.decode(prompt)
+        if asked.logprobs is not None:
+            odds = prompt_odds(base, prompt, asked.logprobs, row.tokenizer) + odds
     return Written(
-        text=row.pieces.text,
+        text=before + row.pieces.text,
+        odds=tuple(odds),
         finish=row.finish or "length",
         tokens=read.tokens,
         written_tokens=row.written,

@@ -15,6 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 from torch import Tensor
 
+from burnish.evaluation.scaling import Scaling
 from burnish.recipe.task import MASKED, PLAIN_TEXT
 from burnish.recipe.training import Training
 from burnish.records import Prediction, Space
@@ -256,6 +257,23 @@ class Task(ABC):
         self, outputs: NDArray[np.float32], encoded: Encoded, texts: Sequence[Answer] = ()
     ) -> list[Prediction]:
         """Turn raw outputs, one row each, into answers; `texts` is what was written for each."""
+
+    def scaling(
+        self,
+        outputs: NDArray[np.float32],  # noqa: ARG002
+        encoded: Encoded,  # noqa: ARG002
+    ) -> Scaling | None:
+        """Return what calibrates the outputs of labelled rows. Here: nothing."""
+        return None
+
+    @property
+    def shifted(self) -> tuple[int, ...]:
+        """Which raw outputs the shift of a scaling is added to."""
+        return ()
+
+    def scaled(self) -> Self:
+        """Return the task of a model that has its scaling inside."""
+        return self
 
     @abstractmethod
     def tune(self, outputs: NDArray[np.float32], encoded: Encoded) -> Self:

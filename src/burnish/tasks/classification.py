@@ -2,7 +2,8 @@
 
 Binary and multi-class models end in a softmax, multi-label ones in a sigmoid for each label.
 Thresholds apply to the probability of the class of interest (binary) or of each label
-(multi-label); several classes of which one is right have none.
+(multi-label); several classes of which one is right have none. Where the recipe asks for it,
+answers below a least confidence are marked: a person should look at them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,8 +19,11 @@ from torch import Tensor
 
 from burnish.evaluation.answers import from_predictions
 from burnish.evaluation.metrics.table import METRICS, default_metric, metric_names
+from burnish.evaluation.scaling import Scaling, fit_sigmoid, fit_softmax
+from burnish.evaluation.selective import confidences, least_confidence
 from burnish.evaluation.thresholds import tune_thresholds
-from burnish.recipe.task import ClassificationTask as Section
+from burnish.recipe.classification import Abstention
+from burnish.recipe.classification import ClassificationTask as Section
 from burnish.recipe.training import Training
 from burnish.records import LabelSpace, Prediction
 from burnish.tasks import batch
@@ -40,6 +44,10 @@ class ClassificationTask(Task):
     max_length: int  # tokens
     thresholds: tuple[float, ...]  # multi-label: one a label; binary: one; multi-class: none
     tunes: bool  # whether `tune` may change the thresholds
+    scales: bool = False  # whether `scaling` may be fitted
+    calibrated: bool = False  # whether it was, and is in the model
+    abstention: Abstention | None = None  # how `tune` chooses the least confidence
+    least_confidence: float | None = None  # below which an answer is marked; None: never
     normalise: tuple[str, ...] = ()
     objective: Objective = field(default_factory=Objective)
 
@@ -53,6 +61,8 @@ class ClassificationTask(Task):
             max_length=section.max_length,
             thresholds=(start,) * _threshold_count(space),
             tunes=tuned and _threshold_count(space) > 0,
+            scales=tuned and section.calibrated,
+            abstention=section.abstention,
             normalise=section.normalise,
         )
 
@@ -64,6 +74,8 @@ class ClassificationTask(Task):
             max_length=int(value["max_length"]),
             thresholds=tuple(map(float, value["thresholds"])),
             tunes=False,
+            calibrated=bool(value.get("calibrated", False)),
+            least_confidence=value.get("least_confidence"),
             normalise=tuple(value["normalise"]),
         )
 
@@ -73,6 +85,8 @@ class ClassificationTask(Task):
             "kind": "text-classification",
             **self.space.to_json(),
             "thresholds": list(self.thresholds),
+            "calibrated": self.calibrated,
+            "least_confidence": self.least_confidence,
             "max_length": self.max_length,
             "normalise": list(self.normalise),
         }
@@ -131,7 +145,7 @@ class ClassificationTask(Task):
             KeyError: a label is not in the label space; the data checks come before this.
         """
         inputs, rows_cut, tokens_lost = encode_texts(
-            rows["text"].fill_null("").to_list(), tokenizer, max_length=self.max_length
+            [text or "" for text in rows["text"].to_list()], tokenizer, max_length=self.max_length
         )
         column = rows["labels"].to_list() if "labels" in rows.columns else [None] * rows.height
         place = {name: at for at, name in enumerate(self.space.names)}
@@ -173,18 +187,33 @@ class ClassificationTask(Task):
     ) -> list[Prediction]:
         """Return one answer a row, with the probability of every label."""
         scores = self._probabilities(outputs)
-        names = self.space.names
+        given, names = self._given(scores), self.space.names
         return [
             Prediction(
                 example_id=example_id,
-                answer=tuple(names[at] for at in np.flatnonzero(given)),
+                answer=tuple(names[at] for at in np.flatnonzero(mask)),
                 reference=reference,
                 scores=dict(zip(names, row.tolist(), strict=True)),
+                abstains=abstains,
             )
-            for example_id, given, reference, row in zip(
-                encoded.ids, self._given(scores), encoded.references, scores, strict=True
+            for example_id, mask, reference, row, abstains in zip(
+                encoded.ids,
+                given,
+                encoded.references,
+                scores,
+                self._abstains(scores, given),
+                strict=True,
             )
         ]
+
+    def _abstains(
+        self, scores: NDArray[np.float64], given: NDArray[np.bool_]
+    ) -> Sequence[bool | None]:
+        """Return which rows a person should look at; None for each where that is not asked."""
+        if self.least_confidence is None:
+            return [None] * len(scores)
+        confidence = confidences(scores, given, multi_label=self.space.multi_label)
+        return [bool(one) for one in confidence < self.least_confidence]
 
     def _given(self, scores: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Return which labels are given, shape (n, classes)."""
@@ -201,11 +230,46 @@ class ClassificationTask(Task):
             raise ValueError("only a binary task has a class of interest")
         return self.space.names.index(self.space.positive)
 
+    def scaling(self, outputs: NDArray[np.float32], encoded: Encoded) -> Scaling | None:
+        """Return what makes the probabilities of labelled rows what came true."""
+        if not self.scales:
+            return None
+        truth = encoded.targets > _HALF
+        if self.space.multi_label:
+            return fit_sigmoid(outputs, truth)
+        if self.space.is_binary:
+            positive = self._positive()
+            odds = outputs[:, [positive]] - outputs[:, [1 - positive]]
+            return fit_sigmoid(odds, truth[:, [positive]])
+        return fit_softmax(outputs, truth)
+
+    @property
+    def shifted(self) -> tuple[int, ...]:
+        """Every label where each has a sigmoid, the class of interest where there is one."""
+        if self.space.multi_label:
+            return tuple(range(self.width))
+        return (self._positive(),) if self.space.is_binary else ()
+
+    def scaled(self) -> Self:
+        """Return the task of a model that has its scaling inside."""
+        return replace(self, calibrated=True, scales=False)
+
     def tune(self, outputs: NDArray[np.float32], encoded: Encoded) -> Self:
-        """Return the task with thresholds chosen for F1 on labelled rows."""
-        if not self.tunes:
-            return self
+        """Return the task with thresholds chosen for F1, and the least confidence for its risk."""
         scores, truth = self._probabilities(outputs), encoded.targets > _HALF
+        task = self._with_thresholds(scores, truth) if self.tunes else self
+        if self.abstention is None:
+            return task
+        given = task._given(scores)
+        floor = least_confidence(
+            confidences(scores, given, multi_label=self.space.multi_label),
+            (given == truth).all(axis=1),
+            max_risk=self.abstention.max_risk,
+            sure=self.abstention.sure,
+        )
+        return replace(task, least_confidence=floor)
+
+    def _with_thresholds(self, scores: NDArray[np.float64], truth: NDArray[np.bool_]) -> Self:
         if self.space.is_binary:
             scores, truth = scores[:, [self._positive()]], truth[:, [self._positive()]]
         chosen = tune_thresholds(scores, truth)

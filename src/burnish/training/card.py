@@ -51,8 +51,12 @@ def _label_rows(told: Mapping[str, Any]) -> list[str]:
     else:
         known = {label: f"{value:.4f}" for label, value in zip(labels, thresholds, strict=False)}
     rows = [f"| {label} | {known.get(label, '–')} |" for label in labels]
-    cut = f"Texts over {told.get('max_length')} tokens are cut at the end."
-    return ["| label | threshold |", "|---|---|", *rows, "", cut]
+    told_too = [f"Texts over {told.get('max_length')} tokens are cut at the end."]
+    if told.get("calibrated"):
+        told_too.append("Probabilities were fitted to what came true on rows held out for it.")
+    if (least := told.get("least_confidence")) is not None:
+        told_too.append(f"A person should look at answers with a confidence below {least:.4f}.")
+    return ["| label | threshold |", "|---|---|", *rows, "", " ".join(told_too)]
 
 
 def _writing_rows(told: Mapping[str, Any]) -> list[str]:

@@ -28,6 +28,7 @@ Batch = dict[str, Tensor]
 # Decoders that call their attention through transformers' interface and attend to all that is
 # before; each is in the tests.
 PACKABLE = ("llama", "qwen2", "qwen3", "mistral", "gpt_neox", "gpt2", "smollm3")
+_POSITIONS = 256  # whose logits are held at once
 # Factors on the logits that some decoders put behind their output layer.
 _SCALES = ("final_logit_softcapping", "logit_scale", "logits_scaling")
 
@@ -103,11 +104,33 @@ def summed_by_row(found: Scored, batch: Batch) -> Tensor:
     return torch.cat([*columns.reshape(-1, rows, columns.shape[1])], dim=1)
 
 
+def position_logits(base: Any, ids: Tensor) -> Iterator[Tensor]:
+    """Yield the logits after each token of one text, in blocks of shape (positions, vocabulary).
+
+    Args:
+        base: a decoder.
+        ids: shape (1, tokens).
+    """
+    head = base.get_output_embeddings()
+    if not _is_last(base, head):
+        yield base(input_ids=ids, use_cache=False).logits[0]
+        return
+    with _stopped_before(head) as caught:
+        base(input_ids=ids, use_cache=False)
+    for states in torch.split(caught[0][0], _POSITIONS):
+        yield nn.functional.linear(states, head.weight, _bias(base, head))
+
+
+def _is_last(base: Any, head: Any) -> bool:
+    """Whether what leaves the output layer are the logits, as they are."""
+    scaled = any(getattr(base.config, name, None) for name in _SCALES)
+    return isinstance(head, nn.Linear) and not scaled
+
+
 def _scored(base: Any, inputs: dict[str, Any], batch: Batch) -> Scored:
     """Return what became of each position that is learned."""
     head = base.get_output_embeddings()
-    scaled = any(getattr(base.config, name, None) for name in _SCALES)
-    if not isinstance(head, nn.Linear) or scaled:
+    if not _is_last(base, head):
         logits = base(**inputs, use_cache=False).logits.flatten(0, 1)[batch["at"]]
         return scored_logits(logits, batch["next"])
     with _stopped_before(head) as caught:

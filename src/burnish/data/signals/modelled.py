@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from burnish.data.keys import is_filled
 from burnish.data.signals.signal import Signal
 from burnish.errors import SignalError
 from burnish.records import Prediction
@@ -64,7 +65,7 @@ def similar(
 
     def measure(inputs: Inputs, *_: object) -> pl.Series:
         texts, asked = inputs[column], _asked(name, models)
-        full = _full(texts)
+        full = is_filled(texts)
         examples = asked.vectors(model, list(to))
         likeness = asked.vectors(model, texts.filter(full).to_list()) @ examples.T
         return _placed(full, likeness.max(axis=1).astype(np.float64), pl.Float64())
@@ -133,11 +134,6 @@ def _sureness(name: str, one: Prediction, exclusive: bool, measure: Certainty) -
 
 def _rows(inputs: Inputs) -> pl.DataFrame:
     return pl.DataFrame([inputs[name].alias(name) for name in _ASKED if name in inputs])
-
-
-def _full(texts: pl.Series) -> pl.Series:
-    """Return which texts are more than white space; null ones are not."""
-    return (texts.str.strip_chars().str.len_chars() > 0).fill_null(value=False)
 
 
 def _placed(where: pl.Series, values: Sequence[float], dtype: pl.DataType) -> pl.Series:

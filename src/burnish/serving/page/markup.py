@@ -40,6 +40,8 @@ def labels(found: Answered, facts: Facts) -> str:
             f"<p class='bn-note'>{more} less likely labels are not shown.</p>" if more else "",
             "<p class='bn-note'>The dark line is the threshold: from there on a label is given.</p>"
             if facts.thresholds else "",
+            "<p class='bn-note'><b>Not sure enough: a person should look at it.</b></p>"
+            if told.abstains else "",
             cut(found.cut_tokens),
         )
     )  # fmt: skip

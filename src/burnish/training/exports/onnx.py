@@ -5,6 +5,7 @@ A classifier is one graph, `model.onnx`: inputs `input_ids` and `attention_mask`
 `training.exports.onnx_pair`.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -16,9 +17,8 @@ from torch import Tensor, nn
 
 from burnish.errors import ModelTaskError
 from burnish.files import storage_errors
-from burnish.tasks import batch as batches
+from burnish.records import Prediction
 from burnish.tasks.base import Encoded
-from burnish.training.batching import micro_batches
 from burnish.training.exports import Answers, Export
 from burnish.training.exports.onnx_graph import (
     onnxruntime,
@@ -28,12 +28,11 @@ from burnish.training.exports.onnx_graph import (
     traceable,
 )
 from burnish.training.exports.onnx_pair import DECODER_FILE, open_pair, write_graphs
-from burnish.training.guard import read_config
+from burnish.training.hardware import cores
 from burnish.training.modelfolder import Answerer, read_task, save_facts
 
 MODEL_FILE = "model.onnx"
 _INPUTS = ("input_ids", "attention_mask")
-_TOKENS_A_PASS = 1024
 _INSTEAD = {
     "causal-lm": "`--format gguf`, or `--format merged`",
     "masked-lm": "`--format merged`",
@@ -93,33 +92,36 @@ def _write_classifier(model: Any, folder: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class ClassifierGraph:
-    """A graph of a classifier that is loaded."""
+    """A graph of a classifier that is loaded.
+
+    Each text is computed alone, on one thread: nothing is padded, no text's answer depends on its
+    company (in int8 the texts of a pass share a scale), and cores work on texts of their own.
+    """
 
     session: Any
-    pad_id: int
     precision: str  # of its matrix products: fp32 or int8
 
     @classmethod
-    def open(cls, folder: Path, *, threads: int | None = None) -> Self:
-        """Open what `write` left in a folder, on so many threads; None: one a core.
+    def open(cls, folder: Path) -> Self:
+        """Open what `write` left in a folder.
 
         Raises:
             MissingPackageError: BN401, without the packages of the extra `export`.
             ModelFormatError: BN303, a file cannot be read.
         """
-        session = open_graph(folder / MODEL_FILE, threads=threads)
-        pad_id = read_config(folder / "config.json").get("pad_token_id") or 0
-        return cls(session, pad_id, precision_of(session))
+        session = open_graph(folder / MODEL_FILE, threads=1)
+        return cls(session, precision_of(session))
+
+    def logits(self, tokens: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Return the logits of one text, shape (classes,); from any number of threads at once."""
+        ids = tokens[None].astype(np.int64)
+        feed = dict(zip(_INPUTS, (ids, np.ones_like(ids)), strict=True))
+        found: NDArray[np.float32] = self.session.run(["logits"], feed)[0][0]
+        return found
 
     def outputs(self, rows: Encoded) -> NDArray[np.float32]:
-        """Return the logits of every row, in order, shape (n, classes); padded to the longest."""
-        found: dict[int, NDArray[np.float32]] = {}
-        order = range(len(rows))
-        for part in micro_batches(rows.lengths, order, budget=_TOKENS_A_PASS, packed=False):
-            batch = batches.padded([rows.inputs.row(at) for at in part], pad_id=self.pad_id)
-            feed = {name: batch[name].numpy() for name in _INPUTS}
-            found |= dict(zip(part, self.session.run(["logits"], feed)[0], strict=True))
-        return np.stack([found[row] for row in order])
+        """Return the logits of every row, in order, shape (n, classes)."""
+        return np.stack([self.logits(rows.inputs.row(at)) for at in range(len(rows))])
 
 
 def open_written(folder: Path) -> Answers:
@@ -127,7 +129,13 @@ def open_written(folder: Path) -> Answers:
     if (folder / DECODER_FILE).is_file():
         return open_pair(folder)
     graph, task = ClassifierGraph.open(folder), read_task(folder)
-    return lambda rows: task.decode(graph.outputs(rows), rows)
+
+    def answers(rows: Encoded) -> list[Prediction]:
+        with ThreadPoolExecutor(cores()) as pool:
+            found = pool.map(graph.logits, map(rows.inputs.row, range(len(rows))))
+            return task.decode(np.stack(list(found)), rows)
+
+    return answers
 
 
 EXPORT = Export(write, open_written)

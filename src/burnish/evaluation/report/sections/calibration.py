@@ -1,14 +1,17 @@
-"""Whether stated confidence can be trusted: the reliability plot of the tuned model."""
+"""Whether stated confidence can be trusted, and what leaving the least sure to people would buy."""
 
 from typing import Any
 
 import numpy as np
 
+from burnish.evaluation.answers import Answers
 from burnish.evaluation.calibration import confidence_and_outcome, ece, reliability
-from burnish.evaluation.report.runfiles import Absent, RunFiles
+from burnish.evaluation.report.runfiles import TUNED, Absent, RunFiles
 from burnish.evaluation.report.scales import scale_of
+from burnish.evaluation.selective import Coverage, confidences, coverages, covered
 
 _BINS = 10
+_SHARES = (1.0, 0.95, 0.9, 0.8, 0.7, 0.5)  # of the rows, that the model answers by itself
 _SMALLEST_RADIUS, _LARGEST_RADIUS = 3.5, 13.0
 
 
@@ -37,7 +40,25 @@ def view(run: RunFiles) -> dict[str, Any]:
             }
             for b in filled
         ],
+        "coverages": _coverages(answers),
+        "abstention": _abstention(run, answers),
     }
+
+
+def _coverages(answers: Answers) -> list[Coverage]:
+    confidence = confidences(answers.scores, answers.answer, multi_label=answers.space.multi_label)
+    return coverages(confidence, answers.correct, _SHARES)
+
+
+def _abstention(run: RunFiles, answers: Answers) -> Coverage | None:
+    """Return what the answers that needed nobody's look were worth; None where none is asked."""
+    abstains = {one.example_id: one.abstains for one in run.predictions[TUNED]}
+    if None in abstains.values():
+        return None
+    alone = np.array([not abstains[one] for one in answers.ids])
+    if not alone.any():
+        return Coverage(share=0.0, n=0, right=0.0, low=0.0, high=1.0)
+    return covered(int(answers.correct[alone].sum()), int(alone.sum()), len(answers))
 
 
 def _radius(count: int, most: int) -> float:
