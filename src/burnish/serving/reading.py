@@ -147,9 +147,11 @@ class InputReader:
 
     def _encode(self, text: str, turns: Conversation | None) -> Encoded:
         """Return an input as the task's tokens, under an id of its own."""
-        rows = pl.DataFrame({"id": [str(next(_numbers))], "text": [text]})
-        if turns is not None:
-            rows = rows.with_columns(pl.Series(TURNS, [turns], dtype=MESSAGES))
+        number = str(next(_numbers))
+        if turns is None:
+            return self._task.encode_text(number, text, self._tokenizer())
+        turned = pl.Series(TURNS, [turns], dtype=MESSAGES)
+        rows = pl.DataFrame({"id": [number], "text": [text]}).with_columns(turned)
         return self._task.encode(rows, self._tokenizer())
 
     def _read_to_write(self, asked: Write, number: int) -> Read:

@@ -1,6 +1,5 @@
 """Put a server together and run it until it is told to stop."""
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,10 +13,6 @@ from burnish.serving.page.asks import PATH
 from burnish.serving.page.opening import why_off
 from burnish.serving.server import Server, open_socket
 from burnish.serving.settings import Settings
-
-# How long the thread that reads requests may keep the others waiting. Python's 5 ms is as long as
-# a small model takes for an answer, which then waits as long again to be handed over.
-_SWITCH_S = 0.0005
 
 
 def run(
@@ -40,7 +35,6 @@ def run(
     Raises:
         BurnishError: a model, the keys or the address is not as it must be.
     """
-    sys.setswitchinterval(_SWITCH_S)
     ring = KeyRing.read(keys) if keys else KeyRing()
     metrics, lifecycle = Metrics(), Lifecycle()
     models = Models(

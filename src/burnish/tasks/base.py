@@ -232,6 +232,10 @@ class Task(ABC):
     def encode(self, rows: pl.DataFrame, tokenizer: Any) -> Encoded:
         """Turn rows (columns of `burnish.data`: id, text, labels) into tokens and targets."""
 
+    def encode_text(self, example_id: str, text: str, tokenizer: Any) -> Encoded:
+        """Turn one text without an answer into tokens, as `encode` does."""
+        return self.encode(pl.DataFrame({"id": [example_id], "text": [text]}), tokenizer)
+
     def encode_to_learn(self, rows: pl.DataFrame, tokenizer: Any) -> Encoded:
         """Turn training rows into tokens and targets; as `encode`, unless the task differs."""
         return self.encode(rows, tokenizer)

@@ -144,16 +144,28 @@ class ClassificationTask(Task):
         Raises:
             KeyError: a label is not in the label space; the data checks come before this.
         """
-        inputs, rows_cut, tokens_lost = encode_texts(
-            [text or "" for text in rows["text"].to_list()], tokenizer, max_length=self.max_length
-        )
-        column = rows["labels"].to_list() if "labels" in rows.columns else [None] * rows.height
+        texts = [text or "" for text in rows["text"].to_list()]
+        labels = rows["labels"].to_list() if "labels" in rows.columns else [None] * rows.height
+        return self._encoded(rows["id"].to_list(), texts, labels, tokenizer)
+
+    def encode_text(self, example_id: str, text: str, tokenizer: Any) -> Encoded:
+        """Turn one text into tokens; without a frame, which takes longer than a tokenizer."""
+        return self._encoded([example_id], [text], [None], tokenizer)
+
+    def _encoded(
+        self,
+        ids: Sequence[str],
+        texts: Sequence[str],
+        column: Sequence[Sequence[str] | None],
+        tokenizer: Any,
+    ) -> Encoded:
+        inputs, rows_cut, tokens_lost = encode_texts(texts, tokenizer, max_length=self.max_length)
         place = {name: at for at, name in enumerate(self.space.names)}
-        targets = np.zeros((rows.height, len(place)), np.float32)
+        targets = np.zeros((len(ids), len(place)), np.float32)
         for row, labels in enumerate(column):
             targets[row, [place[name] for name in labels or ()]] = 1
         return Encoded(
-            ids=tuple(rows["id"].to_list()),
+            ids=tuple(ids),
             inputs=inputs,
             targets=targets,
             references=tuple(None if labels is None else tuple(labels) for labels in column),

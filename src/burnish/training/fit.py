@@ -35,7 +35,8 @@ from burnish.training.methods.full import frozen_parts
 from burnish.training.models import load_model
 from burnish.training.module import Parts, TrainingModule
 from burnish.training.optim import Averaging, build_optimizer
-from burnish.training.packing import padding_id
+from burnish.training.packing import padding_id, plain
+from burnish.training.pair_attention import use_dropped_attention, use_own_attention
 from burnish.training.pooler import average_tokens
 from burnish.training.predict import raw_outputs
 from burnish.training.progress import Meter
@@ -184,6 +185,8 @@ def _assemble(
     trainable = sum(one.numel() for one in model.parameters() if one.requires_grad)
     train_used_rows(model, train.inputs.tokens, pad_id=padding_id(model))
     noise = use_fast_dropout(model) if hardware.device == "cpu" else None
+    if noise and plain(model).config.is_encoder_decoder:
+        use_dropped_attention(model, noise)
     packed = packs(model, task, training.packing, device=hardware.device)
     freeze = recipe.method.freeze if isinstance(recipe.method, FullMethod) else 0
     optimizer = build_optimizer(model, training)
@@ -248,6 +251,7 @@ def _finish(
     parts.model.eval()
     use_whole_table(parts.model)
     use_plain_dropout(parts.model)
+    use_own_attention(parts.model)
     task = parts.task
     if choose is not None:
         if outputs is None:  # judged in an earlier sitting

@@ -18,7 +18,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from burnish.training.segments import Segments, first_token_attention, packed_calls
+from burnish.training.segments import (
+    PaddedRows,
+    Rows,
+    Segments,
+    first_token_attention,
+    packed_calls,
+)
 
 Batch = dict[str, Tensor]
 
@@ -29,7 +35,7 @@ class Anatomy:
 
     layers: str  # path of the layer list below the body
     embed: Callable[[Any, Tensor, Tensor], Tensor]  # body, ids, positions → (1, total, hidden)
-    last: Callable[[Any, Tensor, Segments], Tensor]  # top layer → first tokens (1, rows, hidden)
+    last: Callable[[Any, Tensor, Rows], Tensor]  # top layer → first tokens (1, rows, hidden)
     head: Callable[[Any, Tensor], Tensor]  # model, (rows, 1, hidden) → logits
     positions_after_pad: bool = False  # positions count from pad_token_id + 1
 
@@ -45,7 +51,7 @@ def _embed_electra(body: Any, ids: Tensor, positions: Tensor) -> Tensor:
     return embedded if project is None else project(embedded)
 
 
-def _last_bert(layer: Any, hidden: Tensor, segments: Segments) -> Tensor:
+def _last_bert(layer: Any, hidden: Tensor, segments: Rows) -> Tensor:
     attention = layer.attention.self
     first = hidden[:, segments.starts]
     context = _from_first(
@@ -55,7 +61,7 @@ def _last_bert(layer: Any, hidden: Tensor, segments: Segments) -> Tensor:
     return out
 
 
-def _last_distilbert(layer: Any, hidden: Tensor, segments: Segments) -> Tensor:
+def _last_distilbert(layer: Any, hidden: Tensor, segments: Rows) -> Tensor:
     attention = layer.attention
     first = hidden[:, segments.starts]
     context = _from_first(
@@ -71,7 +77,7 @@ def _from_first(
     attention: Any,
     first: Tensor,
     hidden: Tensor,
-    segments: Segments,
+    segments: Rows,
 ) -> Tensor:
     """Return what the first tokens gather from their rows, shape (1, rows, hidden)."""
     query, key, value = projections
@@ -185,6 +191,35 @@ def from_hidden(model: Any, hidden: Tensor, segments: Segments, *, start: int) -
             hidden = layer(hidden, None, segments=segments)
     first = parts.last(stack[-1], hidden, segments)
     return parts.head(base, first[0][:, None])
+
+
+@dataclass(frozen=True, slots=True)
+class Top:
+    """The top layer of a classifier, taken off."""
+
+    layer: Any
+    # From the states that enter it, (rows, tokens, hidden), and the attention mask, (rows, tokens),
+    # to logits; of the layer only the first tokens are computed.
+    to_logits: Callable[[Tensor, Tensor], Tensor]
+
+
+def without_last(model: Any) -> Top | None:
+    """Take the top layer off a classifier of transformers; None where the table does not know it.
+
+    For programs that run padded rows, such as exported graphs. The model is changed in place.
+    """
+    parts = anatomy(model)
+    if parts is None:
+        return None
+    stack = layers(model)
+    last = stack[-1]
+    del stack[-1]
+
+    def to_logits(hidden: Tensor, mask: Tensor) -> Tensor:
+        first = parts.last(last, hidden.flatten(0, 1)[None], PaddedRows(mask))
+        return parts.head(model, first[0][:, None])
+
+    return Top(last, to_logits)
 
 
 def packed_states(model: Any, batch: Batch, segments: Segments) -> Tensor:

@@ -118,12 +118,39 @@ def _fused_attention(
     return torch.cat(outputs)
 
 
+@dataclass(frozen=True, slots=True)
+class PaddedRows:
+    """Rows that are padded to one length and then joined, for programs that are traced."""
+
+    mask: Tensor  # shape (rows, length), 0 where a row is padded
+
+    @property
+    def starts(self) -> Tensor:
+        """Position of each row's first token, shape (rows,)."""
+        rows, length = self.mask.shape
+        return torch.arange(rows, device=self.mask.device) * length
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """Attend from the first tokens in plain operations; shapes as `first_token_attention`."""
+        rows, length = self.mask.shape
+        keys, values = (
+            one.view(rows, length, *query.shape[1:]).transpose(1, 2) for one in (key, value)
+        )
+        scores = query[:, :, None] @ keys.transpose(2, 3) * query.shape[-1] ** -0.5
+        hidden = torch.finfo(scores.dtype).min * (1 - self.mask[:, None, None].to(scores.dtype))
+        gathered: Tensor = (scores + hidden).softmax(dim=-1) @ values
+        return gathered[:, :, 0]
+
+
+Rows = Segments | PaddedRows
+
+
 def first_token_attention(
     module: torch.nn.Module,
     query: Tensor,
     key: Tensor,
     value: Tensor,
-    segments: Segments,
+    segments: Rows,
     *,
     dropout: float,
 ) -> Tensor:
@@ -140,6 +167,8 @@ def first_token_attention(
     Returns:
         Shape (rows, heads, head size).
     """
+    if isinstance(segments, PaddedRows):
+        return segments.attend(query, key, value)
     if dropout and (noise := _noise(module)) is not None:
         return dropped_attention(
             query,

@@ -30,6 +30,7 @@ from burnish.training.exports.onnx_graph import (
 from burnish.training.exports.onnx_pair import DECODER_FILE, open_pair, write_graphs
 from burnish.training.hardware import cores
 from burnish.training.modelfolder import Answerer, read_task, save_facts
+from burnish.training.packing import without_last
 
 MODEL_FILE = "model.onnx"
 _INPUTS = ("input_ids", "attention_mask")
@@ -40,15 +41,24 @@ _INSTEAD = {
 
 
 class _Classifier(nn.Module):
-    """The two tensors in, the logits out: what the graph holds."""
+    """The two tensors in, the logits out: what the graph holds.
+
+    Of the top layer only the first tokens are computed, where the head reads no others.
+    """
 
     def __init__(self, model: Any) -> None:
         super().__init__()
         self.model = model
+        self._top = without_last(model)
+        self.top_layer = self._top.layer if self._top else None  # so that its weights are known
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        logits: Tensor = self.model(input_ids=input_ids, attention_mask=attention_mask).logits
-        return logits
+        if self._top is None:
+            logits: Tensor = self.model(input_ids=input_ids, attention_mask=attention_mask).logits
+            return logits
+        body = self.model.base_model
+        states = body(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        return self._top.to_logits(states, attention_mask)
 
 
 def write(answerer: Answerer, meta: dict[str, Any], folder: Path) -> None:

@@ -5,7 +5,7 @@ The only module that imports onnxruntime. What is written is fp32 with the opera
 
 import logging
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
@@ -89,7 +89,7 @@ def open_graph(path: Path, *, threads: int | None = None) -> Any:
         raise damaged(path, err) from err
 
 
-def round_weights(path: Path, *, spared: str | None) -> None:
+def round_weights(path: Path, *, spares: Callable[[str], bool]) -> None:
     """Replace the graph in a file by one whose matrix products are of 8-bit integers.
 
     Only products with weights are; a head of few classes stays as it is. Where the processor has
@@ -99,7 +99,7 @@ def round_weights(path: Path, *, spared: str | None) -> None:
 
     Args:
         path: of the graph.
-        spared: what is in the names of products that stay as they are; None: there are none.
+        spares: whether the operation of a name stays as it is.
 
     Raises:
         MissingPackageError: BN401, without the packages of the extra `export`.
@@ -117,7 +117,7 @@ def round_weights(path: Path, *, spared: str | None) -> None:
             rounded,
             op_types_to_quantize=["MatMul"],
             per_channel=True,
-            nodes_to_exclude=[name for name in names if spared and spared in name],
+            nodes_to_exclude=[name for name in names if spares(name)],
             weight_type=QuantType.QInt8 if _sums_bytes() else QuantType.QUInt8,
         )
         graph = onnx.load(rounded)

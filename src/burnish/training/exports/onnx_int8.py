@@ -14,8 +14,8 @@ from burnish.training.exports import Export
 from burnish.training.exports import onnx as plain
 from burnish.training.exports.onnx_graph import round_weights
 from burnish.training.modelfolder import Answerer
-from burnish.training.packing import layers
 
+_LAYER = "/layer."  # in the names of operations of all layers but the top one
 # A probability near a half may move far; what counts is how many answers are others.
 BOUNDS = Bounds(difference=0.5, equal=0.995)
 
@@ -35,10 +35,16 @@ def write(answerer: Answerer, meta: dict[str, Any], folder: Path) -> None:
             fix="export a classifier; for a causal model use `--format gguf-q8_0`",
         )
     plain.write(answerer, meta, folder)
-    # The averaging layer hands on what the layers below found: rounding it rounds the answer.
-    last = len(layers(answerer.model)) - 1 if averages(answerer.model) else None
-    spared = None if last is None else f"/layer.{last}/"
-    round_weights(folder / plain.MODEL_FILE, spared=spared)
+    averaged = averages(answerer.model)
+    round_weights(folder / plain.MODEL_FILE, spares=lambda name: averaged and not _is_below(name))
+
+
+def _is_below(name: str) -> bool:
+    """Whether an operation belongs to a layer below the top, which is an averaging one.
+
+    That hands on what the layers below it found: rounding it would round the answer.
+    """
+    return _LAYER in name
 
 
 EXPORT = Export(write, plain.open_written, BOUNDS)
