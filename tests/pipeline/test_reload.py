@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -108,9 +109,14 @@ def test_mlflow_serves_the_registered_model(
         port = str(free.getsockname()[1])
     options = ["--env-manager", "local", "--host", "127.0.0.1", "--port", port, "--workers", "1"]
     command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", "models:/clauses/1"]
+    here = str(Path(sys.executable).parent)  # where MLflow finds what it starts
     server = subprocess.Popen(
         [*command, *options],
-        env=os.environ | {"MLFLOW_TRACKING_URI": f"sqlite:///{workplace}/burnish.db"},
+        env=os.environ
+        | {
+            "MLFLOW_TRACKING_URI": f"sqlite:///{workplace}/burnish.db",
+            "PATH": f"{here}{os.pathsep}{os.environ['PATH']}",
+        },
         stderr=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         start_new_session=True,
@@ -121,7 +127,8 @@ def test_mlflow_serves_the_registered_model(
         table = pd.DataFrame({"text": [str(row["text"]) for row in test_rows[:5]]})
         found = client.invoke(table).get_predictions()
     finally:
-        os.killpg(server.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.killpg(server.pid, signal.SIGKILL)
         server.wait()
 
     answers = [tuple(one) for one in found["answer"]]
