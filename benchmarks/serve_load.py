@@ -34,7 +34,7 @@ from serve import ask, percentile, serving
 PATH = "/v1/predict"
 CLIENTS, QUEUE = 300, 64
 LEAVERS, IN_FLIGHT, SWAPS, WARM = 1000, 40, 20, 1000
-LONG = 400  # times a text is repeated to keep the model busy
+LONG = 100  # times a text is repeated to keep the model busy
 
 
 @contextmanager
