@@ -103,18 +103,27 @@ def _lower(need: dict[str, float], kind: _Kind, units: int) -> None:
 def _improved(
     splits: list[str], units: pl.DataFrame, kinds: list[_Kind], shares: Mapping[str, float]
 ) -> list[str]:
-    """Move single units while that lowers the chi-square distance of rows by class and split."""
+    """Move single units while that lowers the chi-square distance of rows by class and split.
+
+    Where units are single rows no class gets further than a row from its share for another's good.
+    """
     counts = _counts(units, kinds)
     names = list(shares)
     target = np.outer(list(shares.values()), counts.sum(axis=0))  # shape (splits, classes)
     place = np.array([names.index(split) for split in splits])
     excess = np.stack([counts[place == s].sum(axis=0) for s in range(len(names))]) - target
+    single = bool(counts.max() <= 1)
     for _ in range(_PASSES):
         moved = False
         for unit, brings in enumerate(counts):
             here = place[unit]
             leaving = (((excess[here] - brings) ** 2 - excess[here] ** 2) / target[here]).sum()
             coming = (((excess + brings) ** 2 - excess**2) / target).sum(axis=1)
+            if single:
+                near = _stays_near(excess, brings)
+                coming[~near] = np.inf
+                if not _stays_near(excess[[here]], -brings)[0]:
+                    continue
             coming[here] = -leaving  # staying changes nothing
             best = int(coming.argmin())
             if coming[best] + leaving < -1e-9:  # noqa: PLR2004  rounding must not move a unit
@@ -124,6 +133,18 @@ def _improved(
         if not moved:
             break
     return [names[p] for p in place]
+
+
+def _stays_near(excess: NDArray[np.float64], change: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Whether a change leaves each class within a row of its share, or no further, by split.
+
+    Args:
+        excess: shape (splits, classes + 1), rows over the share.
+        change: shape (classes + 1,).
+    """
+    classes = excess[:, :-1]
+    allowed = np.maximum(1.0, np.abs(classes)) + 1e-9
+    return np.asarray((np.abs(classes + change[:-1]) <= allowed).all(axis=1))
 
 
 def _counts(units: pl.DataFrame, kinds: list[_Kind]) -> NDArray[np.float64]:
