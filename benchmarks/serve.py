@@ -146,13 +146,24 @@ async def exchange(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: str, text: str
 ) -> Any:
     """Send one request on an open connection; return its answer. Light, unlike most clients."""
-    body = json.dumps({"input": text}).encode()
+    writer.write(post(path, text))
+    status, length = await head_of(reader)
+    answer = await reader.readexactly(length)
+    assert status == 200, answer
+    return told(json.loads(answer))
+
+
+def post(path: str, asked: Any) -> bytes:
+    """Return a request as it is sent."""
+    body = json.dumps({"input": asked}).encode()
     head = f"POST {path} HTTP/1.1\r\nHost: b\r\nContent-Type: application/json\r\n"
-    writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
-    answer = (await reader.readuntil(b"\r\n\r\n")).lower()
-    assert b" 200 " in answer.splitlines()[0], answer
-    length = int(answer.partition(b"content-length:")[2].split()[0])
-    return told(json.loads(await reader.readexactly(length)))
+    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+async def head_of(reader: asyncio.StreamReader) -> tuple[int, int]:
+    """Read the head of a response; return its status, and the bytes that follow."""
+    head = (await reader.readuntil(b"\r\n\r\n")).lower()
+    return int(head.split()[1]), int(head.partition(b"content-length:")[2].split()[0])
 
 
 def told(answer: Any) -> Any:

@@ -29,7 +29,8 @@ from typing import Any
 
 import psutil
 from contest import Figures, Spec
-from serve import ask, percentile, serving
+from serve import ask, head_of, percentile, post, serving
+from serve_peers import folder_of
 
 PATH = "/v1/predict"
 CLIENTS, QUEUE = 300, 64
@@ -48,22 +49,14 @@ async def request(port: int, told: Any) -> tuple[int, float, Any]:
     """Send one request on a connection of its own; return status, seconds and answer."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     start = time.perf_counter()
-    writer.write(written(told))
+    writer.write(post(PATH, told))
     try:
-        head = (await reader.readuntil(b"\r\n\r\n")).lower()
+        status, length = await head_of(reader)
         seconds = time.perf_counter() - start
-        length = int(head.partition(b"content-length:")[2].split()[0])
         answer = json.loads(await reader.readexactly(length))
     finally:
         writer.close()
-    return int(head.split()[1]), seconds, answer
-
-
-def written(told: Any) -> bytes:
-    """Return a request as it is sent."""
-    body = json.dumps({"input": told}).encode()
-    head = f"POST {PATH} HTTP/1.1\r\nHost: b\r\nContent-Type: application/json\r\n"
-    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+    return status, seconds, answer
 
 
 async def metric(port: int, name: str, label: str = "") -> float:
@@ -107,7 +100,7 @@ async def leavers(spec: Spec) -> Figures:
         await asyncio.sleep(0.2)
         for text in islice(cycle(spec["texts"]), LEAVERS):
             _, writer = await asyncio.open_connection("127.0.0.1", port)
-            writer.write(written(text))
+            writer.write(post(PATH, text))
             await writer.drain()
             await asyncio.sleep(0)
             writer.close()
@@ -231,12 +224,11 @@ def trials(given: argparse.Namespace, folder: Path) -> Figures:
     from burnish.training.hardware import cores
 
     os.environ["HF_HUB_OFFLINE"] = "1"
-    inner = Path(given.model) / "model"
     texts: Sequence[str] = clauses("test")["text"].to_list()[:100]
     spec: Spec = {
         "task": "classifier",
         "model": given.model,
-        "inner": str(inner if inner.is_dir() else given.model),
+        "inner": folder_of(given.model),
         "folder": str(folder),
         "precision": given.precision,
         "requests": given.requests,

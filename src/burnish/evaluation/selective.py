@@ -58,8 +58,8 @@ def least_confidence(
     Returns:
         The lowest that was found, in [0, 1]; `NEVER_SURE` where none keeps the promise.
     """
-    sorted_confidence = -np.sort(-confidence)
-    wrong = np.cumsum(~right[np.argsort(-confidence, kind="stable")])
+    order = _surest_first(confidence)
+    sorted_confidence, wrong = confidence[order], np.cumsum(~right[order])
     for tried in range(_TRIED, 0, -1):
         floor = sorted_confidence[max(0, round(tried / _TRIED * len(right)) - 1)]
         answered = int((sorted_confidence >= floor).sum())  # rows of one confidence go together
@@ -73,18 +73,21 @@ def coverages(
     confidence: NDArray[np.floating], right: NDArray[np.bool_], shares: tuple[float, ...]
 ) -> list[Coverage]:
     """Return how often the surest rows are right, for each share of them that is answered."""
-    order = np.argsort(-confidence, kind="stable")
-    hits = np.cumsum(right[order])
-    counts = [max(1, round(share * len(order))) for share in shares]
-    return [covered(int(hits[n - 1]), n, len(order)) for n in counts]
+    hits = np.cumsum(right[_surest_first(confidence)])
+    counts = [max(1, round(share * len(hits))) for share in shares]
+    return [covered(int(hits[n - 1]), n, len(hits)) for n in counts]
+
+
+def _surest_first(confidence: NDArray[np.floating]) -> NDArray[np.intp]:
+    return np.argsort(-confidence, kind="stable")
 
 
 def covered(right: int, answered: int, rows: int) -> Coverage:
-    """Return the coverage of `answered` of `rows`, of which `right` were; with its interval."""
+    """Return the coverage of `answered` of `rows`, of which `right` were; none say nothing."""
     return Coverage(
         share=answered / rows,
         n=answered,
-        right=right / answered,
+        right=right / max(1, answered),
         low=1 - _upper(answered - right, answered, 0.025),
         high=_upper(right, answered, 0.025),
     )

@@ -157,9 +157,11 @@ class Predictions(BaseModel):
 
 def routes(models: Models) -> APIRouter:
     """Return the routes of both."""
-    # Clients of the inference protocol do not say that their JSON is JSON.
-    router = APIRouter(responses=ERRORS, strict_content_type=False)
-    _add_inference(router, models)
+    router = APIRouter(responses=ERRORS)
+    # Clients of this protocol do not say that their JSON is JSON.
+    protocol = APIRouter(strict_content_type=False)
+    _add_inference(protocol, models)
+    router.include_router(protocol)
 
     @router.get("/ping", tags=["mlflow"], response_class=PlainTextResponse)
     async def ping() -> str:

@@ -224,8 +224,12 @@ class ClassificationTask(Task):
         """Return which rows a person should look at; None for each where that is not asked."""
         if self.least_confidence is None:
             return [None] * len(scores)
-        confidence = confidences(scores, given, multi_label=self.space.multi_label)
-        return [bool(one) for one in confidence < self.least_confidence]
+        return [bool(one) for one in self._confidences(scores, given) < self.least_confidence]
+
+    def _confidences(
+        self, scores: NDArray[np.float64], given: NDArray[np.bool_]
+    ) -> NDArray[np.float64]:
+        return confidences(scores, given, multi_label=self.space.multi_label)
 
     def _given(self, scores: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Return which labels are given, shape (n, classes)."""
@@ -274,7 +278,7 @@ class ClassificationTask(Task):
             return task
         given = task._given(scores)
         floor = least_confidence(
-            confidences(scores, given, multi_label=self.space.multi_label),
+            self._confidences(scores, given),
             (given == truth).all(axis=1),
             max_risk=self.abstention.max_risk,
             sure=self.abstention.sure,

@@ -40,7 +40,7 @@ from burnish.training.pair_attention import use_dropped_attention, use_own_atten
 from burnish.training.pooler import average_tokens
 from burnish.training.predict import raw_outputs
 from burnish.training.progress import Meter
-from burnish.training.rescaling import rescale
+from burnish.training.rescaling import calibrated
 from burnish.training.saving import Keeper, Saver, resume_from
 from burnish.training.sources import ModelSource
 from burnish.training.state import Plan, RunState
@@ -254,9 +254,13 @@ def _finish(
     use_own_attention(parts.model)
     task = parts.task
     if choose is not None:
+
+        def ask() -> NDArray[np.float32]:
+            return raw_outputs(parts.model, choose, task, parts.hardware, packed=feed.packed)
+
         if outputs is None:  # judged in an earlier sitting
-            outputs = raw_outputs(parts.model, choose, task, parts.hardware, packed=feed.packed)
-        task, outputs = _calibrated(parts, feed, outputs, choose)
+            outputs = ask()
+        task, outputs = calibrated(parts.model, task, outputs, choose, ask=ask)
         task = task.tune(outputs, choose)
     return FitResult(
         model=parts.model,
@@ -269,19 +273,6 @@ def _finish(
         choose_outputs=outputs,
         peak_memory_mb=peak_memory_mb(parts.hardware.device),
     )
-
-
-def _calibrated(
-    parts: Parts, feed: Feed, outputs: NDArray[np.float32], choose: Encoded
-) -> tuple[Task, NDArray[np.float32]]:
-    """Put the scaling that the task asks for into the model; return its outputs afterwards."""
-    task, model = parts.task, parts.model
-    scaling = task.scaling(outputs, choose)
-    if scaling is None or not rescale(model, scaling, width=task.width, places=task.shifted):
-        return task, outputs
-    # Asked again, as arithmetic on the outputs would differ from the model's own in the last digit.
-    again = raw_outputs(model, choose, task, parts.hardware, packed=feed.packed)
-    return task.scaled(), again
 
 
 def _epochs(state: RunState, plan: Plan) -> float:

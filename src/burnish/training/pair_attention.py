@@ -149,7 +149,7 @@ class _Dropped(torch.autograd.Function):
             factors[row, part] = factor
             out[row, :, part] = ((kept * factor) @ value[row, part]).transpose(0, 1)
         ctx.save_for_backward(query, key, value, weights, factors)
-        ctx.scale, ctx.biased = scale, bias is not None and bias.requires_grad
+        ctx.scale = scale
         return out
 
     @staticmethod

@@ -4,12 +4,40 @@ Afterwards the model itself says the calibrated probabilities: in Burnish, in
 `transformers.pipeline`, and in every export.
 """
 
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from burnish.evaluation.scaling import Scaling
+from burnish.tasks.base import Encoded, Task
+
+
+def calibrated(
+    model: Any,
+    task: Task,
+    outputs: NDArray[np.float32],
+    choose: Encoded,
+    *,
+    ask: Callable[[], NDArray[np.float32]],
+) -> tuple[Task, NDArray[np.float32]]:
+    """Put the scaling that a task asks for into its model; return both as they are then.
+
+    Args:
+        model: in eval mode; changed in place.
+        task: tells the scaling.
+        outputs: of the model on `choose`, shape (n, width).
+        choose: labelled rows.
+        ask: answers them anew: arithmetic on the outputs would differ from the model's own in
+            the last digit.
+    """
+    scaling = task.scaling(outputs, choose)
+    if scaling is None or not rescale(model, scaling, width=task.width, places=task.shifted):
+        return task, outputs
+    return task.scaled(), ask()
 
 
 @torch.no_grad()

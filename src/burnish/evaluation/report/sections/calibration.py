@@ -56,8 +56,6 @@ def _abstention(run: RunFiles, answers: Answers) -> Coverage | None:
     if None in abstains.values():
         return None
     alone = np.array([not abstains[one] for one in answers.ids])
-    if not alone.any():
-        return Coverage(share=0.0, n=0, right=0.0, low=0.0, high=1.0)
     return covered(int(answers.correct[alone].sum()), int(alone.sum()), len(answers))
 
 
