@@ -1,9 +1,12 @@
-"""Selection by ten ready signals, beside a loop over rows: rows a second, and peak memory.
+"""Selection by ten ready signals, beside two loops over rows: rows a second, and peak memory.
 
 The rows are the made-up sentences that come with Burnish, repeated to as many as asked, in Parquet
-files that are read one by one. The loop does the same for each row with Python's `re` and plain
-functions, one object a signal and one call a row, on the first rows alone; both must choose the
-same ones. Prints one JSON line. Signals of language, sentiment and encoders are not among the ten.
+files. Burnish decides them batch by batch, and then does all that `burnish data select` does:
+reads the files, writes the rows that are kept, traces each, and tells of each other row why not.
+The loops of `signals_by_row.py` take the first rows; all must choose the same ones. `over_loop` and
+`over_tree` compare deciding with deciding; `over_logged` compares it with a loop that also logs
+each row, and `written_over_logged` all of `burnish data select` with that. Prints one JSON line.
+Signals of language, sentiment and encoders are not among the ten.
 
 Run: `python benchmarks/signals.py`, and `--rows 10000000` to see that memory stays the same.
 """
@@ -12,7 +15,6 @@ import argparse
 import json
 import os
 import platform
-import re
 import resource
 import subprocess
 import sys
@@ -22,143 +24,137 @@ from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
+import yaml
+from signals_by_row import BLAME, BRANDS, PRODUCTS, RIVALS, SHELVES, Row, as_logged, plainly
 
-from burnish import Signal
-from burnish.data.signals import library
+from burnish.data.signals.declared import formula_of
 from burnish.data.signals.select import select
+from burnish.data.sources import find_written
+from burnish.data.streamed import StreamedRows
 from burnish.data.synthesis.fill import make_up
 from burnish.data.synthesis.made import shipped_spec
+from burnish.pipeline.selecting import write_selected
+from burnish.recipe.load import load_recipe
+from burnish.recipe.recipe import Recipe
 
-BATCH, LOOPED = 200_000, 20_000  # rows
+FILE, LOOPED, LOGGED = 200_000, 20_000, 5_000  # rows
 LEAST_RATE, LEAST_RATIO, MOST_MB = 500_000, 300, 1000
-BRANDS = ["Norvik"]
-RIVALS = ["Altera", "Kestrel", "Domo", "Brightway"]
-PRODUCTS = ["shoes", "boots", "sneakers", "jackets", "caps", "gloves"]
-BLAME = ["ugly", "bad", "awful", "terrible", "poor"]
-SHELVES = ["a", "b", "c"]
 SENTENCES = 20_000
-Predicate = Callable[[dict[str, object]], object]
+RECIPE = {
+    "version": 1,
+    "name": "ten-signals",
+    "task": {"kind": "text-classification"},
+    "model": "sentence-transformers/all-MiniLM-L6-v2",
+    "data": {
+        "signals": {
+            "brand": {"kind": "contains", "words": BRANDS},
+            "rival": {"kind": "contains", "words": RIVALS},
+            "product": {"kind": "contains", "words": PRODUCTS},
+            "blame": {"kind": "contains", "words": BLAME},
+            "exclaims": {"kind": "matches", "pattern": "!$"},
+            "digits": {"kind": "matches", "pattern": "[0-9]"},
+            "words": {"kind": "length"},
+            "size": {"kind": "length", "unit": "characters"},
+            "good": {"kind": "label", "labels": ["positive"]},
+            "shelved": {"kind": "one-of", "column": "shelf", "values": SHELVES},
+        },
+        "select": "brand & product & ~blame & (exclaims | ~digits) & (words >= 4) & (size < 200)"
+        " & (good | shelved) & ~rival",
+    },
+}
 
 
-def write_rows(folder: Path, count: int) -> None:
-    """Write `count` rows as Parquet files of a batch each."""
+def write_rows(folder: Path, count: int) -> Recipe:
+    """Write `count` rows as Parquet files, and return a recipe that selects of them."""
     made = make_up(shipped_spec(rows=SENTENCES)).train
     shelves = pl.Series(["a", "b", "c", "d"] * (made.height // 4))
-    base = made.select("text", labels=pl.concat_list("label"), shelf=shelves)
-    batch = pl.concat([base] * (BATCH // base.height))
-    for start in range(0, count, BATCH):
-        rows = batch.head(count - start).with_row_index("row", offset=start)
-        rows.with_columns(
-            id=pl.col("row").cast(pl.String), file=pl.lit("made"), row=pl.col("row").cast(pl.Int64)
-        ).write_parquet(folder / f"rows-{start:09d}.parquet")
+    base = made.select("text", "label", shelf=shelves)
+    rows = pl.concat([base] * (FILE // base.height))
+    for start in range(0, count, FILE):
+        rows.head(count - start).write_parquet(folder / f"rows-{start:09d}.parquet")
+    return _recipe(folder)
 
 
-def formula() -> Signal:
-    """Return ten signals joined."""
-    brand, rival, product, blame = (
-        library.contains(name, words)
-        for name, words in (
-            ("brand", BRANDS),
-            ("rival", RIVALS),
-            ("product", PRODUCTS),
-            ("blame", BLAME),
-        )
-    )
-    exclaims, digits = library.matches("exclaims", "!$"), library.matches("digits", "[0-9]")
-    words, characters = library.length("words"), library.length("size", unit="characters")
-    good = library.label_is("good", ["positive"])
-    shelved = library.one_of("shelved", SHELVES, column="shelf")
-    lengths = (words >= 4) & (characters < 200)
-    return brand & product & ~blame & (exclaims | ~digits) & lengths & (good | shelved) & ~rival
+def _recipe(folder: Path) -> Recipe:
+    path = folder / "recipe.yaml"
+    path.write_text(yaml.safe_dump(RECIPE))
+    return load_recipe(path, [f"data.train={folder}/*.parquet"])
 
 
-def looped() -> list[tuple[str, Predicate]]:
-    """Return the same ten as functions of a row."""
-
-    def contains(words: list[str]) -> Predicate:
-        pattern = re.compile(rf"(?i)\b(?:{'|'.join(words)})\b")
-        return lambda row: pattern.search(str(row["text"])) is not None
-
-    ends, digits = re.compile("!$"), re.compile("[0-9]")
-    return [
-        ("brand", contains(BRANDS)),
-        ("rival", contains(RIVALS)),
-        ("product", contains(PRODUCTS)),
-        ("blame", contains(BLAME)),
-        ("exclaims", lambda row: ends.search(str(row["text"])) is not None),
-        ("digits", lambda row: digits.search(str(row["text"])) is not None),
-        ("words", lambda row: len(str(row["text"]).split())),
-        ("size", lambda row: len(str(row["text"]))),
-        ("good", lambda row: "positive" in row["labels"]),  # type: ignore[operator]
-        ("shelved", lambda row: row["shelf"] in SHELVES),
-    ]
+def decided(recipe: Recipe) -> tuple[int, float]:
+    """Return how many rows are chosen, and the seconds it took to decide, without the reading."""
+    sources = find_written(recipe.data)
+    rows, wanted = StreamedRows.of(recipe, sources, labelled=True), formula_of(recipe)
+    assert wanted is not None
+    chosen, seconds = 0, 0.0
+    for file in sources["train"]:
+        for batch, _ in rows.batches(file):
+            started = time.perf_counter()
+            chosen += select(batch, wanted).kept.height
+            seconds += time.perf_counter() - started
+    return chosen, seconds
 
 
-def loop(rows: list[dict[str, object]]) -> list[bool]:
-    """Return which rows are chosen, one at a time."""
-    signals, chosen = looped(), []
-    for row in rows:
-        if row["text"] is None:
-            chosen.append(False)
-            continue
-        said = {name: read(row) for name, read in signals}
-        chosen.append(
-            bool(
-                said["brand"]
-                and said["product"]
-                and not said["blame"]
-                and (said["exclaims"] or not said["digits"])
-                and said["words"] >= 4
-                and said["size"] < 200
-                and (said["good"] or said["shelved"])
-                and not said["rival"]
-            )
-        )
-    return chosen
+def written(recipe: Recipe, out: Path) -> tuple[set[int], float]:
+    """Return which of the first file's rows were kept, and the seconds all of it took."""
+    started = time.perf_counter()
+    write_selected(recipe, out)
+    seconds = time.perf_counter() - started
+    lineage = pl.scan_ndjson(out / "lineage.jsonl")
+    first = lineage.filter(pl.col("from").str.ends_with(f"-{0:09d}.parquet")).collect()
+    return set(first["from_row"].to_list()), seconds
+
+
+def looped(rows: list[Row], loop: Callable[[list[Row]], list[bool]]) -> tuple[set[int], float]:
+    """Return the numbers of the rows that a loop chooses, from 1, and its rows a second."""
+    started = time.perf_counter()
+    chosen = loop(rows)
+    rate = len(rows) / (time.perf_counter() - started)
+    return {number for number, is_chosen in enumerate(chosen, 1) if is_chosen}, rate
 
 
 def one(folder: Path, count: int) -> None:
     """Select, loop, and print the figures."""
-    chosen, seconds, first = 0, 0.0, None
-    wanted = formula()
-    for path in sorted(folder.glob("*.parquet")):
-        batch = pl.read_parquet(path)
-        started = time.perf_counter()
-        found = select(batch, wanted)
-        seconds += time.perf_counter() - started
-        chosen += found.kept.height
-        first = (
-            first if first is not None else (batch.head(LOOPED), set(found.kept["row"].to_list()))
-        )
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
-    head, mine = first or (pl.DataFrame(), set())
-    rows = head.to_dicts()
-    started = time.perf_counter()
-    theirs = loop(rows)
-    loop_rate = len(rows) / (time.perf_counter() - started)
-    same = {row["row"] for row, held in zip(rows, theirs, strict=True) if held}
-    rate = count / seconds
-    print(
-        json.dumps(
-            {
-                "benchmark": "signals",
-                "rows": count,
-                "cores": os.cpu_count(),
-                "processor": platform.processor() or platform.machine(),
-                "signals": len(wanted.names),
-                "formula": str(wanted),
-                "selected": chosen,
-                "rows_per_s": round(rate),
-                "least_rows_per_s": LEAST_RATE,
-                "loop_rows_per_s": round(loop_rate),
-                "ratio": round(rate / loop_rate, 1),
-                "least_ratio": LEAST_RATIO,
-                "peak_mb": round(peak),
-                "most_mb": MOST_MB,
-                "same_choice": same == {row for row in mine if row < len(rows)},
-            }
-        )
-    )
+    recipe = _recipe(folder)
+    chosen, seconds = decided(recipe)
+    peak = _peak_mb()
+    kept, all_seconds = written(recipe, folder / "selected")
+    peak_written = _peak_mb()
+    first = pl.read_parquet(folder / f"rows-{0:09d}.parquet", n_rows=LOOPED)
+    rows = first.with_columns(labels=pl.concat_list("label")).drop("label").to_dicts()
+    theirs, plain_rate = looped(rows, plainly)
+    by_tree, tree_rate = looped(rows, lambda some: as_logged(some, None))
+    by_log, log_rate = looped(rows[:LOGGED], lambda some: as_logged(some, folder))
+    rate, written_rate = count / seconds, count / all_seconds
+    same = theirs == by_tree == {row for row in kept if row <= len(rows)}
+    told = {
+        "benchmark": "signals",
+        "rows": count,
+        "cores": os.cpu_count(),
+        "processor": platform.processor() or platform.machine(),
+        "signals": len(recipe.data.signals),
+        "selected": chosen,
+        "same_choice": same and by_log == {row for row in kept if row <= LOGGED},
+        "rows_per_s": round(rate),
+        "least_rows_per_s": LEAST_RATE,
+        "written_rows_per_s": round(written_rate),
+        "loop_rows_per_s": round(plain_rate),
+        "tree_rows_per_s": round(tree_rate),
+        "logged_rows_per_s": round(log_rate),
+        "over_loop": round(rate / plain_rate, 1),
+        "over_tree": round(rate / tree_rate, 1),
+        "over_logged": round(rate / log_rate, 1),
+        "written_over_logged": round(written_rate / log_rate, 1),
+        "least_ratio": LEAST_RATIO,
+        "peak_mb": peak,
+        "peak_written_mb": peak_written,
+        "most_mb": MOST_MB,
+    }
+    print(json.dumps(told))
+
+
+def _peak_mb() -> int:
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3)
 
 
 def main() -> None:

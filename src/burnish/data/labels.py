@@ -17,6 +17,7 @@ from burnish.errors import ColumnError, DataFormatError, LabelError
 from burnish.recipe.classification import ClassificationTask
 from burnish.records import LabelSpace
 
+STANDS_FOR = "stands_for"  # column: how many rows a row stands for; where it is absent, one
 _BETWEEN = "\x1f"  # joins the labels of a list into one key; refused inside labels below
 _LISTS = pl.List(pl.String)
 _MANY = 50  # distinct labels from which "nearly every row its own" means a wrong column
@@ -34,7 +35,8 @@ def settle_labels(
 
     Args:
         task: names, order, `multi_label` and `collapse` as the recipe has them.
-        parts: canonical rows with raw labels, as `burnish.data.load` makes them.
+        parts: canonical rows with raw labels, as `burnish.data.load` makes them; or each raw label
+            once, with `STANDS_FOR`.
         label_column: the column's name in the files, for error messages.
 
     Raises:
@@ -139,9 +141,9 @@ def _parsed_list(cell: str) -> list[str] | None:
 def _names_in(train: pl.DataFrame, column: str) -> tuple[str, ...]:
     labels = train["raw_label"].drop_nulls().explode().drop_nulls().unique()
     found = labels.filter(labels != "").to_list()
-    if len(found) > _MANY and len(found) > train.height / 2:
+    if len(found) > _MANY and len(found) > _rows(train) / 2:
         raise LabelError(
-            f"column {column!r} has {len(found)} distinct labels in {train.height} rows",
+            f"column {column!r} has {len(found)} distinct labels in {_rows(train)} rows",
             where="the training rows",
             fix="name the column with the labels in `data.label`, or list them in `task.labels`",
         )
@@ -153,13 +155,26 @@ def _settled(
 ) -> pl.DataFrame:
     raw = frame["raw_label"]
     _refuse_separator(frame, column)
-    # The length keeps [""] apart from [].
-    key = pl.select(pl.format("{}:{}", raw.list.len(), raw.list.join(_BETWEEN))).to_series()
+    key = label_keys(raw)
     distinct = pl.DataFrame({"key": key, "raw": raw}).unique("key").drop_nulls("key")
     labels = [_named(raw, names, task) for raw in distinct["raw"].to_list()]
     table = distinct.select("key", pl.Series("labels", labels, dtype=_LISTS))
-    joined = key.to_frame("key").join(table, on="key", how="left", maintain_order="left")
+    joined = key.to_frame().join(table, on="key", how="left", maintain_order="left")
     return frame.drop("raw_label").insert_column(2, joined["labels"])
+
+
+def label_keys(raw: pl.Series) -> pl.Series:
+    """Return `key` (String | null): equal for raw labels that mean the same."""
+    if not isinstance(raw.dtype, pl.List):
+        return raw.cast(pl.String).alias("key")
+    # The length keeps [""] apart from [].
+    key = pl.format("{}:{}", raw.list.len(), raw.cast(_LISTS).list.join(_BETWEEN))
+    return pl.select(key.alias("key")).to_series()
+
+
+def _rows(frame: pl.DataFrame) -> int:
+    """Return how many rows of the files these are."""
+    return int(frame[STANDS_FOR].sum()) if STANDS_FOR in frame.columns else frame.height
 
 
 def _refuse_separator(frame: pl.DataFrame, column: str) -> None:
@@ -177,7 +192,7 @@ def _refuse_lists(frame: pl.DataFrame, labels: pl.Series, column: str) -> None:
     if wrong.any():
         first = frame.filter(wrong).row(0, named=True)
         raise LabelError(
-            f"{wrong.sum()} row(s) have no label or several in column {column!r}, "
+            f"{_rows(frame.filter(wrong))} row(s) have no label or several in column {column!r}, "
             "but the task gives each row exactly one",
             where=f"first: {first['file']}, row {first['row']} has {len(first['raw_label'])}",
             fix="set `task.multi_label: true`, or correct the rows",
@@ -206,6 +221,6 @@ def refuse_one_class(space: LabelSpace, train: pl.DataFrame, column: str) -> Non
         only = distinct[0].replace(_BETWEEN, ", ") if distinct.len() and distinct[0] else "no label"
         raise LabelError(
             f"every training row has the same answer: {only}",
-            where=f"column {column!r} of the training rows ({train.height} rows)",
+            where=f"column {column!r} of the training rows ({_rows(train)} rows)",
             fix=f"give rows of at least two classes; the task has {', '.join(space.names)}",
         )

@@ -174,7 +174,8 @@ def _lineage(kept: pl.DataFrame, file: str, new: str, before: int) -> pl.DataFra
 
 def _write(file: IO[bytes], lines: pl.DataFrame) -> None:
     if lines.height:
-        file.write(lines.write_ndjson().encode())
+        file.flush()  # Polars writes to the file below the buffer
+        lines.write_ndjson(file)
 
 
 def _told(divided: _Divided, sources: Sources, root: Path) -> dict[str, Any]:
