@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from burnish.tasks.batch import padded_length
 from burnish.training.batching import epoch_rows, majority_rows, micro_batches, rotating_part
 
 LENGTHS = st.lists(st.integers(1, 60), min_size=1, max_size=60)
@@ -92,3 +93,10 @@ def test_every_majority_row_is_seen_within_a_cycle(count: int, size: int) -> Non
 )
 def test_the_most_frequent_class_is_found(targets: list[list[int]], expected: list[int]) -> None:
     assert majority_rows(np.array(targets, np.float32)).tolist() == expected
+
+
+def test_rows_are_padded_to_few_lengths_none_of_them_much_longer() -> None:
+    lengths = range(1, 4097)
+    padding = {length: padded_length(length) - length for length in lengths}
+    assert all(0 <= more <= max(7, length / 8) for length, more in padding.items())
+    assert len({padded_length(length) for length in range(1, 513)}) == 32

@@ -25,17 +25,18 @@ class Layer(torch.nn.Module):
 
 
 def expected(
-    tensors: list[torch.Tensor], noise: Noise, bias: Any, mask: Any, heads: int
+    tensors: list[torch.Tensor], noise: Noise, bias: Any, mask: Any, cells: int
 ) -> torch.Tensor:
-    """Attend in plain operations, with masks drawn for so many heads at once."""
+    """Attend in plain operations, with masks drawn for blocks of so many scores."""
     query, key, value = tensors
     rows, every, queries, _ = query.shape
-    draws = [
-        noise.mask(torch.Size((min(heads, every - at), queries, key.shape[2])), SHARE,
-                   dtype=torch.float32)
-        for _ in range(rows) for at in range(0, every, heads)
-    ]  # fmt: skip
-    factors = torch.cat(draws).view(rows, every, queries, key.shape[2])
+    factors = torch.zeros(rows, every, queries, key.shape[2])
+    for row in range(rows):  # nothing is drawn for padding
+        places = None if mask is None else mask[min(row, len(mask) - 1)].nonzero()[:, -1]
+        seen = key.shape[2] if places is None else int(places.max()) + 1
+        for at in range(0, every, step := max(1, cells // (queries * seen))):
+            part = factors[row, at : at + step, :, :seen]
+            part.copy_(noise.mask(part.shape, SHARE, dtype=torch.float32))
     scores = SCALE * query @ key.transpose(2, 3)
     scores = scores if bias is None else scores + bias
     scores = scores if mask is None else scores.masked_fill(~mask, -1e30)
@@ -55,14 +56,14 @@ def test_outputs_and_gradients_are_those_of_plain_operations(
     bias = torch.randn(1, 3, 5, keys, requires_grad=True) if "bias" in form else None
     mask = torch.rand(2, 1, 1, keys) > 0.4 if "mask" in form else None
     if mask is not None:
-        mask[..., 0] = True
+        mask[..., 0], mask[1, ..., -2:] = True, False
     layer = Layer(Noise(), is_causal=form == "causal")
 
     layer.noise.restart(3)
     out, _ = dropped_pairs(layer, *tensors, mask, dropout=SHARE, scaling=SCALE, position_bias=bias)
     layer.noise.restart(3)
-    seen = torch.ones(5, 5, dtype=torch.bool).tril() if form == "causal" else mask
-    wanted = expected(tensors, layer.noise, bias, seen, heads=min(3, max(1, cells // (5 * keys))))
+    seen = torch.ones(1, 1, 5, 5, dtype=torch.bool).tril() if form == "causal" else mask
+    wanted = expected(tensors, layer.noise, bias, seen, cells)
 
     torch.testing.assert_close(out, wanted)
     inputs = [*tensors, bias] if bias is not None else tensors

@@ -246,7 +246,7 @@ class Task(ABC):
 
     @abstractmethod
     def collate(self, encoded: Encoded, rows: Sequence[int], *, packed: bool, pad_id: int) -> Batch:
-        """Put rows into one batch: padded to the longest (multiple of 8), or packed end to end."""
+        """Put rows into one batch: padded (`batch.padded_length`), or packed end to end."""
 
     def weight(self, encoded: Encoded, rows: Sequence[int]) -> float:  # noqa: ARG002
         """Return what the summed loss of rows is divided by: here how many they are."""

@@ -5,8 +5,8 @@ row, so linear layers see no padding; positions start again at each row and atte
 inside a row by `training.segments` and `training.causal_blocks`. What all rows of a pack begin
 with, such as a system message or an instruction, can stand in front of them once.
 
-Both round sizes up (a multiple of 8, or 32 for a pack) because the matrix library prepares,
-and keeps, one program for every new shape.
+Both round sizes up, because the matrix library prepares, and keeps, one program for every new
+shape.
 """
 
 from collections.abc import Sequence
@@ -17,20 +17,28 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 Tokens = NDArray[np.int32]
-PAD_MULTIPLE = 8  # tokens
 PACK_MULTIPLE = 32  # tokens
+_LEAST_MULTIPLE = 8  # tokens, of a padded row
+
+
+def padded_length(length: int) -> int:
+    """Return how many tokens a row of `length` becomes: of few sizes, at most an eighth more.
+
+    Up to 7 tokens more where a row is shorter than 64.
+    """
+    multiple = max(_LEAST_MULTIPLE, min(PACK_MULTIPLE, 1 << max(0, length.bit_length() - 4)))
+    return -(-length // multiple) * multiple
 
 
 def padded(pieces: Sequence[Tokens], *, pad_id: int, left: bool = False) -> dict[str, Tensor]:
-    """Return input_ids and attention_mask, shape (rows, longest), longest a multiple of 8.
+    """Return input_ids and attention_mask, shape (rows, `padded_length` of the longest).
 
     Args:
         pieces: the tokens of each row.
         pad_id: fills up shorter rows.
         left: put the filling before the row, as generation needs it.
     """
-    longest = max(len(piece) for piece in pieces)
-    width = -(-longest // PAD_MULTIPLE) * PAD_MULTIPLE
+    width = padded_length(max(len(piece) for piece in pieces))
     ids = np.full((len(pieces), width), pad_id, np.int64)
     mask = np.zeros((len(pieces), width), np.int64)
     for at, piece in enumerate(pieces):

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from burnish.tasks.batch import PAD_MULTIPLE
+from burnish.tasks.batch import padded_length
 
 _ORDER, _MAJORITY = 0, 1  # keep the two random streams of a seed apart
 
@@ -89,7 +89,7 @@ def micro_batches(
 
 
 def _cost(length: int, packed: bool) -> int:
-    return length if packed else -(-length // PAD_MULTIPLE) * PAD_MULTIPLE
+    return length if packed else padded_length(length)
 
 
 def _even_limit(costs: Sequence[int], budget: int) -> float:

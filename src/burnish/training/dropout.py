@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 _LEVELS = 1 << 16
 _LOWEST = -(1 << 15)  # of a 16-bit integer
+_INTEGERS = {2: torch.int16, 4: torch.int32, 8: torch.int64}  # bytes → type
 
 
 class Noise:
@@ -34,12 +35,27 @@ class Noise:
             share: of them to drop, in (0, 1).
             dtype: of the activations.
         """
-        dropped = min(max(1, round(share * _LEVELS)), _LEVELS - 1)
+        # Integers of the activations' width have fast kernels; booleans have none.
+        bits = torch.tensor(amends(share), dtype=dtype).view(_INTEGERS[dtype.itemsize])
+        return self.drops(shape, share, like=bits.dtype).sub_(1).bitwise_and_(bits).view(dtype)
+
+    def drops(self, shape: torch.Size, share: float, *, like: torch.dtype) -> Tensor:
+        """Return which activations go, as 1, and 0 for those that stay, of an integer type."""
         count = shape.numel()
         words = self._bits.random_raw(-(-count // 4))
         levels = torch.from_numpy(np.asarray(words).view(np.int16))[:count]
-        factor = torch.tensor(_LEVELS / (_LEVELS - dropped), dtype=dtype)
-        return torch.where(levels.ge(dropped + _LOWEST), factor, factor.new_zeros(())).view(shape)
+        gone = torch.empty(count, dtype=like)
+        return torch.lt(levels, _dropped(share) + _LOWEST, out=gone).view(shape)
+
+
+def amends(share: float) -> float:
+    """Return the factor on what stays that makes up for the share that is dropped."""
+    return _LEVELS / (_LEVELS - _dropped(share))
+
+
+def _dropped(share: float) -> int:
+    """Return how many of all levels are dropped."""
+    return min(max(1, round(share * _LEVELS)), _LEVELS - 1)
 
 
 class FastDropout(nn.Module):

@@ -11,6 +11,7 @@ without dropout that is what answers. Rows are padded. Called by `training.fit`.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -19,7 +20,7 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, sdpa_mask
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-from burnish.training.dropout import Noise
+from burnish.training.dropout import Noise, amends
 
 NAME = "burnish_dropped"
 _CELLS = 1 << 18  # scores in a block: a megabyte in fp32
@@ -106,12 +107,50 @@ def dropped_pairs(
     return found, None
 
 
-def _blocks(rows: int, heads: int, cells: int) -> Iterator[tuple[int, slice]]:
-    """Yield a row and some of its heads, until all were there."""
+def _seen_keys(mask: Tensor | None, row: int, keys: int) -> tuple[int, Tensor | None]:
+    """Return how many keys of a row are looked at, and which scores of those are not to be.
+
+    Padding stands behind, so most rows need no mask of their own once it is cut off.
+    """
+    if mask is None:
+        return keys, None
+    seen = mask[min(row, mask.shape[0] - 1), 0]
+    looked_at = seen.any(dim=0).nonzero()
+    if not len(looked_at):
+        return keys, ~seen
+    last = int(looked_at[-1]) + 1
+    hidden = ~seen[:, :last]
+    return last, hidden if hidden.any() else None
+
+
+def _blocks(heads: int, cells: int) -> Iterator[slice]:
+    """Yield some of the heads of a row, until all were there."""
     step = max(1, _CELLS // max(1, cells))
-    for row in range(rows):
-        for first in range(0, heads, step):
-            yield row, slice(first, min(first + step, heads))
+    for first in range(0, heads, step):
+        yield slice(first, min(first + step, heads))
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """Some heads of a row, over the keys that it looks at."""
+
+    row: int
+    heads: slice
+    keys: int
+
+    def of(self, states: Tensor) -> Tensor:
+        """Return this block's part of keys or values, shape (heads, keys, size)."""
+        return states[self.row, self.heads, : self.keys]
+
+
+def _mark_dropped(weights: Tensor, noise: Noise, share: float) -> Tensor:
+    """Set the sign of attention weights that are dropped, in place: none of them is below 0.
+
+    One tensor is then all that the way back needs, and both readings of it are fast.
+    """
+    sign = noise.drops(weights.shape, share, like=torch.int32).bitwise_left_shift_(31)
+    weights.view(torch.int32).bitwise_or_(sign)
+    return weights
 
 
 class _Dropped(torch.autograd.Function):
@@ -131,50 +170,48 @@ class _Dropped(torch.autograd.Function):
         noise: Noise,
     ) -> Tensor:
         rows, heads, queries, size = query.shape
-        cells = queries * key.shape[2]
-        seen = None if mask is None else mask.expand(rows, 1, -1, -1).bool()
-        weights = query.new_empty(rows, heads, queries, key.shape[2])
-        factors = torch.empty_like(weights)
         out = query.new_empty(rows, queries, heads, size)
-        for row, part in _blocks(rows, heads, cells):
-            scores = query[row, part] @ key[row, part].transpose(1, 2)
-            if scale != 1:
-                scores *= scale
-            if bias is not None:
-                scores += bias[0, part]
-            if seen is not None:
-                scores.masked_fill_(~seen[row], torch.finfo(scores.dtype).min)
-            kept = torch.softmax(scores, dim=-1, out=weights[row, part])
-            factor = noise.mask(kept.shape, share, dtype=kept.dtype)
-            factors[row, part] = factor
-            out[row, :, part] = ((kept * factor) @ value[row, part]).transpose(0, 1)
-        ctx.save_for_backward(query, key, value, weights, factors)
-        ctx.scale = scale
-        return out
+        nothing = query.new_zeros(())
+        blocks: list[_Block] = []
+        held: list[Tensor] = []  # weights of each block, the dropped ones negative
+        for row in range(rows):
+            keys, hidden = _seen_keys(mask, row, key.shape[2])
+            for part in _blocks(heads, queries * keys):
+                block = _Block(row, part, keys)
+                start = nothing if bias is None else bias[0, part, :, :keys]
+                scores = torch.baddbmm(
+                    start, query[row, part], block.of(key).transpose(1, 2), alpha=scale
+                )
+                if hidden is not None:
+                    scores.masked_fill_(hidden, torch.finfo(scores.dtype).min)
+                signed = _mark_dropped(torch.softmax(scores, dim=-1), noise, share)
+                out[row, :, part] = (signed.clamp_min(0) @ block.of(value)).transpose(0, 1)
+                blocks.append(block)
+                held.append(signed)
+        ctx.save_for_backward(query, key, value, *held)
+        ctx.blocks, ctx.scale, ctx.amends = blocks, scale, amends(share)
+        ctx.bias_shape = None if bias is None else bias.shape
+        return out.mul_(ctx.amends)
 
     @staticmethod
     @torch.amp.custom_bwd(device_type="cpu")  # type: ignore[untyped-decorator]
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        query, key, value, weights, factors = ctx.saved_tensors
-        rows, heads, queries, _ = query.shape
-        grads = [torch.empty_like(one) for one in (query, key, value)]
-        for_bias = None
-        if ctx.needs_input_grad[3]:
-            for_bias = weights.new_zeros(1, *weights.shape[1:])
-        for row, part in _blocks(rows, heads, queries * key.shape[2]):
-            kept, factor = weights[row, part], factors[row, part]
+        query, key, value, *held = ctx.saved_tensors
+        to_query, to_key, to_value = (torch.zeros_like(one) for one in (query, key, value))
+        to_bias = query.new_zeros(ctx.bias_shape) if ctx.needs_input_grad[3] else None
+        grad = grad * ctx.amends
+        for block, signed in zip(ctx.blocks, held, strict=True):
+            row, part = block.row, block.heads
             coming = grad[row, :, part].transpose(0, 1)
-            grads[2][row, part] = (kept * factor).transpose(1, 2) @ coming
-            inner = coming @ value[row, part].transpose(1, 2)
-            inner *= factor
-            inner = torch._softmax_backward_data(inner, kept, -1, inner.dtype)
-            if for_bias is not None:
-                for_bias[0, part] += inner
-            if ctx.scale != 1:
-                inner *= ctx.scale
-            grads[0][row, part] = inner @ key[row, part]
-            grads[1][row, part] = inner.transpose(1, 2) @ query[row, part]
-        return (*grads, for_bias, None, None, None, None)
+            block.of(to_value).copy_(signed.clamp_min(0).transpose(1, 2) @ coming)
+            inner = coming @ block.of(value).transpose(1, 2)
+            inner = torch.ops.aten.threshold_backward(inner, signed, 0)  # 0 where dropped
+            inner = torch._softmax_backward_data(inner, signed.abs(), -1, inner.dtype)
+            if to_bias is not None:
+                to_bias[0, part, :, : block.keys] += inner
+            to_query[row, part] = (inner @ block.of(key)).mul_(ctx.scale)
+            block.of(to_key).copy_((inner.transpose(1, 2) @ query[row, part]).mul_(ctx.scale))
+        return (to_query, to_key, to_value, to_bias, None, None, None, None)
 
 
 ALL_ATTENTION_FUNCTIONS.register(NAME, dropped_pairs)

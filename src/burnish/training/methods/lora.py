@@ -18,7 +18,7 @@ from burnish.errors import ModelTaskError
 from burnish.recipe.training import AdapterMethod
 from burnish.training.dropout import Noise
 from burnish.training.methods import TrainingMethod
-from burnish.training.methods.low_rank import Held, adapted
+from burnish.training.methods.low_rank import Held, adapted, computing_dtype
 from burnish.training.packing import plain
 
 # Layers between the body and the labels, by the names transformers gives them. A pooler is
@@ -147,7 +147,7 @@ def _mask(dropout: Any, activations: Tensor) -> Tensor:
     if noise is None:  # PyTorch's own layer
         factors: Tensor = dropout(torch.ones_like(activations))
         return factors
-    return noise.mask(activations.shape, dropout.p, dtype=activations.dtype)
+    return noise.mask(activations.shape, dropout.p, dtype=computing_dtype(activations))
 
 
 def merge(model: Any) -> Any:

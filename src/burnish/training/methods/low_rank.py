@@ -45,17 +45,22 @@ def adapted(
     Returns:
         Shape (…, out).
     """
-    if torch.is_autocast_enabled(inputs.device.type):
-        kind = torch.get_autocast_dtype(inputs.device.type)
-        inputs, down, up = (each.to(kind) for each in (inputs, down, up))
-        weight = weight.to(kind) if isinstance(weight, Tensor) else weight
-        bias, mask = (None if each is None else each.to(kind) for each in (bias, mask))
+    kind = computing_dtype(inputs)
+    inputs, down, up = (each.to(kind) for each in (inputs, down, up))
+    weight = weight.to(kind) if isinstance(weight, Tensor) else weight
+    bias, mask = (None if each is None else each.to(kind) for each in (bias, mask))
     flat = inputs.reshape(-1, inputs.shape[-1])
     flat_mask = None if mask is None else mask.reshape(flat.shape)
     out: Tensor = _Adapted.apply(  # type: ignore[no-untyped-call]  # torch has no types
         flat, weight, bias, down, up, scale, flat_mask
     )
     return out.view(*inputs.shape[:-1], up.shape[0])
+
+
+def computing_dtype(inputs: Tensor) -> torch.dtype:
+    """Return the precision that a linear layer computes in: autocast's where it is on."""
+    device = inputs.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else inputs.dtype
 
 
 class _Adapted(torch.autograd.Function):
