@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -181,6 +183,24 @@ def test_the_folder_of_an_export_is_served(
         load(place, other)
     with pytest.raises(ModelFormatError, match=r"no \*\.safetensors"):
         resolve(str(place))
+
+
+def test_a_graph_is_opened_without_the_models_of_transformers(
+    folders: dict[str, Path], tmp_path: Path
+) -> None:
+    FP32.write(Answerer.open(resolve(str(folders["colours"]))), {}, tmp_path)
+    opened = (
+        "import sys, burnish.serving.app; from burnish.serving.opening import find;"
+        "find('model', sys.argv[1], fetchers={}, precision='auto').load();"
+        "print(*sorted(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", opened, tmp_path], capture_output=True, text=True, check=True
+    )
+
+    # They take seconds to import, for which a server would not be ready.
+    slow = {"transformers.modeling_utils", "scipy.stats", "scipy.optimize", "peft", "lightning"}
+    assert not slow & set(done.stdout.split())
 
 
 def test_the_graphs_of_an_encoder_decoder_are_refused(

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize, minimize_scalar
 from scipy.special import expit, log_softmax
 
 FEWEST_ROWS = 50  # below which nothing is fitted
@@ -47,6 +46,8 @@ def fit_sigmoid(logits: NDArray[np.floating], truth: NDArray[np.bool_]) -> Scali
         value = float(np.mean(np.logaddexp(0, scaled) - held * scaled))
         return value, np.array([np.mean(error * flat), np.mean(error)])
 
+    from scipy.optimize import minimize  # half a second that servers need not wait for
+
     bounds = [(1 / _STEEPEST, _STEEPEST), (None, None)]
     found = minimize(loss, np.array([1.0, 0.0]), jac=True, method="L-BFGS-B", bounds=bounds)
     return Scaling(slope=float(found.x[0]), shift=float(found.x[1]))
@@ -66,6 +67,8 @@ def fit_softmax(logits: NDArray[np.floating], truth: NDArray[np.bool_]) -> Scali
 
     def loss(exponent: float) -> float:
         return float(-np.mean(log_softmax(np.exp(exponent) * wide, axis=1)[truth]))
+
+    from scipy.optimize import minimize_scalar  # as above
 
     edge = np.log(_STEEPEST)
     found = minimize_scalar(loss, bounds=(-edge, edge), method="bounded")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import beta
+from scipy.special import betaincinv
 
 _TRIED = 20  # shares of the rows, evenly spaced
 NEVER_SURE = 1.0  # least confidence where none was found that keeps the promise
@@ -95,4 +95,4 @@ def covered(right: int, answered: int, rows: int) -> Coverage:
 
 def _upper(hits: int, n: int, chance: float) -> float:
     """Return the share that more than `hits` of n would exceed but for that chance."""
-    return 1.0 if hits >= n else float(beta.ppf(1 - chance, hits + 1, n - hits))
+    return 1.0 if hits >= n else float(betaincinv(hits + 1, n - hits, 1 - chance))

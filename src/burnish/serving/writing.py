@@ -21,7 +21,6 @@ from burnish.serving.pieces import Pieces
 from burnish.tasks.base import Batch, Writing
 from burnish.tasks.batch import padded
 from burnish.training.generate import settings, steps_by_itself
-from burnish.training.greedy import begin
 from burnish.training.packing import padding_id, plain
 from burnish.training.quiet import quiet
 
@@ -172,6 +171,8 @@ def _written(base: Any, read: Read, row: _Row) -> Written:
 
 
 def _step(base: Any, asked: Batch, rows: Sequence[_Row]) -> None:
+    from burnish.training.greedy import begin  # imports transformers' models
+
     reader, logits = begin(base, asked)
     live = list(rows)
     while True:

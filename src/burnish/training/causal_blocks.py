@@ -18,7 +18,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
-from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 NAME = "burnish_causal_blocks"
 _FILLED = 2  # a block has at most so many times the places that its rows have tokens
@@ -156,6 +155,3 @@ def _attend(
         is_causal=mask is None,
         enable_gqa=query.shape[1] != key.shape[1],
     )
-
-
-ALL_ATTENTION_FUNCTIONS.register(NAME, attention)

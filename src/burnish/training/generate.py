@@ -15,7 +15,6 @@ from burnish.tasks.base import Answer, Batch, Encoded, Writing
 from burnish.tasks.writing import WritingTask
 from burnish.training.batching import micro_batches
 from burnish.training.generators import packs_decoder
-from burnish.training.greedy import write_greedily
 from burnish.training.hardware import Hardware
 from burnish.training.packing import padding_id, plain
 from burnish.training.quiet import quiet
@@ -71,6 +70,8 @@ def _written(base: Any, asked: Batch, config: Any) -> list[list[int]]:
     pair = base.config.is_encoder_decoder
     if steps_by_itself(base, config):
         limit, ends = config.max_new_tokens, config.eos_token_id
+        from burnish.training.greedy import write_greedily  # imports transformers' models
+
         return write_greedily(base, asked, limit=limit, ends=ends)
     # The first of an encoder-decoder's tokens is where it started from.
     before = 1 if pair else asked["input_ids"].shape[1]

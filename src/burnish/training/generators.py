@@ -55,7 +55,7 @@ def decoder_losses(model: Any, batch: Batch) -> Tensor:
             batch["lengths"], ids.shape[1], prefix=int(batch["prefix"]), device=ids.device
         ),
     }
-    with packed_calls(plain(model), causal_blocks.NAME):
+    with packed_calls(plain(model), causal_blocks.NAME, causal_blocks.attention):
         return _by_row(plain(model), joined, batch)
 
 

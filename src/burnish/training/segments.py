@@ -8,7 +8,7 @@ Registered with transformers under names of our own, so that each layer of a mod
 place of its own attention. Called by `training.packing`; decoders have `training.causal_blocks`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +16,6 @@ from typing import Any
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
-from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from burnish.training.dropout import Noise
 from burnish.training.runs_attention import dropped_attention
@@ -203,14 +202,23 @@ def _fused_first_token(
 
 
 @contextmanager
-def packed_calls(model: Any, name: str = NAME) -> Iterator[None]:
-    """Let the layers of `model` use packed attention inside the block, and their own after it."""
+def packed_calls(
+    model: Any, name: str = NAME, attend: Callable[..., Any] = packed_attention
+) -> Iterator[None]:
+    """Let the layers of `model` attend otherwise inside the block, and as ever after it.
+
+    Args:
+        model: of transformers.
+        name: under which transformers is told of it.
+        attend: as transformers' interface asks.
+    """
+    # With a model it has long been imported; whoever has none is spared the seconds.
+    from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+
+    ALL_ATTENTION_FUNCTIONS.register(name, attend)
     own = model.config._attn_implementation
     model.config._attn_implementation = name
     try:
         yield
     finally:
         model.config._attn_implementation = own
-
-
-ALL_ATTENTION_FUNCTIONS.register(NAME, packed_attention)

@@ -21,13 +21,13 @@ from burnish.records import Prediction
 from burnish.tasks.base import Encoded
 from burnish.training.exports import Answers, Export
 from burnish.training.exports.onnx_graph import (
+    DECODER_FILE,
     onnxruntime,
     open_graph,
     precision_of,
     save_graph,
     traceable,
 )
-from burnish.training.exports.onnx_pair import DECODER_FILE, open_pair, write_graphs
 from burnish.training.hardware import cores
 from burnish.training.modelfolder import Answerer, read_task, save_facts
 from burnish.training.packing import without_last
@@ -78,6 +78,8 @@ def write(answerer: Answerer, meta: dict[str, Any], folder: Path) -> None:
         )
     model = traceable(answerer.model)
     if answerer.task.writing:
+        from burnish.training.exports.onnx_pair import write_graphs  # as `open_written`
+
         write_graphs(model, folder)
     else:
         _write_classifier(model, folder)
@@ -137,6 +139,8 @@ class ClassifierGraph:
 def open_written(folder: Path) -> Answers:
     """Return the answers of ONNX Runtime on the processor."""
     if (folder / DECODER_FILE).is_file():
+        from burnish.training.exports.onnx_pair import open_pair  # imports transformers' models
+
         return open_pair(folder)
     graph, task = ClassifierGraph.open(folder), read_task(folder)
 

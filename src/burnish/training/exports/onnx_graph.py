@@ -22,6 +22,7 @@ from burnish.training.exports.merged import without_adapters
 from burnish.training.guard import damaged
 from burnish.training.hardware import processor_flags
 
+ENCODER_FILE, DECODER_FILE = "encoder.onnx", "decoder.onnx"  # of an encoder-decoder
 _OPSET = 18
 _X86 = ("x86_64", "AMD64", "i686")
 _BYTE_SUMS = {"avx512_vnni", "avx_vnni", "amx_int8"}
