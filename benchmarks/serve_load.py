@@ -97,26 +97,51 @@ def at_once(port: int, asked: Sequence[Any]) -> list[tuple[int, float] | None]:
     By plain sockets: three hundred clients of asyncio take as long as the server does, on the
     same cores, and would be measured with it.
     """
-    clients = [socket.create_connection(("127.0.0.1", port)) for _ in asked]
-    found: list[tuple[int, float] | None] = [None] * len(asked)
-    starts = [0.0] * len(asked)
-    requests = [post(PATH, one) for one in asked]
-    with selectors.DefaultSelector() as selector:
-        for at, client in enumerate(clients):
-            selector.register(client, selectors.EVENT_READ, at)
-        for at, client in enumerate(clients):
-            starts[at] = time.perf_counter()
-            client.sendall(requests[at])
-        while selector.get_map():
-            for key, _ in selector.select():
-                seconds = time.perf_counter() - starts[key.data]
-                with suppress(ConnectionError):
-                    if head := clients[key.data].recv(1 << 16):
-                        found[key.data] = int(head.split(maxsplit=2)[1]), seconds
-                selector.unregister(clients[key.data])
+    clients = [Client(port, post(PATH, one)) for one in asked]
     for client in clients:
-        client.close()
-    return found
+        client.send()
+    with selectors.DefaultSelector() as selector:
+        for client in clients:
+            selector.register(client.socket, selectors.EVENT_READ, client)
+        while selector.get_map():
+            events = selector.select(timeout=60)
+            assert events, f"{len(selector.get_map())} requests without an answer for a minute"
+            for key, _ in events:
+                if not key.data.read():
+                    selector.unregister(key.fileobj)
+    return [client.told() for client in clients]
+
+
+class Client:
+    """One request on a connection that is open."""
+
+    def __init__(self, port: int, request: bytes) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port))
+        self.request, self.got = request, b""
+        self.sent = self.first = 0.0
+
+    def send(self) -> None:
+        """Send the request; one that the server cuts off has no answer to read."""
+        self.sent = time.perf_counter()
+        with suppress(ConnectionError):
+            self.socket.sendall(self.request)
+
+    def read(self) -> bool:
+        """Read what has come; return whether more is to come."""
+        self.first = self.first or time.perf_counter()
+        with suppress(ConnectionError):
+            if more := self.socket.recv(1 << 16):
+                self.got += more
+                return self.told() is None
+        return False
+
+    def told(self) -> tuple[int, float] | None:
+        """Return status and seconds to the first byte of a whole answer; None where it is cut."""
+        head, found, body = self.got.partition(b"\r\n\r\n")
+        if not found:
+            return None
+        length = int(head.lower().partition(b"content-length:")[2].split()[0])
+        return (int(head.split()[1]), self.first - self.sent) if len(body) >= length else None
 
 
 async def leavers(spec: Spec) -> Figures:

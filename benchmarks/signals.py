@@ -145,7 +145,7 @@ def one(folder: Path, count: int) -> None:
         "over_tree": round(rate / tree_rate, 1),
         "over_logged": round(rate / log_rate, 1),
         "written_over_logged": round(written_rate / log_rate, 1),
-        "least_ratio": LEAST_RATIO,
+        "least_written_over_logged": LEAST_RATIO,
         "peak_mb": peak,
         "peak_written_mb": peak_written,
         "most_mb": MOST_MB,

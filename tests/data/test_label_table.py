@@ -14,6 +14,7 @@ from burnish.data.load import load_rows
 from burnish.data.settle import settle
 from burnish.data.sources import find_written
 from burnish.data.streamed import StreamedRows
+from burnish.data.table import BATCH_ROWS
 from burnish.errors import BurnishError, LabelError
 from burnish.recipe.document import Document
 from burnish.recipe.load import validate
@@ -24,13 +25,15 @@ SINGLE = st.lists(st.one_of(st.none(), NAMES), min_size=1, max_size=30)
 LISTS = st.lists(st.one_of(st.none(), st.lists(NAMES, max_size=3)), min_size=1, max_size=30)
 
 
-def recipe(folder: Path, parts: dict[str, list[Any]], **task: Any) -> Recipe:
+def recipe(
+    folder: Path, parts: dict[str, list[Any]], *, column: str = "label", **task: Any
+) -> Recipe:
     for part, labels in parts.items():
-        rows = [json.dumps({"text": f"row {at}", "label": one}) for at, one in enumerate(labels)]
+        rows = [json.dumps({"text": f"row {at}", column: one}) for at, one in enumerate(labels)]
         (folder / f"{part}.jsonl").write_text("\n".join(rows) + "\n", "utf-8")
     written = {
         "task": {"kind": "text-classification"} | task, "model": "-",
-        "data": {"from": str(folder)},
+        "data": {"from": str(folder), "label": column},
     }  # fmt: skip
     return validate(Document(written, {}, "a recipe"))
 
@@ -83,3 +86,15 @@ def test_many_classes_are_no_wrong_column_where_each_comes_often(tmp_path: Path)
     once = recipe(tmp_path, {"train": [f"class {at}" for at in range(60)]})
     with pytest.raises(LabelError, match="60 distinct labels in 60 rows"):
         streamed(once)
+
+
+@pytest.mark.parametrize("column", ["label", "key", "stands_for"])
+def test_rows_that_are_read_some_after_others_are_settled_alike(
+    column: str, tmp_path: Path
+) -> None:
+    labels = [["a"], ["b", "a"], [], ["b"]] * (BATCH_ROWS // 4) + [["c"], None, ["a", "b"]]
+    asked = recipe(tmp_path, {"train": labels}, column=column)
+    settled = streamed(asked)
+
+    assert settled == together(asked)
+    assert settled[-3:] == [["c"], None, ["a", "b"]]

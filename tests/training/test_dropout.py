@@ -22,6 +22,15 @@ def test_the_share_is_dropped_and_the_mean_is_kept(share: float) -> None:
     assert float(mask.mean()) == pytest.approx(1, abs=2e-2)
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32, torch.float64])
+def test_a_mask_holds_nothing_but_zero_and_what_makes_up_for_it(dtype: torch.dtype) -> None:
+    noise = Noise()
+    noise.restart(1)
+    mask = noise.mask(torch.Size((64, 33)), 0.25, dtype=dtype)
+    assert mask.dtype == dtype
+    assert set(mask.unique().tolist()) == {0.0, torch.tensor(4 / 3, dtype=dtype).item()}
+
+
 def test_a_seed_gives_the_same_masks_again_and_no_two_masks_alike() -> None:
     noise, shape = Noise(), torch.Size((64, 3))
     noise.restart(5)

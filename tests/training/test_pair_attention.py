@@ -44,7 +44,9 @@ def expected(
 
 
 @pytest.mark.parametrize("cells", [1, 60, 1 << 18])
-@pytest.mark.parametrize("form", ["bias and mask", "bias", "mask", "causal", "across"])
+@pytest.mark.parametrize(
+    "form", ["bias and mask", "bias", "mask", "one mask", "mask of pairs", "causal", "across"]
+)
 def test_outputs_and_gradients_are_those_of_plain_operations(
     form: str, cells: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -57,6 +59,10 @@ def test_outputs_and_gradients_are_those_of_plain_operations(
     mask = torch.rand(2, 1, 1, keys) > 0.4 if "mask" in form else None
     if mask is not None:
         mask[..., 0], mask[1, ..., -2:] = True, False
+        if form == "one mask":
+            mask = mask[1:]
+        elif form == "mask of pairs":
+            mask = mask & torch.ones(5, keys, dtype=torch.bool).tril()
     layer = Layer(Noise(), is_causal=form == "causal")
 
     layer.noise.restart(3)

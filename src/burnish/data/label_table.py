@@ -15,7 +15,7 @@ from typing import Self
 import polars as pl
 
 from burnish.data.columns import joined
-from burnish.data.labels import STANDS_FOR, label_keys
+from burnish.data.labels import KEY, STANDS_FOR, label_keys
 from burnish.data.load import joined_parts
 from burnish.data.readers import read_batches
 from burnish.data.settle import settle
@@ -28,7 +28,7 @@ from burnish.recipe.recipe import Recipe
 class LabelTable:
     """Labels by raw label, for the files of one recipe."""
 
-    labels: pl.DataFrame  # `key` (String | null), distinct; `labels` (List(String) | null)
+    labels: pl.DataFrame  # `KEY` (String | null), distinct; `labels` (List(String) | null)
 
     @classmethod
     def read(cls, recipe: Recipe, sources: Sources, names: Mapping[str, str]) -> Self:
@@ -51,14 +51,14 @@ class LabelTable:
             settled[part].select(label_keys(frame["raw_label"]), "labels")
             for part, frame in raw.items()
         ]
-        return cls(pl.concat(tables).unique("key"))
+        return cls(pl.concat(tables).unique(KEY))
 
     def of(self, raw: pl.Series) -> pl.Series:
         """Return `labels` for raw labels of any of the files, in their order."""
         keys = label_keys(raw).to_frame()
-        return keys.join(
-            self.labels, on="key", how="left", nulls_equal=True, maintain_order="left"
-        )["labels"]
+        return keys.join(self.labels, on=KEY, how="left", nulls_equal=True, maintain_order="left")[
+            "labels"
+        ]
 
 
 def _distinct(recipe: Recipe, file: str, name: str) -> pl.DataFrame:
@@ -68,11 +68,19 @@ def _distinct(recipe: Recipe, file: str, name: str) -> pl.DataFrame:
 
     def batches() -> Iterator[Table]:
         for table in read_batches(Path(file), encoding=recipe.data.encoding, columns=kinds):
-            frame = table.frame.with_columns(label_keys(table.frame[column]))
-            once = frame.group_by("key", maintain_order=True).agg(
-                pl.first(column), pl.first(ROW), pl.len().alias(STANDS_FOR)
-            )
-            yield Table(frame=once, rows_in=table.rows_in)
+            counted = table.frame.with_columns(pl.lit(1).alias(STANDS_FOR))
+            yield Table(frame=_once(counted, column), rows_in=table.rows_in)
 
     found = joined(Path(file), kinds | {STANDS_FOR: Kind.PLAIN}, batches()).frame
-    return found.select(STANDS_FOR, file=pl.lit(name), row=pl.col(ROW), raw_label=pl.col(column))
+    return _once(found, column).select(
+        STANDS_FOR, file=pl.lit(name), row=pl.col(ROW), raw_label=pl.col(column)
+    )
+
+
+def _once(frame: pl.DataFrame, column: str) -> pl.DataFrame:
+    """Return each raw label once, with its first row and the sum of what it stands for."""
+    return (
+        frame.with_columns(label_keys(frame[column]))
+        .group_by(KEY, maintain_order=True)
+        .agg(pl.first(column, ROW), pl.sum(STANDS_FOR))
+    )

@@ -17,7 +17,8 @@ from burnish.errors import ColumnError, DataFormatError, LabelError
 from burnish.recipe.classification import ClassificationTask
 from burnish.records import LabelSpace
 
-STANDS_FOR = "stands_for"  # column: how many rows a row stands for; where it is absent, one
+KEY = "burnish:key"  # column of `label_keys`; like the next, a name no data file is likely to use
+STANDS_FOR = "burnish:stands_for"  # column: how many rows a row stands for; absent: one
 _BETWEEN = "\x1f"  # joins the labels of a list into one key; refused inside labels below
 _LISTS = pl.List(pl.String)
 _MANY = 50  # distinct labels from which "nearly every row its own" means a wrong column
@@ -156,20 +157,20 @@ def _settled(
     raw = frame["raw_label"]
     _refuse_separator(frame, column)
     key = label_keys(raw)
-    distinct = pl.DataFrame({"key": key, "raw": raw}).unique("key").drop_nulls("key")
+    distinct = pl.DataFrame({KEY: key, "raw": raw}).unique(KEY).drop_nulls(KEY)
     labels = [_named(raw, names, task) for raw in distinct["raw"].to_list()]
-    table = distinct.select("key", pl.Series("labels", labels, dtype=_LISTS))
-    joined = key.to_frame().join(table, on="key", how="left", maintain_order="left")
+    table = distinct.select(KEY, pl.Series("labels", labels, dtype=_LISTS))
+    joined = key.to_frame().join(table, on=KEY, how="left", maintain_order="left")
     return frame.drop("raw_label").insert_column(2, joined["labels"])
 
 
 def label_keys(raw: pl.Series) -> pl.Series:
-    """Return `key` (String | null): equal for raw labels that mean the same."""
+    """Return `KEY` (String | null): equal for equal raw labels."""
     if not isinstance(raw.dtype, pl.List):
-        return raw.cast(pl.String).alias("key")
+        return raw.cast(pl.String).alias(KEY)
     # The length keeps [""] apart from [].
     key = pl.format("{}:{}", raw.list.len(), raw.cast(_LISTS).list.join(_BETWEEN))
-    return pl.select(key.alias("key")).to_series()
+    return pl.select(key.alias(KEY)).to_series()
 
 
 def _rows(frame: pl.DataFrame) -> int:

@@ -34,6 +34,8 @@ def fit_sigmoid(logits: NDArray[np.floating], truth: NDArray[np.bool_]) -> Scali
         logits: shape (n, L); of binary tasks (n, 1), the log odds of the class of interest.
         truth: shape (n, L); which labels each row has.
     """
+    from scipy.optimize import minimize  # half a second that servers need not wait for
+
     _check(logits, truth)
     if len(logits) < FEWEST_ROWS or min(truth.sum(), (~truth).sum()) < FEWEST_OF_A_KIND:
         return None
@@ -45,8 +47,6 @@ def fit_sigmoid(logits: NDArray[np.floating], truth: NDArray[np.bool_]) -> Scali
         error = expit(scaled) - held
         value = float(np.mean(np.logaddexp(0, scaled) - held * scaled))
         return value, np.array([np.mean(error * flat), np.mean(error)])
-
-    from scipy.optimize import minimize  # half a second that servers need not wait for
 
     bounds = [(1 / _STEEPEST, _STEEPEST), (None, None)]
     found = minimize(loss, np.array([1.0, 0.0]), jac=True, method="L-BFGS-B", bounds=bounds)
@@ -60,6 +60,8 @@ def fit_softmax(logits: NDArray[np.floating], truth: NDArray[np.bool_]) -> Scali
         logits: shape (n, L).
         truth: shape (n, L), one True a row.
     """
+    from scipy.optimize import minimize_scalar  # as above
+
     _check(logits, truth)
     if len(logits) < FEWEST_ROWS:
         return None
@@ -67,8 +69,6 @@ def fit_softmax(logits: NDArray[np.floating], truth: NDArray[np.bool_]) -> Scali
 
     def loss(exponent: float) -> float:
         return float(-np.mean(log_softmax(np.exp(exponent) * wide, axis=1)[truth]))
-
-    from scipy.optimize import minimize_scalar  # as above
 
     edge = np.log(_STEEPEST)
     found = minimize_scalar(loss, bounds=(-edge, edge), method="bounded")

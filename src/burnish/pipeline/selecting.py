@@ -6,7 +6,8 @@ checks and the rules look at whole parts: `burnish check` and `burnish run` ask 
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
@@ -103,6 +104,24 @@ def _formula(recipe: Recipe) -> Signal:
     return formula
 
 
+class _Behind:
+    """Writes what was decided while the next rows are read and decided; at most one batch waits."""
+
+    def __init__(self, pool: ThreadPoolExecutor) -> None:
+        self._pool = pool  # of one thread: lines keep their order
+        self._last: Future[None] | None = None
+
+    def write(self, *lines: tuple[IO[bytes], pl.DataFrame]) -> None:
+        """Append lines to files, once those before them are written."""
+        self.finish()
+        self._last = self._pool.submit(_write, lines)
+
+    def finish(self) -> None:
+        """Wait until all is written. Raises what writing raised."""
+        if self._last:
+            self._last.result()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Divided:
     """The rows of all files divided by a formula, as they are read."""
@@ -111,6 +130,7 @@ class _Divided:
     formula: Signal
     left_out: IO[bytes]
     lineage: IO[bytes]
+    behind: _Behind
     tallies: dict[str, Tally] = field(default_factory=dict)  # by part
     records: Counter[str] = field(default_factory=Counter)  # read of each part, blank lines too
     files: list[tuple[str, str]] = field(default_factory=list)  # part, name: what was written
@@ -128,8 +148,9 @@ class _Divided:
             self.records[part] += rows_in
             tally = self.tallies.get(part)
             self.tallies[part] = tally + found.tally if tally else found.tally
-            _write(self.left_out, left_out_lines(part, found))
-            _write(self.lineage, _lineage(found.kept, file, new, at))
+            lineage = _lineage(found.kept, file, new, at)
+            left_out = left_out_lines(part, found)
+            self.behind.write((self.left_out, left_out), (self.lineage, lineage))
             at += found.kept.height
             yield from found.kept["row"]
 
@@ -150,13 +171,17 @@ def _divided(recipe: Recipe, formula: Signal, sources: Sources, root: Path) -> _
             files.enter_context(atomic_writer(path))
             for path in (RunFolder(root).left_out, root / "lineage.jsonl")
         )
-        divided = _Divided(rows=rows, formula=formula, left_out=left_out, lineage=lineage)
+        behind = _Behind(files.enter_context(ThreadPoolExecutor(1)))
+        divided = _Divided(
+            rows=rows, formula=formula, left_out=left_out, lineage=lineage, behind=behind
+        )
         for part, names in sources.items():
             for number, file in enumerate(names):
                 new = part_name(part, file, number, of=len(names))
                 kept = divided.kept(part, file, new)
                 rewrite(Path(file), root / new, kept, encoding=recipe.data.encoding)
                 divided.files.append((part, new))
+        behind.finish()
         refuse_nothing_selected(divided.tallies)
     return divided
 
@@ -172,10 +197,11 @@ def _lineage(kept: pl.DataFrame, file: str, new: str, before: int) -> pl.DataFra
     )
 
 
-def _write(file: IO[bytes], lines: pl.DataFrame) -> None:
-    if lines.height:
-        file.flush()  # Polars writes to the file below the buffer
-        lines.write_ndjson(file)
+def _write(lines: Iterable[tuple[IO[bytes], pl.DataFrame]]) -> None:
+    for file, some in lines:
+        if some.height:
+            file.flush()  # Polars writes to the file below the buffer
+            some.write_ndjson(file)
 
 
 def _told(divided: _Divided, sources: Sources, root: Path) -> dict[str, Any]:

@@ -24,7 +24,8 @@ _LEAST_MULTIPLE = 8  # tokens, of a padded row
 def padded_length(length: int) -> int:
     """Return how many tokens a row of `length` becomes: of few sizes, at most an eighth more.
 
-    Up to 7 tokens more where a row is shorter than 64.
+    Up to 7 tokens more where a row is shorter than 64. The greatest lengths of models that have a
+    table of positions are among these sizes: 128, 256, 512, 1,024.
     """
     multiple = max(_LEAST_MULTIPLE, min(PACK_MULTIPLE, 1 << max(0, length.bit_length() - 4)))
     return -(-length // multiple) * multiple

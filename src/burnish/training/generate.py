@@ -67,11 +67,11 @@ def write(
 
 def _written(base: Any, asked: Batch, config: Any) -> list[list[int]]:
     """Return the tokens of each row's answer; behind its end mark anything may follow."""
+    from burnish.training.greedy import write_greedily  # imports transformers' models
+
     pair = base.config.is_encoder_decoder
     if steps_by_itself(base, config):
         limit, ends = config.max_new_tokens, config.eos_token_id
-        from burnish.training.greedy import write_greedily  # imports transformers' models
-
         return write_greedily(base, asked, limit=limit, ends=ends)
     # The first of an encoder-decoder's tokens is where it started from.
     before = 1 if pair else asked["input_ids"].shape[1]

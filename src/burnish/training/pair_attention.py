@@ -154,7 +154,7 @@ def _mark_dropped(weights: Tensor, noise: Noise, share: float) -> Tensor:
 
 
 class _Dropped(torch.autograd.Function):
-    """Softmax attention with dropout and a bias; everything in fp32."""
+    """Softmax attention with dropout and a bias; all in fp32, on whose sign bit it relies."""
 
     @staticmethod
     @torch.amp.custom_fwd(device_type="cpu", cast_inputs=torch.float32)  # type: ignore[untyped-decorator]
@@ -180,7 +180,11 @@ class _Dropped(torch.autograd.Function):
                 block = _Block(row, part, keys)
                 start = nothing if bias is None else bias[0, part, :, :keys]
                 scores = torch.baddbmm(
-                    start, query[row, part], block.of(key).transpose(1, 2), alpha=scale
+                    start,
+                    query[row, part],
+                    block.of(key).transpose(1, 2),
+                    beta=int(bias is not None),
+                    alpha=scale,
                 )
                 if hidden is not None:
                     scores.masked_fill_(hidden, torch.finfo(scores.dtype).min)

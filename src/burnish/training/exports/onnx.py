@@ -78,7 +78,7 @@ def write(answerer: Answerer, meta: dict[str, Any], folder: Path) -> None:
         )
     model = traceable(answerer.model)
     if answerer.task.writing:
-        from burnish.training.exports.onnx_pair import write_graphs  # as `open_written`
+        from burnish.training.exports.onnx_pair import write_graphs  # imports transformers' models
 
         write_graphs(model, folder)
     else:
