@@ -95,14 +95,18 @@ def decided(recipe: Recipe) -> tuple[int, float]:
     return chosen, seconds
 
 
-def written(recipe: Recipe, out: Path) -> tuple[set[int], float]:
-    """Return which of the first file's rows were kept, and the seconds all of it took."""
+def written(recipe: Recipe, out: Path) -> float:
+    """Do all that `burnish data select` does; return the seconds it took."""
     started = time.perf_counter()
     write_selected(recipe, out)
-    seconds = time.perf_counter() - started
+    return time.perf_counter() - started
+
+
+def kept_of_first(out: Path) -> set[int]:
+    """Return which rows of the first file were kept."""
     lineage = pl.scan_ndjson(out / "lineage.jsonl")
     first = lineage.filter(pl.col("from").str.ends_with(f"-{0:09d}.parquet")).collect()
-    return set(first["from_row"].to_list()), seconds
+    return set(first["from_row"].to_list())
 
 
 def looped(rows: list[Row], loop: Callable[[list[Row]], list[bool]]) -> tuple[set[int], float]:
@@ -118,8 +122,9 @@ def one(folder: Path, count: int) -> None:
     recipe = _recipe(folder)
     chosen, seconds = decided(recipe)
     peak = _peak_mb()
-    kept, all_seconds = written(recipe, folder / "selected")
+    all_seconds = written(recipe, folder / "selected")
     peak_written = _peak_mb()
+    kept = kept_of_first(folder / "selected")
     first = pl.read_parquet(folder / f"rows-{0:09d}.parquet", n_rows=LOOPED)
     rows = first.with_columns(labels=pl.concat_list("label")).drop("label").to_dicts()
     theirs, plain_rate = looped(rows, plainly)
