@@ -162,8 +162,12 @@ def post(path: str, asked: Any) -> bytes:
 
 async def head_of(reader: asyncio.StreamReader) -> tuple[int, int]:
     """Read the head of a response; return its status, and the bytes that follow."""
-    head = (await reader.readuntil(b"\r\n\r\n")).lower()
-    return int(head.split()[1]), int(head.partition(b"content-length:")[2].split()[0])
+    return parsed(await reader.readuntil(b"\r\n\r\n"))
+
+
+def parsed(head: bytes) -> tuple[int, int]:
+    """Return the status that the head of a response tells, and the bytes that follow."""
+    return int(head.split()[1]), int(head.lower().partition(b"content-length:")[2].split()[0])
 
 
 def told(answer: Any) -> Any:

@@ -31,7 +31,7 @@ from typing import Any
 
 import psutil
 from contest import Figures, Spec
-from serve import ask, head_of, percentile, post, serving
+from serve import ask, head_of, parsed, percentile, post, serving
 from serve_peers import folder_of
 
 PATH = "/v1/predict"
@@ -140,8 +140,8 @@ class Client:
         head, found, body = self.got.partition(b"\r\n\r\n")
         if not found:
             return None
-        length = int(head.lower().partition(b"content-length:")[2].split()[0])
-        return (int(head.split()[1]), self.first - self.sent) if len(body) >= length else None
+        status, length = parsed(head)
+        return (status, self.first - self.sent) if len(body) >= length else None
 
 
 async def leavers(spec: Spec) -> Figures:

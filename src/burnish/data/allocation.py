@@ -120,10 +120,9 @@ def _improved(
             leaving = (((excess[here] - brings) ** 2 - excess[here] ** 2) / target[here]).sum()
             coming = (((excess + brings) ** 2 - excess**2) / target).sum(axis=1)
             if single:
-                near = _stays_near(excess, brings)
-                coming[~near] = np.inf
                 if not _stays_near(excess[[here]], -brings)[0]:
                     continue
+                coming[~_stays_near(excess, brings)] = np.inf
             coming[here] = -leaving  # staying changes nothing
             best = int(coming.argmin())
             if coming[best] + leaving < -1e-9:  # noqa: PLR2004  rounding must not move a unit

@@ -46,12 +46,8 @@ class LabelTable:
             part: joined_parts([_distinct(recipe, file, names[file]) for file in files], files)
             for part, files in sources.items()
         }
-        settled = settle(recipe, raw)[1]
-        tables = [
-            settled[part].select(label_keys(frame["raw_label"]), "labels")
-            for part, frame in raw.items()
-        ]
-        return cls(pl.concat(tables).unique(KEY))
+        settled = settle(recipe, raw)[1].values()
+        return cls(pl.concat([frame.select(KEY, "labels") for frame in settled]).unique(KEY))
 
     def of(self, raw: pl.Series) -> pl.Series:
         """Return `labels` for raw labels of any of the files, in their order."""
@@ -62,7 +58,7 @@ class LabelTable:
 
 
 def _distinct(recipe: Recipe, file: str, name: str) -> pl.DataFrame:
-    """Return each raw label of a file once, where it stands first, and how often it comes."""
+    """Return each raw label of a file once with its key, where it stands first, and how often."""
     column = recipe.data.label
     kinds = {column: Kind.LABELS}
 
@@ -73,7 +69,7 @@ def _distinct(recipe: Recipe, file: str, name: str) -> pl.DataFrame:
 
     found = joined(Path(file), kinds | {STANDS_FOR: Kind.PLAIN}, batches()).frame
     return _once(found, column).select(
-        STANDS_FOR, file=pl.lit(name), row=pl.col(ROW), raw_label=pl.col(column)
+        KEY, STANDS_FOR, file=pl.lit(name), row=pl.col(ROW), raw_label=pl.col(column)
     )
 
 

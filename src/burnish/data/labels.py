@@ -189,11 +189,11 @@ def _refuse_separator(frame: pl.DataFrame, column: str) -> None:
 
 
 def _refuse_lists(frame: pl.DataFrame, labels: pl.Series, column: str) -> None:
-    wrong = labels.list.len() != 1
-    if wrong.any():
-        first = frame.filter(wrong).row(0, named=True)
+    wrong = frame.filter(labels.list.len() != 1)
+    if wrong.height:
+        first = wrong.row(0, named=True)
         raise LabelError(
-            f"{_rows(frame.filter(wrong))} row(s) have no label or several in column {column!r}, "
+            f"{_rows(wrong)} row(s) have no label or several in column {column!r}, "
             "but the task gives each row exactly one",
             where=f"first: {first['file']}, row {first['row']} has {len(first['raw_label'])}",
             fix="set `task.multi_label: true`, or correct the rows",

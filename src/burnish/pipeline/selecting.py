@@ -6,7 +6,7 @@ checks and the rules look at whole parts: `burnish check` and `burnish run` ask 
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
@@ -104,22 +104,32 @@ def _formula(recipe: Recipe) -> Signal:
     return formula
 
 
-class _Behind:
-    """Writes what was decided while the next rows are read and decided; at most one batch waits."""
+class _Account:
+    """The lines that tell of every row: why it was left out, or where it stood.
 
-    def __init__(self, pool: ThreadPoolExecutor) -> None:
+    They are written while the next rows are read and decided; at most one batch waits.
+    """
+
+    def __init__(self, left_out: IO[bytes], lineage: IO[bytes], pool: ThreadPoolExecutor) -> None:
+        self._files = left_out, lineage
         self._pool = pool  # of one thread: lines keep their order
         self._last: Future[None] | None = None
 
-    def write(self, *lines: tuple[IO[bytes], pl.DataFrame]) -> None:
-        """Append lines to files, once those before them are written."""
+    def write(self, left_out: pl.DataFrame, lineage: pl.DataFrame) -> None:
+        """Append lines to both files, once those before them are written."""
         self.finish()
-        self._last = self._pool.submit(_write, lines)
+        self._last = self._pool.submit(self._append, left_out, lineage)
 
     def finish(self) -> None:
         """Wait until all is written. Raises what writing raised."""
         if self._last:
             self._last.result()
+
+    def _append(self, *lines: pl.DataFrame) -> None:
+        for file, some in zip(self._files, lines, strict=True):
+            if some.height:
+                file.flush()  # Polars writes to the file below the buffer
+                some.write_ndjson(file)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,9 +138,7 @@ class _Divided:
 
     rows: StreamedRows
     formula: Signal
-    left_out: IO[bytes]
-    lineage: IO[bytes]
-    behind: _Behind
+    account: _Account
     tallies: dict[str, Tally] = field(default_factory=dict)  # by part
     records: Counter[str] = field(default_factory=Counter)  # read of each part, blank lines too
     files: list[tuple[str, str]] = field(default_factory=list)  # part, name: what was written
@@ -149,8 +157,7 @@ class _Divided:
             tally = self.tallies.get(part)
             self.tallies[part] = tally + found.tally if tally else found.tally
             lineage = _lineage(found.kept, file, new, at)
-            left_out = left_out_lines(part, found)
-            self.behind.write((self.left_out, left_out), (self.lineage, lineage))
+            self.account.write(left_out_lines(part, found), lineage)
             at += found.kept.height
             yield from found.kept["row"]
 
@@ -171,17 +178,15 @@ def _divided(recipe: Recipe, formula: Signal, sources: Sources, root: Path) -> _
             files.enter_context(atomic_writer(path))
             for path in (RunFolder(root).left_out, root / "lineage.jsonl")
         )
-        behind = _Behind(files.enter_context(ThreadPoolExecutor(1)))
-        divided = _Divided(
-            rows=rows, formula=formula, left_out=left_out, lineage=lineage, behind=behind
-        )
+        account = _Account(left_out, lineage, files.enter_context(ThreadPoolExecutor(1)))
+        divided = _Divided(rows=rows, formula=formula, account=account)
         for part, names in sources.items():
             for number, file in enumerate(names):
                 new = part_name(part, file, number, of=len(names))
                 kept = divided.kept(part, file, new)
                 rewrite(Path(file), root / new, kept, encoding=recipe.data.encoding)
                 divided.files.append((part, new))
-        behind.finish()
+        account.finish()
         refuse_nothing_selected(divided.tallies)
     return divided
 
@@ -195,13 +200,6 @@ def _lineage(kept: pl.DataFrame, file: str, new: str, before: int) -> pl.DataFra
         **{"from": pl.lit(file)},
         from_row=pl.col("row"),
     )
-
-
-def _write(lines: Iterable[tuple[IO[bytes], pl.DataFrame]]) -> None:
-    for file, some in lines:
-        if some.height:
-            file.flush()  # Polars writes to the file below the buffer
-            some.write_ndjson(file)
 
 
 def _told(divided: _Divided, sources: Sources, root: Path) -> dict[str, Any]:

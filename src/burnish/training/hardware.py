@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from burnish.errors import HardwareError
 from burnish.recipe.training import Training
@@ -58,6 +59,12 @@ class Hardware:
         if self.precision == "bf16":
             return torch.autocast(self.device, dtype=torch.bfloat16)
         return nullcontext()
+
+
+def computing_dtype(inputs: Tensor) -> torch.dtype:
+    """Return the precision that a linear layer computes in: autocast's where it is on."""
+    device = inputs.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else inputs.dtype
 
 
 def probe(training: Training) -> Hardware:

@@ -115,12 +115,12 @@ def _seen_keys(mask: Tensor | None, row: int, keys: int) -> tuple[int, Tensor | 
     if mask is None:
         return keys, None
     seen = mask[min(row, mask.shape[0] - 1), 0]
-    looked_at = seen.any(dim=0).nonzero()
+    numbers = seen.view(torch.uint8)  # which have fast kernels, where booleans have none
+    looked_at = numbers.amax(dim=0).nonzero()
     if not len(looked_at):
         return keys, ~seen
     last = int(looked_at[-1]) + 1
-    hidden = ~seen[:, :last]
-    return last, hidden if hidden.any() else None
+    return last, None if numbers[:, :last].amin() else ~seen[:, :last]
 
 
 def _blocks(heads: int, cells: int) -> Iterator[slice]:

@@ -15,6 +15,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from burnish.evaluation.likelihoods import TOPS
+from burnish.training.hardware import computing_dtype
 
 CHUNK = 256  # positions at a time: 50 MB of logits at a vocabulary of 50,000
 
@@ -100,9 +101,7 @@ def token_losses(
 def _in_one_precision(
     hidden: Tensor, weight: Tensor, bias: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor | None]:
-    device, kind = hidden.device.type, hidden.dtype
-    if torch.is_autocast_enabled(device):
-        kind = torch.get_autocast_dtype(device)
+    kind = computing_dtype(hidden)
     return hidden.to(kind), weight.to(kind), None if bias is None else bias.to(kind)
 
 

@@ -17,8 +17,9 @@ from torch import Tensor, nn
 from burnish.errors import ModelTaskError
 from burnish.recipe.training import AdapterMethod
 from burnish.training.dropout import Noise
+from burnish.training.hardware import computing_dtype
 from burnish.training.methods import TrainingMethod
-from burnish.training.methods.low_rank import Held, adapted, computing_dtype
+from burnish.training.methods.low_rank import Held, adapted
 from burnish.training.packing import plain
 
 # Layers between the body and the labels, by the names transformers gives them. A pooler is

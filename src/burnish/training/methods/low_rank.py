@@ -18,6 +18,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from burnish.training.hardware import computing_dtype
+
 Held = Callable[[torch.dtype], Tensor]  # precision to compute in → weight
 
 
@@ -55,12 +57,6 @@ def adapted(
         flat, weight, bias, down, up, scale, flat_mask
     )
     return out.view(*inputs.shape[:-1], up.shape[0])
-
-
-def computing_dtype(inputs: Tensor) -> torch.dtype:
-    """Return the precision that a linear layer computes in: autocast's where it is on."""
-    device = inputs.device.type
-    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else inputs.dtype
 
 
 class _Adapted(torch.autograd.Function):

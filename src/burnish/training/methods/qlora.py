@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from burnish.errors import HardwareError, MissingPackageError
 from burnish.recipe.training import QloraMethod
+from burnish.training.hardware import computing_dtype
 from burnish.training.methods import TrainingMethod, lora
 from burnish.training.methods.low_rank import Held
 
@@ -77,8 +78,7 @@ class FourBitLinear(nn.Linear):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Return what a linear layer with this weight does, shape (…, out)."""
-        if torch.is_autocast_enabled(inputs.device.type):
-            inputs = inputs.to(torch.get_autocast_dtype(inputs.device.type))
+        inputs = inputs.to(computing_dtype(inputs))
         bias = None if self.bias is None else self.bias.to(inputs.dtype)
         out: Tensor = _Product.apply(  # type: ignore[no-untyped-call]  # torch has no types
             inputs, self.unpacked, bias
