@@ -3,8 +3,8 @@
 A classifier is served by a `transformers.pipeline` behind a plain FastAPI endpoint, by LitServe
 with batching on the usual torch engine and on Burnish's int8 engine, and by `burnish serve` in
 fp32 and int8. A model that writes is served by one-at-a-time `model.generate` in fp32 behind a
-plain endpoint, and by `burnish serve` in fp32 and bf16. Each server is a process of its own, and
-so are the clients, each of which asks again when it has its answer.
+plain endpoint, and by `burnish serve` in fp32, bf16 and int8. Each server is a process of its own,
+and so are the clients, each of which asks again when it has its answer.
 
 Prints one JSON line: requests/s, milliseconds of the middle and the slowest hundredth, those of
 a client that asks alone, ratios, and how many answers differ from the plain endpoint's.
@@ -38,10 +38,11 @@ SPEED = "requests_per_s"
 FOLDER = Path(__file__).parent
 CONTESTANTS = {
     "classifier": ("pipeline", "litserve", "litserve-int8", "burnish-fp32", "burnish-int8"),
-    "causal": ("generate", "burnish-fp32", "burnish-bf16"),
-    "seq2seq": ("generate", "burnish-fp32", "burnish-bf16"),
+    "causal": ("generate", "burnish-fp32", "burnish-bf16", "burnish-int8"),
+    "seq2seq": ("generate", "burnish-fp32", "burnish-bf16", "burnish-int8"),
 }
 START_S = 120
+GOLDEN = 8  # rows by which a model that writes proves itself
 
 
 def one(spec: Spec) -> Figures:
@@ -50,7 +51,7 @@ def one(spec: Spec) -> Figures:
     with serving(spec) as running:
         port = running.port
         path = "/v1/predict" if spec["who"].startswith("burnish") else "/predict"
-        _, answers = asyncio.run(ask(port, path, texts, clients=1))  # warms it, too
+        _, answers = asyncio.run(ask(port, path, texts, clients=spec["clients"]))  # warms it, too
         alone, _ = asyncio.run(ask(port, path, texts[: spec["alone"]], clients=1))
         wanted = list(islice(cycle(texts), spec["requests"]))
         start = time.perf_counter()
@@ -185,7 +186,10 @@ def percentile(seconds: Sequence[float], share: float) -> float:
 
 def saved_writer(spec: Spec, folder: Path) -> str:
     """Save SmolLM2, or a random T5, as a run does; return the folder."""
-    from burnish.training.modelfolder import save_model_folder
+    import polars as pl
+
+    from burnish.training.golden import Golden
+    from burnish.training.modelfolder import Answerer, save_model_folder
     from burnish.training.models import load_model
     from burnish.training.sources import resolve
 
@@ -197,6 +201,11 @@ def saved_writer(spec: Spec, folder: Path) -> str:
     task, tokenizer, _ = own_parts(rows(spec), given, source)
     meta = {"name": spec["task"], "base_model": spec["model"], "method": "full", "scores": []}
     save_model_folder(folder / "model", load_model(source, task), tokenizer, task, meta=meta)
+    asked = pl.DataFrame({"text": [text for text, _ in rows(spec)[0][:GOLDEN]]})
+    asked = asked.with_row_index("id").cast({"id": pl.String})
+    judged = Answerer.open(folder / "model").answer_rows(asked)
+    golden = Golden.choose(asked, judged, count=None, asked="texts", split="rows", exact=True)
+    golden.write(folder / "model")
     return str(folder / "model")
 
 
@@ -226,7 +235,7 @@ def race(given: argparse.Namespace, folder: Path) -> Figures:
         "max_new_tokens": given.max_new_tokens,
         "clients": given.clients,
         "requests": given.requests,
-        "alone": min(given.rows, 200),
+        "alone": min(given.rows, given.alone),
     }
     if given.task == "classifier":
         from burnish.data.starter import clauses
@@ -267,6 +276,7 @@ def options() -> argparse.ArgumentParser:
     parser.add_argument("--model", help="run or model folder; models that write: made if absent")
     parser.add_argument("--data", help="JSON list or JSON Lines of question and reply; causal only")
     parser.add_argument("--rows", type=int, default=100, help="different texts")
+    parser.add_argument("--alone", type=int, default=200, help="texts one client asks alone")
     parser.add_argument("--requests", type=int, default=2000)
     parser.add_argument("--clients", type=int, default=64)
     parser.add_argument("--max-new-tokens", type=int, default=32)

@@ -14,10 +14,13 @@ from burnish.errors import ModelFormatError, ParityError, UsageError
 from burnish.records import LabelSpace
 from burnish.serving.engine import Ask, Embed
 from burnish.serving.opening import Precision, find
+from burnish.serving.writing import Write
 from burnish.training.exports.onnx import EXPORT as FP32
 from burnish.training.exports.onnx_int8 import EXPORT as INT8
 from burnish.training.golden import FILE, Golden
+from burnish.training.hardware import sums_bytes
 from burnish.training.modelfolder import Answerer
+from burnish.training.rounded import hold_int8
 from burnish.training.sources import resolve
 
 from .conftest import HARDWARE, WORDS, Running
@@ -162,6 +165,58 @@ def test_int8_is_served_only_with_a_proof(folders: dict[str, Path], tmp_path: Pa
         load(bare, "int8")
     with pytest.raises(ParityError, match="0 of 32 answers"):
         load(wrong, "int8")
+
+
+@pytest.mark.skipif(not sums_bytes(), reason="the processor would overflow")
+def test_a_model_of_plain_texts_proves_itself_in_int8(
+    folders: dict[str, Path], tmp_path: Path
+) -> None:
+    folder = judged(folders["plain"], tmp_path / "plain")
+
+    engine = load(folder, "int8")
+
+    assert engine.facts.precision == "int8"
+    assert engine.facts.parity.startswith("32 of 32 answers")
+    spoil(folder, lambda row: row["scores"].update(log_likelihood=-900.0))
+    with pytest.raises(ParityError, match="answers otherwise"):
+        load(folder, "int8")
+
+
+@pytest.mark.skipif(not sums_bytes(), reason="the processor would overflow")
+def test_words_of_a_model_in_int8_are_weighed_by_its_layer_of_words(
+    folders: dict[str, Path],
+) -> None:
+    exact = Answerer.open(resolve(str(folders["words"])), hardware=HARDWARE)
+    rounded = Answerer.open(resolve(str(folders["words"])), hardware=HARDWARE)
+    hold_int8(rounded.model)
+
+    pairs = zip(exact.answer_rows(ROWS), rounded.answer_rows(ROWS), strict=True)
+
+    for one, other in pairs:
+        difference = abs(one.scores["log_likelihood"] - other.scores["log_likelihood"])
+        assert difference < one.scores["tokens"]  # a nat a token, of weights that are random
+
+
+@pytest.mark.skipif(not sums_bytes(), reason="the processor would overflow")
+def test_a_model_that_writes_does_so_in_int8(folders: dict[str, Path], tmp_path: Path) -> None:
+    folder = judged(folders["chat"], tmp_path / "chat")
+    with pytest.raises(ParityError, match="answers otherwise"):  # random weights: all near ties
+        load(folder, "int8")
+    rounded = Answerer.open(resolve(str(folder)), hardware=HARDWARE)
+    hold_int8(rounded.model)
+    told = rounded.answer_rows(ROWS)
+    kept = json.loads((folder / FILE).read_text("utf-8"))
+    by_text = dict(zip(ROWS["text"], told, strict=True))
+    spoil(folder, lambda row: row.update(answer=list(by_text[row["text"]].answer)))
+
+    engine = load(folder, "int8")
+
+    assert len(kept["rows"]) == 8
+    assert engine.facts.parity.startswith("8 of 8 answers")
+    pieces: list[str] = []
+    written = engine.answer(engine.read([Write(text="the cat", max_tokens=6, emit=pieces.append)]))
+    assert written[0].text.strip() == "".join(pieces).strip()
+    assert written[0].written_tokens <= 6
 
 
 @pytest.mark.parametrize(("form", "precision"), [(FP32, "fp32"), (INT8, "int8")])

@@ -151,6 +151,37 @@ def test_a_lone_request_runs_at_once_and_those_that_come_meanwhile_gather() -> N
     asyncio.run(go())
 
 
+def test_those_who_were_answered_together_and_ask_again_are_computed_together() -> None:
+    async def go() -> None:
+        toy = Toy()
+        under_test = scheduler(toy)
+
+        def ask(number: int) -> "asyncio.Task[list[str]]":
+            return asyncio.create_task(under_test.answer([(number, False)], [3]))
+
+        alone = ask(0)
+        await settle()
+        together = [ask(1), ask(2)]
+        toy.let()
+        await alone
+        await asyncio.sleep(1.0)  # the time that the batch of two takes; 10 ms are waited after it
+        toy.let_all()
+        await asyncio.gather(*together)
+        again = [ask(3)]
+        await asyncio.sleep(0.002)
+        again.append(ask(4))
+        await asyncio.gather(*again)
+        assert toy.batches == [[0], [1, 2], [3, 4]]
+
+        await asyncio.sleep(0.05)
+        await ask(5)
+        await ask(6)
+        assert toy.batches[3:] == [[5], [6]]
+        await under_test.close()
+
+    asyncio.run(go())
+
+
 def test_so_many_batches_are_computed_at_once_as_there_are_workers() -> None:
     async def go() -> None:
         toy = Toy()

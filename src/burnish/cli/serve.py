@@ -68,6 +68,10 @@ def serve(
             help="auto: as the models were judged; bf16 and int8 round, and may be faster."
         ),
     ] = "auto",
+    engine: Annotated[
+        Literal["auto", "vllm"],
+        typer.Option(help="What computes; vllm: decoders on a GPU, with the package vllm."),
+    ] = "auto",
     tracking_uri: TrackingUri = STORE,
 ) -> None:
     """Answer over HTTP with saved models until SIGTERM; then finish what is at work."""
@@ -106,4 +110,5 @@ def serve(
         keys=keys,
         tracking_uri=tracking_uri,
         precision=precision,
+        engine=engine,
     )

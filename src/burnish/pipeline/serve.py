@@ -10,7 +10,7 @@ from burnish.errors import MissingPackageError, UsageError
 from burnish.pipeline.context import fetchers
 
 if TYPE_CHECKING:
-    from burnish.serving.opening import Precision
+    from burnish.serving.opening import Computing, Precision
     from burnish.serving.settings import Settings
 
 _PACKAGES = ("fastapi", "uvicorn", "prometheus_client")
@@ -61,6 +61,7 @@ def serve(
     keys: Path | None,
     tracking_uri: str,
     precision: "Precision",
+    engine: "Computing" = "auto",
 ) -> None:
     """Answer requests until SIGTERM or SIGINT; what is at work then is answered first.
 
@@ -72,6 +73,7 @@ def serve(
         keys: file of API keys; None: everybody may ask.
         tracking_uri: the store that `models:/` URIs are looked up in.
         precision: auto: as the models were judged.
+        engine: auto: as suits the models.
 
     Raises:
         BurnishError: a package, a model, the keys or the address is not as it must be.
@@ -82,7 +84,7 @@ def serve(
 
     places = fetchers(tracking_uri)
     finders = {
-        name: partial(find, name, reference, fetchers=places, precision=precision)
+        name: partial(find, name, reference, fetchers=places, precision=precision, engine=engine)
         for name, reference in references.items()
     }
     run(finders, settings=settings, host=host, port=port, keys=keys)

@@ -119,6 +119,9 @@ class Engine(Protocol):
     def warm(self) -> None:
         """Answer something, so that the first request finds everything prepared."""
 
+    def close(self) -> None:
+        """Let go of what would outlive it; nothing is asked of it any more."""
+
 
 def rehearse(engine: Engine) -> None:
     """Have a short text and a long one answered: libraries prepare themselves when first used."""

@@ -97,6 +97,7 @@ class Served:
         await self._unused.wait()
         await self.scheduler.close()
         self._reader.shutdown(wait=False)
+        self.engine.close()
 
 
 class Models:

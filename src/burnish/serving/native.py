@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 
 from burnish.records import LabelSpace, PlainSpace
 from burnish.serving.engine import Answered, Ask, Facts
@@ -27,27 +27,32 @@ def routes(models: Models, settings: Settings) -> APIRouter:
     """Return `POST /v1/predict` and `GET /v1/info`."""
     router = APIRouter(tags=["native"], responses=ERRORS)
 
-    @router.post("/v1/predict", response_model_exclude_none=True)
-    async def predict(asked: PredictRequest, request: Request) -> PredictResponse:
+    @router.post("/v1/predict", response_model=PredictResponse)
+    async def predict(asked: PredictRequest, request: Request) -> Response:
         """Answer one input or many, as the model did in its evaluation."""
         visit = visit_at(request)
         inputs = asked.input if isinstance(asked.input, list) else [asked.input]
         with models.use(asked.model) as served:
             facts = served.facts
             visit.tell_model(facts, len(inputs))
-            visit.tell_text(input=asked.model_dump(mode="json")["input"])
+            if visit.log_text:
+                visit.tell_text(input=asked.model_dump(mode="json")["input"])
             asks = [_ask(one, asked.top_k) for one in inputs]
             found = await served.answer(asks, until=visit.until)
         visit.tell(tokens=sum(one.tokens for one in found))
         answers = [_answer(one, facts) for one in found]
-        visit.tell_text(answers=[one.model_dump(exclude_none=True) for one in answers])
-        return PredictResponse(
+        if visit.log_text:
+            visit.tell_text(answers=[one.model_dump(exclude_none=True) for one in answers])
+        response = PredictResponse(
             model=facts.name,
             version=facts.version,
             task=facts.kind,
             thresholds=facts.thresholds or None,
             answers=answers,
         )
+        # Written here: FastAPI would check once more what was checked as it was made.
+        content = response.model_dump_json(exclude_none=True)
+        return Response(content, media_type="application/json")
 
     @router.get("/v1/info")
     async def info() -> Info:

@@ -42,3 +42,6 @@ class OnnxEngine:
     def warm(self) -> None:
         """Answer something, so that the first request finds everything prepared."""
         rehearse(self)
+
+    def close(self) -> None:
+        """Do nothing: what it holds goes with it."""

@@ -7,7 +7,7 @@ from typing import Literal
 
 import torch
 
-from burnish.errors import ModelTaskError, UsageError
+from burnish.errors import BurnishError, ModelTaskError, UsageError
 from burnish.recipe.training import Training
 from burnish.serving.engine import Engine
 from burnish.serving.models import Candidate
@@ -19,14 +19,23 @@ from burnish.training.exports.onnx import MODEL_FILE, ClassifierGraph
 from burnish.training.exports.onnx_int8 import EXPORT as INT8
 from burnish.training.hardware import probe
 from burnish.training.modelfolder import Answerer, read_task
-from burnish.training.models import open_tokenizer
+from burnish.training.models import longest_text, open_tokenizer
+from burnish.training.rounded import hold_bf16, hold_int8
 from burnish.training.sources import Fetchers, ModelSource, resolve
 from burnish.training.version import model_version
 
 Precision = Literal["auto", "fp32", "bf16", "int8"]
+Computing = Literal["auto", "vllm"]  # what computes
 
 
-def find(name: str, reference: str, *, fetchers: Fetchers, precision: Precision) -> Candidate:
+def find(
+    name: str,
+    reference: str,
+    *,
+    fetchers: Fetchers,
+    precision: Precision,
+    engine: Computing = "auto",
+) -> Candidate:
     """Return what a reference stands for now; loading it is left to who needs it.
 
     Args:
@@ -36,6 +45,7 @@ def find(name: str, reference: str, *, fetchers: Fetchers, precision: Precision)
         fetchers: by URI scheme.
         precision: auto: as the model was judged, or as it was exported; bf16 and int8 are faster
             on some machines and round.
+        engine: auto: PyTorch, or ONNX Runtime for graphs and classifiers in int8.
 
     Raises:
         ModelNotFoundError: BN301, nothing is there.
@@ -45,10 +55,16 @@ def find(name: str, reference: str, *, fetchers: Fetchers, precision: Precision)
     named = Named(name=name, reference=reference, version=model_version(source))
 
     def load() -> Engine:
-        engine = _open(source, named, precision)
-        engine.facts = replace(engine.facts, parity=prove(engine, source.folder))
-        return engine
+        opened = by(source, named, precision)
+        try:
+            parity = prove(opened, source.folder)
+        except BurnishError:
+            opened.close()
+            raise
+        opened.facts = replace(opened.facts, parity=parity)
+        return opened
 
+    by = _by_vllm if engine == "vllm" else _open
     return Candidate(named.version, load)
 
 
@@ -67,10 +83,16 @@ def _model(
     answerer = Answerer.open(source)
     if precision != "auto":
         answerer = replace(answerer, hardware=probe(Training(precision=precision)))
+    if answerer.hardware.precision == "bf16":
+        hold_bf16(answerer.model)
+    return _engine(answerer, named)
+
+
+def _engine(answerer: Answerer, named: Named, *, int8: bool = False) -> TorchEngine:
     # They are the process's: set for good, so that no model puts them back while another computes.
     torch.set_num_threads(answerer.hardware.threads)
     torch.set_float32_matmul_precision(answerer.hardware.matmul)
-    return TorchEngine(answerer, named)
+    return TorchEngine(answerer, named, int8=int8)
 
 
 def _graph(source: ModelSource, named: Named, precision: Precision) -> OnnxEngine:
@@ -85,11 +107,50 @@ def _graph(source: ModelSource, named: Named, precision: Precision) -> OnnxEngin
     return engine
 
 
-def _rounded(source: ModelSource, named: Named) -> OnnxEngine:
-    """Write a model in int8 to a folder that is gone when it is loaded."""
-    with TemporaryDirectory(prefix="burnish-int8-") as place:
-        INT8.write(Answerer.open(source), {}, Path(place))
-        return _open_graph(replace(source, folder=Path(place), base=None), named)
+def _rounded(source: ModelSource, named: Named) -> Engine:
+    """Open a model in int8: a classifier as a graph, all others with layers of integers."""
+    answerer = Answerer.open(source)
+    if answerer.task.family == "sequence-classification":
+        # Written to a folder that is gone when it is loaded.
+        with TemporaryDirectory(prefix="burnish-int8-") as place:
+            INT8.write(answerer, {}, Path(place))
+            return _open_graph(replace(source, folder=Path(place), base=None), named)
+    hold_int8(answerer.model)
+    on_processor = replace(answerer.hardware, device="cpu", precision="fp32")
+    return _engine(replace(answerer, hardware=on_processor), named, int8=True)
+
+
+def _by_vllm(source: ModelSource, named: Named, precision: Precision) -> Engine:
+    """Open a decoder in vLLM, its adapters added into a copy that is gone when it is loaded."""
+    from transformers import AutoConfig, GenerationConfig
+
+    from burnish.serving.vllm_engine import VllmEngine, check_engine
+    from burnish.training.exports.merged import EXPORT as MERGED
+    from burnish.training.generate import end_tokens
+
+    if source.is_graph or precision == "int8":
+        raise UsageError(
+            "vLLM serves models in fp32 or bf16, and no graphs",
+            where="options --engine and --precision",
+            fix="leave one of them out",
+        )
+    task = check_engine(read_task(source.folder))
+    tokenizer = open_tokenizer(source)
+    with TemporaryDirectory(prefix="burnish-merged-") as place:
+        folder = source.folder
+        if source.base:
+            folder = Path(place) / "model"
+            MERGED.write(Answerer.open(source), {}, folder)
+        own = GenerationConfig.from_pretrained(folder, local_files_only=True)
+        return VllmEngine(
+            folder,
+            task,
+            tokenizer,
+            named,
+            precision=probe(Training()).precision if precision == "auto" else precision,
+            longest=longest_text(AutoConfig.from_pretrained(folder, local_files_only=True)),
+            ends=end_tokens(own, tokenizer),
+        )
 
 
 def _open_graph(source: ModelSource, named: Named) -> OnnxEngine:

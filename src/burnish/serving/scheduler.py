@@ -1,10 +1,12 @@
 """The queue before a model: bounded, in batches of so many tokens, with a deadline.
 
 While the model computes one batch, on a thread of its own, the requests that come gather into the
-next; a request that finds the model idle is computed at once. Nobody waits for company. A model
-that takes one core for a batch has several workers, each with a thread. Whoever leaves, or runs out
-of time, is taken out before being computed. Whoever comes when the queue is full is told so at
-once, and when to come back, by the speed measured so far.
+next; a request that finds the model idle is computed at once. Only right after a batch of several
+the next is begun a fiftieth of its time later: those who were answered together ask again
+together, and the first of them would be computed alone. A model that takes one core for a batch has
+several workers, each with a thread. Whoever leaves, or runs out of time, is taken out before being
+computed. Whoever comes when the queue is full is told so at once, and when to come back, by the
+speed measured so far.
 
 Knows nothing of models or HTTP: it is tested with a toy that computes when it is told to.
 """
@@ -26,6 +28,7 @@ Outcome = Literal["answered", "refused", "expired", "cancelled", "failed"]
 
 _NEWEST = 0.3  # weight of the last batch in the measured speed
 _LONGEST_WAIT_S = 60
+_GATHERING = 0.02  # of the time that the last batch took
 
 
 class Observer(Protocol):
@@ -81,6 +84,7 @@ class Scheduler(Generic[T, R]):
         self._tokens_per_s = 0.0  # of one worker, measured; 0: not yet
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="burnish-model")
         self._working: set[asyncio.Task[None]] = set()
+        self._begin_at = 0.0  # time of the event loop before which no batch is begun
 
     @property
     def queued(self) -> int:
@@ -176,8 +180,11 @@ class Scheduler(Generic[T, R]):
         """Compute batch after batch until nothing waits."""
         try:
             while self._waiting:
-                batch = self._next_batch()
-                _settle(batch, await self._found(batch))
+                if (wait := self._begin_at - asyncio.get_running_loop().time()) > 0:
+                    await asyncio.sleep(wait)
+                else:
+                    batch = self._next_batch()
+                    _settle(batch, await self._found(batch))
         finally:
             self._working -= {asyncio.current_task()}
 
@@ -185,12 +192,15 @@ class Scheduler(Generic[T, R]):
         """Return what the model says to a batch, computed on one of the threads."""
         items, start = [job.item for job in batch], time.perf_counter()
         self._computing.update(batch)
+        loop = asyncio.get_running_loop()
         try:
-            loop = asyncio.get_running_loop()
             found = await loop.run_in_executor(self._threads, self._computed, items)
         finally:
             self._computing.difference_update(batch)
-        self._measure(batch, time.perf_counter() - start)
+        seconds = time.perf_counter() - start
+        self._measure(batch, seconds)
+        if len(batch) > 1 and self._workers == 1:
+            self._begin_at = loop.time() + _GATHERING * seconds
         return found
 
     def _next_batch(self) -> list[_Job[T, R]]:

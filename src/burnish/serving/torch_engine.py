@@ -18,21 +18,20 @@ from burnish.tasks.base import Encoded, Ragged, Writing
 from burnish.tasks.masked_lm import MaskedTask
 from burnish.tasks.writing import WritingTask
 from burnish.training.fill import fill
+from burnish.training.generate import cached_tokens
 from burnish.training.modelfolder import Answerer
 from burnish.training.models import longest_text
 from burnish.training.packing import plain
 from burnish.training.predict import answering, predictions, unit_vectors
 
-_CACHED_TOKENS = 8192  # prompts and answers of a batch of `training.generate`
-
 
 class TorchEngine:
     """A model folder as an engine."""
 
-    rounding: Bounds | None = None
     workers = 1  # PyTorch spreads one batch over all cores
 
-    def __init__(self, answerer: Answerer, named: Named) -> None:
+    def __init__(self, answerer: Answerer, named: Named, *, int8: bool = False) -> None:
+        """Take what answers; `int8`: its linear layers are of integers."""
         self._answerer = answerer
         self._task = answerer.task
         hardware = answerer.hardware
@@ -40,15 +39,18 @@ class TorchEngine:
             named,
             self._task,
             answerer.tokenizer,
-            precision=hardware.precision,
+            precision="int8" if int8 else hardware.precision,
             device=hardware.device,
         )
-        self.batch_tokens = _CACHED_TOKENS if self.facts.writes else hardware.tokens_per_batch
+        # What written answers may differ by where sums are rounded is wide enough for integers.
+        self.rounding = Bounds() if int8 else None
+        body = plain(answerer.model)
+        self.batch_tokens = cached_tokens(body) if self.facts.writes else hardware.tokens_per_batch
         self._reader = InputReader(
             self.facts,
             self._task,
             answerer.tokenizer,
-            room=longest_text(plain(answerer.model).config),
+            room=longest_text(body.config),
         )
 
     def read(self, asked: Sequence[Any]) -> list[Read]:
@@ -67,6 +69,9 @@ class TorchEngine:
     def warm(self) -> None:
         """Answer something, so that the first request finds everything prepared."""
         rehearse(self)
+
+    def close(self) -> None:
+        """Do nothing: what it holds goes with it."""
 
     def _kinds(
         self, reads: Sequence[Read]

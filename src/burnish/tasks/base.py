@@ -34,6 +34,8 @@ class Ragged:
     @classmethod
     def of(cls, rows: Sequence[Sequence[int]]) -> "Ragged":
         """Join rows of token ids."""
+        if len(rows) == 1:  # a request: a tenth of the time
+            return cls(np.array(rows[0], np.int32), np.array([0, len(rows[0])], np.int64))
         lengths = np.fromiter((len(row) for row in rows), np.int64, len(rows))
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         tokens = np.fromiter((one for row in rows for one in row), np.int32, int(offsets[-1]))
@@ -93,6 +95,8 @@ class Encoded:
     @classmethod
     def joined(cls, parts: Sequence["Encoded"]) -> "Encoded":
         """Return the rows of all parts of one task, one part after the other."""
+        if len(parts) == 1:
+            return parts[0]
 
         def ragged(name: str) -> Ragged | None:
             found = [getattr(part, name) for part in parts]

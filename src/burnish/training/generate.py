@@ -35,7 +35,8 @@ _ALTERS = (
     "sequence_bias",
     "suppress_tokens",
 )
-_CACHED_TOKENS = 8192  # prompts and answers of one batch; bounds the key-value cache
+_CACHE_BYTES = 400_000_000  # keys and values of one batch, in fp32
+_LEAST_TOKENS = 2048  # of a batch, however large the model
 
 
 def write(
@@ -52,7 +53,7 @@ def write(
     """
     wanted, base = task.writing, plain(model)
     room = encoded.inputs.lengths + wanted.max_new_tokens
-    batches = micro_batches(room, range(len(encoded)), budget=_CACHED_TOKENS, packed=False)
+    batches = micro_batches(room, range(len(encoded)), budget=cached_tokens(base), packed=False)
     config = settings(base, wanted, tokenizer)
     found: list[Answer | None] = [None] * len(encoded)
     for rows in batches:
@@ -79,6 +80,16 @@ def _written(base: Any, asked: Batch, config: Any) -> list[list[int]]:
     return made
 
 
+def cached_tokens(base: Any) -> int:
+    """Return how many tokens of prompts and answers a batch may have, for their keys and values."""
+    config = base.config.get_text_config(decoder=True)
+    layers = getattr(config, "num_decoder_layers", None) or config.num_hidden_layers
+    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    size = getattr(config, "head_dim", None) or getattr(config, "d_kv", None)
+    size = size or config.hidden_size // config.num_attention_heads
+    return int(max(_LEAST_TOKENS, _CACHE_BYTES // (2 * layers * heads * size * 4)))
+
+
 def steps_by_itself(base: Any, config: Any) -> bool:
     """Return whether a model is one for `training.greedy`, and nothing alters its likeliest token.
 
@@ -97,8 +108,6 @@ def settings(base: Any, wanted: Writing, tokenizer: Any) -> Any:
     from transformers import GenerationConfig
 
     own = base.generation_config
-    listed = own.eos_token_id if isinstance(own.eos_token_id, list) else [own.eos_token_id]
-    ends = {tokenizer.eos_token_id, *(end for end in listed if end is not None)}
     start = getattr(base.config, "decoder_start_token_id", None)
     return GenerationConfig(
         max_new_tokens=wanted.max_new_tokens,
@@ -107,10 +116,16 @@ def settings(base: Any, wanted: Writing, tokenizer: Any) -> Any:
         length_penalty=wanted.length_penalty,
         do_sample=False,
         use_cache=True,
-        eos_token_id=sorted(ends),
+        eos_token_id=end_tokens(own, tokenizer),
         pad_token_id=tokenizer.pad_token_id,
         decoder_start_token_id=own.decoder_start_token_id if start is None else start,
     )
+
+
+def end_tokens(own: Any, tokenizer: Any) -> list[int]:
+    """Return the tokens that end an answer: the tokenizer's, and of a generation_config."""
+    listed = own.eos_token_id if isinstance(own.eos_token_id, list) else [own.eos_token_id]
+    return sorted({tokenizer.eos_token_id, *(end for end in listed if end is not None)})
 
 
 def _answer(written: list[int], config: Any, tokenizer: Any) -> Answer:

@@ -18,10 +18,12 @@ from transformers import Cache, DynamicCache, DynamicLayer, EncoderDecoderCache
 from transformers.modeling_outputs import BaseModelOutput
 
 from burnish.tasks.base import Batch
-from burnish.tasks.batch import common_prefix
+from burnish.tasks.batch import common_prefix, padded_length
+from burnish.training.batching import micro_batches
 from burnish.training.generators import decoder_start
 
 _ROOM = 16  # tokens that are written before keys and values are copied once more
+_ENCODED_TOKENS = 1024  # of one pass on a processor: attention over padding costs its square
 _LEAVES = 8  # rows leave when one in so many has ended: each time copies the cache
 
 
@@ -169,6 +171,28 @@ def _read_by_decoder(base: Any, asked: Batch) -> tuple[Reader, Tensor]:
 
 def _read_by_encoder(base: Any, asked: Batch) -> tuple[Reader, Tensor]:
     ids, mask = asked["input_ids"], asked["attention_mask"]
-    encoded = base.get_encoder()(input_ids=ids, attention_mask=mask).last_hidden_state
-    reader = Reader(base, mask, EncoderDecoderCache(_RoomyCache(), DynamicCache()), encoded)
+    cache = EncoderDecoderCache(_RoomyCache(), DynamicCache())
+    reader = Reader(base, mask, cache, _encoded(base.get_encoder(), ids, mask))
     return reader, reader.read(ids.new_full((len(ids), 1), decoder_start(base)))
+
+
+def _encoded(encoder: Any, ids: Tensor, mask: Tensor) -> Tensor:
+    """Return the encoder's states, of rows of like length at a time.
+
+    Shape (rows, tokens, size); of a graph, which hands on the keys and values of its decoder
+    (`training.exports.onnx_pair`), with more axes between the first two. What stands in the
+    places of padding is never looked at.
+    """
+    lengths = mask.sum(dim=1).cpu().numpy()
+    budget = _ENCODED_TOKENS if ids.device.type == "cpu" else ids.numel()
+    found: Tensor | None = None
+    for rows in micro_batches(lengths, range(len(ids)), budget=budget, packed=False):
+        width = padded_length(int(lengths[rows].max()))
+        inputs = {"input_ids": ids[rows, :width], "attention_mask": mask[rows, :width]}
+        states = encoder(**inputs).last_hidden_state
+        if found is None:
+            found = states.new_zeros(len(ids), *states.shape[1:-2], ids.shape[1], states.shape[-1])
+        found[rows, ..., :width, :] = states
+    if found is None:
+        raise ValueError("a batch without rows")
+    return found

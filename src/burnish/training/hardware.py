@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from platform import machine
 from typing import Any
 
 import torch
@@ -21,6 +22,8 @@ from burnish.recipe.training import Training
 
 _CPU_TOKENS = 1024  # larger passes take more memory and are no faster (docs/log.md)
 _GPU_TOKENS = 16_384
+_X86 = ("x86_64", "AMD64", "i686")
+_BYTE_SUMS = {"avx512_vnni", "avx_vnni", "amx_int8"}
 _BF16 = {"avx512_bf16", "amx_bf16", "bf16"}  # without them bf16 is ten times slower than fp32
 _PROBE_SHAPE = (1024, 384, 1536)  # one feed-forward layer of a small encoder
 _FP32_ERROR = 1e-5  # largest, relative, of a product; bf16 has about 1e-3
@@ -114,6 +117,11 @@ def processor_flags() -> frozenset[str]:
         if name.strip() in {"flags", "Features"}:
             return frozenset(value.split())
     return frozenset()
+
+
+def sums_bytes() -> bool:
+    """Return whether the processor sums products of 8-bit integers in 32 bits."""
+    return machine() not in _X86 or bool(_BYTE_SUMS & processor_flags())
 
 
 def loaded_allocator() -> str:

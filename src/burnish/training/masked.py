@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch.nn.functional as F  # noqa: N812
-from torch import Tensor
+from torch import Tensor, nn
 
 from burnish.training import packing
 from burnish.training.generators import summed_by_row
@@ -56,6 +56,8 @@ def losses(model: Any, batch: Batch) -> Tensor:
         return summed_by_row(scored_logits(padded_logits(base, batch), batch["next"]), batch)
     entering = _packed_states(model, batch)
     words = base.get_output_embeddings()
+    if not isinstance(words, nn.Linear):  # of integers, whose weights are no weights by themselves
+        return summed_by_row(scored_logits(words(entering), batch["next"]), batch)
     return summed_by_row(scored(entering, words.weight, words.bias, batch["next"]), batch)
 
 

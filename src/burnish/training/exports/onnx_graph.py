@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
-from platform import machine
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -20,12 +19,10 @@ from burnish.errors import MissingPackageError
 from burnish.files import storage_errors
 from burnish.training.exports.merged import without_adapters
 from burnish.training.guard import damaged
-from burnish.training.hardware import processor_flags
+from burnish.training.hardware import sums_bytes
 
 ENCODER_FILE, DECODER_FILE = "encoder.onnx", "decoder.onnx"  # of an encoder-decoder
 _OPSET = 18
-_X86 = ("x86_64", "AMD64", "i686")
-_BYTE_SUMS = {"avx512_vnni", "avx_vnni", "amx_int8"}
 PRECISION = "precision"  # metadata of a graph that is not in fp32
 
 
@@ -119,7 +116,7 @@ def round_weights(path: Path, *, spares: Callable[[str], bool]) -> None:
             op_types_to_quantize=["MatMul"],
             per_channel=True,
             nodes_to_exclude=[name for name in names if spares(name)],
-            weight_type=QuantType.QInt8 if _sums_bytes() else QuantType.QUInt8,
+            weight_type=QuantType.QInt8 if sums_bytes() else QuantType.QUInt8,
         )
         graph = onnx.load(rounded)
         onnx.helper.set_model_props(graph, {PRECISION: "int8"})
@@ -140,11 +137,6 @@ def _no_advice() -> Iterator[None]:
         yield
     finally:
         root.removeFilter(is_other)
-
-
-def _sums_bytes() -> bool:
-    """Whether the processor sums products of 8-bit integers in 32 bits."""
-    return machine() not in _X86 or bool(_BYTE_SUMS & processor_flags())
 
 
 def precision_of(session: Any) -> str:

@@ -1,0 +1,74 @@
+"""Weights in fewer bits, for a model that only answers: less memory to read for each token.
+
+In bf16 the weights of matrix products are held as autocast would round them for each product:
+the same sums, without rounding anew each time. In int8 weights have one scale a column of the
+product, and inputs one scale a row, so that no row's answer depends on its company; the sums are
+exact integers. Everything else of the model stays as it is: embeddings, norms, attention.
+
+Called by `serving.opening`. The tests compare with autocast and with plain products.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from burnish.errors import HardwareError
+from burnish.training.hardware import sums_bytes
+
+_MOST = 127  # of a signed byte
+_LEAST = 1e-12  # largest of a row of zeros
+
+
+class Int8Linear(nn.Module):
+    """A linear layer of integers: inputs (..., in_features) to (..., out_features), fp32."""
+
+    scale: Tensor
+
+    def __init__(self, layer: nn.Linear) -> None:
+        super().__init__()
+        self.in_features, self.out_features = layer.in_features, layer.out_features
+        exact = layer.weight.detach().float()
+        scale = exact.abs().amax(dim=1).clamp_(min=_LEAST).div_(_MOST)
+        rounded = (exact / scale[:, None]).round_().to(torch.int8)
+        self.weight = nn.Parameter(rounded, requires_grad=False)
+        self.register_buffer("scale", scale)
+        self.bias = layer.bias
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return the product; each row of inputs is rounded by its own largest value."""
+        rows = inputs.reshape(-1, self.in_features).float()
+        size = rows.abs().amax(dim=1, keepdim=True).clamp_(min=_LEAST).div_(_MOST)
+        sums = torch._int_mm((rows / size).round_().to(torch.int8), self.weight.t())
+        # In fp32 first: a product of integers with fractions has no fast kernel.
+        found = sums.float().mul_(size).mul_(self.scale)
+        if self.bias is not None:
+            found += self.bias
+        return found.view(*inputs.shape[:-1], self.out_features)
+
+
+def hold_bf16(model: nn.Module) -> None:
+    """Hold the weights of linear layers in bf16; with autocast on, the model answers as before."""
+    for layer in model.modules():
+        if isinstance(layer, nn.Linear):
+            # A parameter of its own: what is tied to it, such as the embeddings, is not rounded.
+            weight = layer.weight.detach().to(torch.bfloat16)
+            layer.weight = nn.Parameter(weight, requires_grad=False)
+
+
+def hold_int8(model: Any) -> None:
+    """Replace the linear layers of a model on the processor by ones of 8-bit integers.
+
+    Raises:
+        HardwareError: BN404, the processor has no instructions for such sums: it would add pairs
+            of products in 16 bits, which overflow.
+    """
+    if not sums_bytes():
+        raise HardwareError(
+            "the processor has no instructions for sums of 8-bit products",
+            where="option --precision int8",
+            fix="serve the model with `--precision fp32`",
+        )
+    for name, layer in list(model.named_modules()):
+        if isinstance(layer, nn.Linear):
+            model.set_submodule(name, Int8Linear(layer))
