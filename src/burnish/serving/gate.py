@@ -7,7 +7,6 @@ log line, one count, and never an exception.
 
 import asyncio
 from collections.abc import Collection
-from contextlib import suppress
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -45,6 +44,33 @@ class _Outgoing:
         elif message["type"] == "http.response.body":
             self.complete = not message.get("more_body", False)
         await self._send(message)
+
+
+class _Leaving:
+    """Watches for a client that leaves before it has its whole response, and ends its work."""
+
+    def __init__(self, work: "asyncio.Task[None] | None", receive: Receive, out: _Outgoing) -> None:
+        self.gone = asyncio.Event()
+        self._work, self._receive, self._out = work, receive, out
+        self._watch = asyncio.ensure_future(self._wait())
+
+    def take_back(self) -> bool:
+        """Return whether it was this that cancelled the work, and count it as settled."""
+        if not self.gone.is_set() or self._work is None:
+            return False
+        self._work.uncancel()
+        return True
+
+    def end(self) -> None:
+        """Watch no more."""
+        self._watch.cancel()
+
+    async def _wait(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        if not self._out.complete and self._work is not None:
+            self.gone.set()
+            self._work.cancel()
 
 
 class Gate:
@@ -104,21 +130,15 @@ class Gate:
 
     async def _work(self, scope: Scope, body: bytes, receive: Receive, out: _Outgoing) -> None:
         """Run the routes, unless the client leaves first."""
-        gone = asyncio.Event()
-        work = asyncio.ensure_future(self._app(scope, replayed(body, gone), out))
-        watch = asyncio.ensure_future(_left(receive))
+        leaving = _Leaving(asyncio.current_task(), receive, out)
         try:
-            await asyncio.wait({work, watch}, return_when=asyncio.FIRST_COMPLETED)
-            if not work.done() and not out.complete:
-                gone.set()
-                work.cancel()
-                with suppress(asyncio.CancelledError):
-                    await work
-                raise ClientLeftError
-            await work
+            await self._app(scope, replayed(body, leaving.gone), out)
+        except asyncio.CancelledError:
+            if not leaving.take_back():
+                raise
+            raise ClientLeftError from None
         finally:
-            for task in (work, watch):
-                task.cancel()
+            leaving.end()
 
     def _count(self, scope: Scope, out: _Outgoing, visit: Visit) -> None:
         status = out.status or LEFT
@@ -139,9 +159,3 @@ def _key_of(headers: Headers) -> str | None:
     if scheme.lower() == "bearer" and key.strip():
         return key.strip()
     return headers.get("x-api-key")
-
-
-async def _left(receive: Receive) -> None:
-    """Return when the client has closed the connection, or has its whole response."""
-    while (await receive())["type"] != "http.disconnect":
-        pass

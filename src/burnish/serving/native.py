@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from burnish.records import LabelSpace, PlainSpace
+from burnish.serving.direct import DirectRoute
 from burnish.serving.engine import Answered, Ask, Facts
 from burnish.serving.models import Models, Served
 from burnish.serving.schemas import (
@@ -25,7 +26,7 @@ from burnish.serving.visit import visit_at
 
 def routes(models: Models, settings: Settings) -> APIRouter:
     """Return `POST /v1/predict` and `GET /v1/info`."""
-    router = APIRouter(tags=["native"], responses=ERRORS)
+    router = APIRouter(tags=["native"], responses=ERRORS, route_class=DirectRoute)
 
     @router.post("/v1/predict", response_model=PredictResponse)
     async def predict(asked: PredictRequest, request: Request) -> Response:

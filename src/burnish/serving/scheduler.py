@@ -137,7 +137,7 @@ class Scheduler(Generic[T, R]):
         outcome: Outcome = "failed"
         try:
             async with asyncio.timeout_at(until):
-                found = await asyncio.gather(*(job.future for job in jobs))
+                found = [await job.future for job in jobs]
         except TimeoutError as err:
             outcome = "expired"
             raise _too_late() from err
@@ -146,7 +146,7 @@ class Scheduler(Generic[T, R]):
             raise
         else:
             outcome = "answered"
-            return list(found)
+            return found
         finally:
             self._forget(jobs)
             self._observer.ended(outcome, len(jobs))
