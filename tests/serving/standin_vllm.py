@@ -70,6 +70,11 @@ class LLMEngine:
     def engine_core(self) -> Any:
         return SimpleNamespace(shutdown=lambda: setattr(self, "is_shut", True))
 
+    @property
+    def model_config(self) -> Any:
+        longest = self.args.max_model_len or self.model.config.max_position_embeddings
+        return SimpleNamespace(max_model_len=longest)
+
     def add_request(self, name: str, prompt: dict[str, Any], params: SamplingParams) -> None:
         assert isinstance(name, str)
         assert params.output_kind is OutputKind.DELTA

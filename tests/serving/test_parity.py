@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from peft import LoraConfig, get_peft_model
 
 from burnish.errors import ModelFormatError, ParityError, UsageError
 from burnish.records import LabelSpace
@@ -19,7 +20,8 @@ from burnish.training.exports.onnx import EXPORT as FP32
 from burnish.training.exports.onnx_int8 import EXPORT as INT8
 from burnish.training.golden import FILE, Golden
 from burnish.training.hardware import sums_bytes
-from burnish.training.modelfolder import Answerer
+from burnish.training.methods.lora import as_of_now
+from burnish.training.modelfolder import Answerer, save_model_folder
 from burnish.training.rounded import hold_int8
 from burnish.training.sources import resolve
 
@@ -195,6 +197,24 @@ def test_words_of_a_model_in_int8_are_weighed_by_its_layer_of_words(
     for one, other in pairs:
         difference = abs(one.scores["log_likelihood"] - other.scores["log_likelihood"])
         assert difference < one.scores["tokens"]  # a nat a token, of weights that are random
+
+
+@pytest.mark.skipif(not sums_bytes(), reason="the processor would overflow")
+def test_adapters_are_added_to_their_model_before_it_is_rounded(
+    folders: dict[str, Path], tmp_path: Path
+) -> None:
+    opened = Answerer.open(resolve(str(folders["plain"])))
+    settings = LoraConfig(r=4, target_modules=["q_proj", "v_proj"], init_lora_weights=False)
+    with as_of_now():
+        adapted = get_peft_model(opened.model, settings).eval()
+    adapted.peft_config["default"].base_model_name_or_path = str(folders["plain"])
+    meta = {"name": "a", "base_model": "tiny", "method": "lora", "scores": []}
+    save_model_folder(tmp_path / "a", adapted, opened.tokenizer, opened.task, meta=meta)
+
+    engine = load(judged(tmp_path / "a", tmp_path / "judged"), "int8")
+
+    assert engine.facts.parity.startswith("32 of 32 answers")
+    assert not hasattr(engine._answerer.model, "get_base_model")
 
 
 @pytest.mark.skipif(not sums_bytes(), reason="the processor would overflow")

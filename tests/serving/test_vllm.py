@@ -1,5 +1,6 @@
 """Decoders in vLLM: the same answers as the torch engine's; refused where it cannot run."""
 
+import json
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,7 @@ from burnish.errors import (
     MissingPackageError,
     ModelTaskError,
     ParityError,
+    ServerError,
     UsageError,
 )
 from burnish.serving.engine import Ask
@@ -71,7 +73,8 @@ def test_answers_and_proof_are_those_of_the_torch_engine(
 def test_what_is_written_stopped_and_weighed_is_that_of_the_torch_engine(
     engine: Any, folders: dict[str, Path]
 ) -> None:
-    text = both(engine, folders["chat"], Write(text="the cat", max_tokens=8))[0][0].text
+    whole = open_engine("chat", folders["chat"])
+    text = whole.answer(whole.read([Write(text="the cat", max_tokens=8)]))[0].text
     for options in (
         {"max_tokens": 8},
         {"max_tokens": 8, "stop": (text[2:4],)},
@@ -114,10 +117,36 @@ def test_a_failed_step_is_told_to_those_it_concerns_and_the_engine_goes_on(
 
     with pytest.raises(RuntimeError, match="out of memory"):
         engine.answer(read)
+    with pytest.raises(RuntimeError, match="not told twice"):
+        engine.answer(read)
     with pytest.raises(ValueError, match="non-negative"):
         engine.answer(engine.read([Write(text="the cat", temperature=-1.0)]))
 
     assert engine.answer(engine.read([Write(text="the cat", max_tokens=4)]))[0].written_tokens <= 4
+
+
+def test_an_engine_that_has_stopped_says_so_at_once(
+    vllm: type[standin_vllm.LLMEngine], folders: dict[str, Path], tmp_path: Path
+) -> None:
+    found = opened(judged(folders["chat"], tmp_path / "chat"))
+    read = found.read([Write(text="the cat", max_tokens=4)])
+    found.close()
+
+    with pytest.raises(ServerError, match="has stopped"):
+        found.answer(read)
+
+    assert vllm.latest.is_shut
+
+
+def test_a_model_whose_own_settings_alter_its_tokens_is_refused(
+    vllm: type[standin_vllm.LLMEngine], folders: dict[str, Path], tmp_path: Path
+) -> None:
+    folder = judged(folders["chat"], tmp_path / "chat")
+    told = json.loads((folder / "generation_config.json").read_text("utf-8"))
+    (folder / "generation_config.json").write_text(json.dumps(told | {"repetition_penalty": 1.2}))
+
+    with pytest.raises(ModelTaskError, match="other tokens written"):
+        opened(folder)
 
 
 def test_it_streams_over_http_and_is_let_go_when_the_server_ends(

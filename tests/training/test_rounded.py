@@ -6,10 +6,12 @@ import pytest
 import torch
 import transformers
 from torch import nn
+from transformers.pytorch_utils import Conv1D
 
 from burnish.errors import HardwareError
 from burnish.training import rounded
 from burnish.training.hardware import sums_bytes
+from burnish.training.methods.qlora import FourBitLinear
 from burnish.training.rounded import Int8Linear, hold_bf16, hold_int8
 
 needs_byte_sums = pytest.mark.skipif(not sums_bytes(), reason="the processor overflows")
@@ -94,6 +96,26 @@ def test_a_model_of_integers_keeps_its_embeddings_and_stays_near() -> None:
     assert torch.equal(model.get_input_embeddings().weight, embeddings)
     assert 0 < (found - exact).abs().max() < 0.05 * exact.abs().max()
     assert torch.equal(logits(whole), exact)
+
+
+@needs_byte_sums
+def test_layers_that_lie_on_their_side_are_rounded_and_those_of_other_kinds_left() -> None:
+    torch.manual_seed(0)
+    config = transformers.GPT2Config(vocab_size=60, n_embd=32, n_layer=2, n_head=4)
+    model = transformers.GPT2LMHeadModel(config).eval()
+    ids = torch.arange(10)[None]
+    exact = model(input_ids=ids).logits
+
+    hold_int8(model)
+
+    found = model(input_ids=ids).logits
+    assert not any(isinstance(layer, Conv1D) for layer in model.modules())
+    assert 0 < (found - exact).abs().max() < 0.05 * exact.abs().max()
+
+    four = nn.Sequential(nn.Linear(64, 64), FourBitLinear(nn.Linear(64, 64, bias=False)))
+    hold_bf16(four)
+    assert four[0].weight.dtype == torch.bfloat16
+    assert isinstance(four[1], FourBitLinear)
 
 
 def test_a_processor_that_would_overflow_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

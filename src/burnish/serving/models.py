@@ -15,6 +15,7 @@ from typing import Any
 
 from burnish.errors import BurnishError, OverCapacityError, UnknownModelError
 from burnish.serving.engine import Engine, Facts, Read
+from burnish.serving.memory import settle
 from burnish.serving.scheduler import Observer, Scheduler
 
 ObserverOf = Callable[[str], Observer]  # by the name of a model
@@ -97,7 +98,7 @@ class Served:
         await self._unused.wait()
         await self.scheduler.close()
         self._reader.shutdown(wait=False)
-        self.engine.close()
+        await asyncio.to_thread(self.engine.close)
 
 
 class Models:
@@ -195,9 +196,7 @@ class Models:
             BurnishError: one of them cannot be loaded.
         """
         for name, find in self._finders.items():
-            engine = find().load()
-            engine.warm()
-            self.add(name, engine)
+            self.add(name, _warmed(find()))
 
     async def swap(self, name: str) -> bool:
         """Replace a model by what its reference stands for now; return whether it is another.
@@ -219,7 +218,8 @@ class Models:
             if engine is None:
                 return False
             self.add(name, engine)
-            task = asyncio.create_task(before.close())
+            task = asyncio.create_task(_let_go(before))
+            del before
             self._leaving.add(task)
             task.add_done_callback(self._leaving.discard)
             return True
@@ -229,11 +229,25 @@ class Models:
         await asyncio.gather(*self._leaving, *(one.close() for one in self._served.values()))
 
 
+async def _let_go(served: Served) -> None:
+    await served.close()
+    del served
+    settle()
+
+
 def _other(find: Finder, version: str) -> Engine | None:
     """Return what a reference stands for now, ready; None where it is the version there is."""
     found = find()
     if found.version == version:
         return None
+    return _warmed(found)
+
+
+def _warmed(found: Candidate) -> Engine:
     engine = found.load()
-    engine.warm()
+    try:
+        engine.warm()
+    except BaseException:
+        engine.close()
+        raise
     return engine

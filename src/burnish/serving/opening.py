@@ -7,7 +7,7 @@ from typing import Literal
 
 import torch
 
-from burnish.errors import BurnishError, ModelTaskError, UsageError
+from burnish.errors import ModelTaskError, UsageError
 from burnish.recipe.training import Training
 from burnish.serving.engine import Engine
 from burnish.serving.models import Candidate
@@ -15,6 +15,7 @@ from burnish.serving.onnx_engine import OnnxEngine
 from burnish.serving.parity import prove
 from burnish.serving.reading import Named
 from burnish.serving.torch_engine import TorchEngine
+from burnish.training.exports.merged import without_adapters
 from burnish.training.exports.onnx import MODEL_FILE, ClassifierGraph
 from burnish.training.exports.onnx_int8 import EXPORT as INT8
 from burnish.training.hardware import probe
@@ -58,7 +59,7 @@ def find(
         opened = by(source, named, precision)
         try:
             parity = prove(opened, source.folder)
-        except BurnishError:
+        except BaseException:
             opened.close()
             raise
         opened.facts = replace(opened.facts, parity=parity)
@@ -115,9 +116,10 @@ def _rounded(source: ModelSource, named: Named) -> Engine:
         with TemporaryDirectory(prefix="burnish-int8-") as place:
             INT8.write(answerer, {}, Path(place))
             return _open_graph(replace(source, folder=Path(place), base=None), named)
-    hold_int8(answerer.model)
+    model = without_adapters(answerer.model)
+    hold_int8(model)
     on_processor = replace(answerer.hardware, device="cpu", precision="fp32")
-    return _engine(replace(answerer, hardware=on_processor), named, int8=True)
+    return _engine(replace(answerer, model=model, hardware=on_processor), named, int8=True)
 
 
 def _by_vllm(source: ModelSource, named: Named, precision: Precision) -> Engine:
@@ -126,7 +128,7 @@ def _by_vllm(source: ModelSource, named: Named, precision: Precision) -> Engine:
 
     from burnish.serving.vllm_engine import VllmEngine, check_engine
     from burnish.training.exports.merged import EXPORT as MERGED
-    from burnish.training.generate import end_tokens
+    from burnish.training.generate import alters, end_tokens
 
     if source.is_graph or precision == "int8":
         raise UsageError(
@@ -142,6 +144,12 @@ def _by_vllm(source: ModelSource, named: Named, precision: Precision) -> Engine:
             folder = Path(place) / "model"
             MERGED.write(Answerer.open(source), {}, folder)
         own = GenerationConfig.from_pretrained(folder, local_files_only=True)
+        if alters(own):
+            raise ModelTaskError(
+                "its generation_config.json has other tokens written than the likeliest",
+                where=str(folder),
+                fix="leave the option `--engine vllm` out",
+            )
         return VllmEngine(
             folder,
             task,

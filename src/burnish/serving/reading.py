@@ -24,7 +24,7 @@ from burnish.tasks.plain_text import PlainTextTask
 from burnish.tasks.tokens import encode_texts
 from burnish.tasks.writing import WritingTask
 
-_MOST_TOKENS = 32_768  # that one input may take in all its passes
+MOST_TOKENS = 32_768  # that one input may take in all its passes
 _ENCODERS = ("sequence-classification", "masked-lm")  # families with vectors worth having
 
 _numbers = itertools.count()
@@ -193,9 +193,9 @@ def _read_masked(asked: Ask, tokenizer: Any, number: int) -> Read:
 
 
 def _refuse_long(cost: int, number: int) -> None:
-    if cost > _MOST_TOKENS:
+    if cost > MOST_TOKENS:
         raise RequestError(
-            f"the text takes {cost} tokens to answer; at most {_MOST_TOKENS} are taken",
+            f"the text takes {cost} tokens to answer; at most {MOST_TOKENS} are taken",
             where=f"input number {number}",
             fix="send it in pieces",
         )

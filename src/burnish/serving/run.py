@@ -7,6 +7,7 @@ from burnish.serving.app import build_app
 from burnish.serving.keys import KeyRing
 from burnish.serving.lifecycle import Lifecycle
 from burnish.serving.logs import log_to_stderr
+from burnish.serving.memory import settle
 from burnish.serving.metrics import Metrics
 from burnish.serving.models import Finder, Models
 from burnish.serving.page.asks import PATH
@@ -52,6 +53,7 @@ def run(
         ready = {"url": url, "models": list(finders), "keys": bool(keys)}
         ready["page"] = why_off(settings, ring) or f"{url}{PATH}/"
         server = Server(app, models=models, settings=settings, lifecycle=lifecycle, ready=ready)
+        settle()
         server.run(sockets=[listener])
 
 

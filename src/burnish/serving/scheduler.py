@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Generic, Literal, Protocol, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from burnish.errors import DeadlineError, OverCapacityError, RequestError
 
@@ -137,7 +137,7 @@ class Scheduler(Generic[T, R]):
         outcome: Outcome = "failed"
         try:
             async with asyncio.timeout_at(until):
-                found = [await job.future for job in jobs]
+                found = await _all(jobs)
         except TimeoutError as err:
             outcome = "expired"
             raise _too_late() from err
@@ -180,7 +180,8 @@ class Scheduler(Generic[T, R]):
         """Compute batch after batch until nothing waits."""
         try:
             while self._waiting:
-                if (wait := self._begin_at - asyncio.get_running_loop().time()) > 0:
+                wait = self._begin_at - asyncio.get_running_loop().time()
+                if wait > 0 and sum(job.cost for job in self._waiting) < self._batch_tokens:
                     await asyncio.sleep(wait)
                 else:
                     batch = self._next_batch()
@@ -246,6 +247,12 @@ class Scheduler(Generic[T, R]):
         speed = self._tokens_per_s * self._workers
         seconds = tokens / speed if speed else 1.0
         return min(_LONGEST_WAIT_S, max(1, math.ceil(seconds)))
+
+
+async def _all(jobs: Sequence[_Job[Any, R]]) -> list[R]:
+    if len(jobs) == 1:  # most requests: without a future around it
+        return [await jobs[0].future]
+    return await asyncio.gather(*(job.future for job in jobs))
 
 
 def _settle(jobs: Sequence[_Job[T, R]], found: Sequence[R | Exception]) -> None:

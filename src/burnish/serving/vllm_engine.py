@@ -6,6 +6,7 @@ its own: vLLM puts them together by itself.
 """
 
 from collections.abc import Collection, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,9 @@ from burnish.serving.engine import Answered, Ask, Read, rehearse
 from burnish.serving.odds import TokenOdds, token_text
 from burnish.serving.pieces import Pieces
 from burnish.serving.prompts import Prompt
-from burnish.serving.reading import InputReader, Named, facts_of
+from burnish.serving.reading import MOST_TOKENS, InputReader, Named, facts_of
 from burnish.serving.vllm_steps import Odds, Order, Step, Stepper, check_package
-from burnish.serving.writing import Finish, Write, Written
+from burnish.serving.writing import MOST_SEED, Finish, Write, Written
 from burnish.tasks.base import Answer, Task
 from burnish.tasks.causal_lm import CausalTask
 
@@ -72,6 +73,12 @@ class _Writing:
     written: int = 0
     odds: list[TokenOdds] = field(default_factory=list)
     prompt_odds: list[Odds | None] = field(default_factory=list)
+    done: "Future[None]" = field(default_factory=Future)
+
+    def wait(self) -> None:
+        """Return when the text has ended; raises what went wrong."""
+        self.done.result()
+        self.pieces.end()
 
     def take(self, step: Step) -> bool:
         """Take new tokens in; return whether the text has ended."""
@@ -120,18 +127,20 @@ class VllmEngine:
         self.facts = facts_of(
             named, task, tokenizer, precision=precision, device="cuda", vectors=False
         )
-        self._reader = InputReader(self.facts, task, tokenizer, room=longest)
+        longest = min(longest, MOST_TOKENS) if longest else None
         self._stepper = Stepper(folder, dtype=_DTYPES[precision], longest=longest)
+        self._reader = InputReader(self.facts, task, tokenizer, room=self._stepper.longest)
 
     def read(self, asked: Sequence[Any]) -> list[Read]:
         """Return requests as tokens; raises what `InputReader.read` does."""
         return self._reader.read(asked)
 
     def answer(self, reads: Sequence[Read]) -> list[Any]:
-        """Return an answer to each request, in order."""
+        """Return an answer to each request, in order; they are written together."""
+        begun = [self._begin(read) for read in reads]
         return [
-            self._answered(read) if isinstance(read.asked, Ask) else self._written(read)
-            for read in reads
+            self._answered(read, made) if isinstance(read.asked, Ask) else self._told(read, made)
+            for read, made in zip(reads, begun, strict=True)
         ]
 
     def warm(self) -> None:
@@ -142,17 +151,16 @@ class VllmEngine:
         """Let the memory of the GPU go."""
         self._stepper.close()
 
-    def _answered(self, read: Read) -> Answered:
+    def _answered(self, read: Read, made: _Writing) -> Answered:
         """Return what the model answers, as in its evaluation."""
-        prompt = Prompt(read.rows.inputs.row(0), self._task.writing.max_new_tokens)
-        made = self._write(Write(text=read.asked.text), prompt)
+        made.wait()
         outputs = np.zeros((1, self._task.width), np.float32)  # of a reference, and there is none
         answer = Answer(made.pieces.text, complete=made.finish == "stop")
         return Answered.to(read, self._task.decode(outputs, read.rows, [answer])[0])
 
-    def _written(self, read: Read) -> Written:
+    def _told(self, read: Read, made: _Writing) -> Written:
         asked: Write = read.asked
-        made = self._write(asked, read.rows)
+        made.wait()
         before, odds = "", made.odds
         if asked.echo:
             before = asked.text or self._tokenizer.decode(read.rows.tokens)
@@ -166,7 +174,13 @@ class VllmEngine:
             cut_tokens=read.cut_tokens,
         )
 
-    def _write(self, asked: Write, prompt: Prompt) -> _Writing:
+    def _begin(self, read: Read) -> _Writing:
+        if isinstance(read.asked, Ask):
+            asked = Write(text=read.asked.text)
+            prompt = Prompt(read.rows.inputs.row(0), self._task.writing.max_new_tokens)
+        else:
+            asked, prompt = read.asked, read.rows
+        asked.begin()
         pieces = Pieces(self._tokenizer, stop=asked.stop, emit=asked.emit, strip=not asked.raw)
         made = _Writing(
             asked=asked,
@@ -178,15 +192,15 @@ class VllmEngine:
         settings = {
             "temperature": asked.temperature,
             "top_p": asked.top_p,
-            "seed": asked.seed,
+            "seed": None if asked.seed is None else asked.seed % MOST_SEED,
             "max_tokens": max(1, prompt.limit),  # of none, one is written and not taken
             "stop_token_ids": sorted(self._ends),
             "logprobs": asked.logprobs,
             "prompt_logprobs": asked.logprobs if asked.echo else None,
         }
-        tokens = prompt.tokens.tolist()
-        self._stepper.write(Order(prompt=tokens, take=made.take, settings=settings))
-        pieces.end()
+        order = Order(prompt=prompt.tokens.tolist(), take=made.take, settings=settings)
+        made.done = order.done
+        self._stepper.begin(order)
         return made
 
     def _of_prompt(self, made: _Writing, prompt: Prompt) -> list[TokenOdds]:

@@ -12,12 +12,13 @@ import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from burnish.errors import MissingPackageError, ModelFormatError
+from burnish.errors import MissingPackageError, ModelFormatError, ServerError
 
 _SHARE = 0.45  # of the GPU's memory: a new version is loaded while the old one still answers
 _MOST_LIKELIEST = 20  # tokens of which the odds are told in each place
@@ -78,16 +79,19 @@ class Stepper:
                 where=str(folder),
                 fix="serve it without `--engine vllm`, or free memory of the GPU",
             ) from err
+        self.longest = int(self._engine.model_config.max_model_len)  # tokens, answer included
+        self._stopped = False
         self._orders: SimpleQueue[Order | None] = SimpleQueue()
         self._open: dict[str, Order] = {}
         self._numbers = itertools.count()
         self._thread = threading.Thread(target=self._run, name="burnish-vllm", daemon=True)
         self._thread.start()
 
-    def write(self, order: Order) -> None:
-        """Return when the order has ended; raises what vLLM, or `take`, raised for it."""
+    def begin(self, order: Order) -> None:
+        """Have an order written; its future tells the end, and what vLLM, or `take`, raised."""
         self._orders.put(order)
-        order.done.result()
+        if self._stopped:
+            self._refuse_all()
 
     def close(self) -> None:
         """Stop the thread and let the GPU's memory go; nothing may be at work."""
@@ -96,12 +100,28 @@ class Stepper:
         self._engine.engine_core.shutdown()
 
     def _run(self) -> None:
-        while self._admit():
-            try:
-                for output in self._engine.step():
-                    self._hand_on(output)
-            except Exception as err:  # noqa: BLE001  (it is raised again, for whom it concerns)
-                self._fail(err)
+        try:
+            while self._admit():
+                try:
+                    for output in self._engine.step():
+                        self._hand_on(output)
+                except Exception as err:  # noqa: BLE001  (raised again, for whom it concerns)
+                    self._fail(err)
+        finally:
+            self._stopped = True
+            self._refuse_all()
+
+    def _refuse_all(self) -> None:
+        """Tell all who wait, or come, after the end that nothing will be written."""
+        with suppress(Empty):
+            while True:
+                if order := self._orders.get_nowait():
+                    self._open[str(next(self._numbers))] = order
+        orders, self._open = self._open, {}
+        for order in orders.values():
+            order.done.set_exception(
+                ServerError("vLLM has stopped", where="the server", fix="start it anew")
+            )
 
     def _admit(self) -> bool:
         """Take in what was ordered, waiting where nothing is at work; False: it is to stop."""
@@ -150,12 +170,12 @@ class Stepper:
 
     def _end(self, output: Any, err: Exception | None) -> None:
         order = self._open.pop(output.request_id)
-        if not output.finished:
-            self._engine.abort_request([output.request_id])
         if err is None:
             order.done.set_result(None)
         else:
             order.done.set_exception(err)
+        if not output.finished:
+            self._engine.abort_request([output.request_id])
 
     def _fail(self, err: Exception) -> None:
         """Tell all who wait that a step failed, and begin anew without them."""

@@ -24,7 +24,7 @@ from burnish.training.generate import settings, steps_by_itself
 from burnish.training.packing import padding_id, plain
 from burnish.training.quiet import quiet
 
-_MOST_SEED = 2**63
+MOST_SEED = 2**63
 
 Finish = Literal["stop", "length"]
 
@@ -47,6 +47,12 @@ class Write:
     emit: Callable[[str], None] | None = None  # is called with each piece of text
     abandoned: bool = False  # set where nobody waits for the rest
     begun: bool = False
+
+    def begin(self) -> None:
+        """Note that it is being written. Raises RuntimeError where it was before, and failed."""
+        if self.begun:
+            raise RuntimeError("the batch failed after this text was begun: not told twice")
+        self.begun = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +86,7 @@ class _Row:
         if self.asked.seed is None:
             self.generator.seed()
         else:
-            self.generator.manual_seed(self.asked.seed % _MOST_SEED)
+            self.generator.manual_seed(self.asked.seed % MOST_SEED)
         if not self.limit:
             self._end("length")
 
@@ -146,9 +152,7 @@ def write_together(
 
 def _row(read: Read, tokenizer: Any, ends: Collection[int]) -> _Row:
     asked: Write = read.asked
-    if asked.begun:
-        raise RuntimeError("the batch failed after this text was begun, which is not told twice")
-    asked.begun = True
+    asked.begin()
     pieces = Pieces(tokenizer, stop=asked.stop, emit=asked.emit, strip=not asked.raw)
     return _Row(asked, read.rows.limit, pieces, ends, tokenizer)
 

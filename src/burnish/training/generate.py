@@ -37,6 +37,7 @@ _ALTERS = (
 )
 _CACHE_BYTES = 400_000_000  # keys and values of one batch, in fp32
 _LEAST_TOKENS = 2048  # of a batch, however large the model
+_USUAL_TOKENS = 8192  # of a model without attention, which keeps no keys
 
 
 def write(
@@ -84,6 +85,8 @@ def cached_tokens(base: Any) -> int:
     """Return how many tokens of prompts and answers a batch may have, for their keys and values."""
     config = base.config.get_text_config(decoder=True)
     layers = getattr(config, "num_decoder_layers", None) or config.num_hidden_layers
+    if not getattr(config, "num_attention_heads", None):
+        return _USUAL_TOKENS
     heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
     size = getattr(config, "head_dim", None) or getattr(config, "d_kv", None)
     size = size or config.hidden_size // config.num_attention_heads
@@ -97,10 +100,14 @@ def steps_by_itself(base: Any, config: Any) -> bool:
     """
     if not (base.config.is_encoder_decoder or packs_decoder(base)):
         return False
-    own = base.generation_config
     if config.num_beams > 1 or config.no_repeat_ngram_size:
         return False
-    return all(getattr(own, name, None) in (None, 0, 1.0, []) for name in _ALTERS)
+    return not alters(base.generation_config)
+
+
+def alters(own: Any) -> bool:
+    """Return whether a generation_config has another token written than the likeliest."""
+    return any(getattr(own, name, None) not in (None, 0, 1.0, []) for name in _ALTERS)
 
 
 def settings(base: Any, wanted: Writing, tokenizer: Any) -> Any:

@@ -8,10 +8,11 @@ exact integers. Everything else of the model stays as it is: embeddings, norms, 
 Called by `serving.opening`. The tests compare with autocast and with plain products.
 """
 
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor, nn
+from transformers.pytorch_utils import Conv1D
 
 from burnish.errors import HardwareError
 from burnish.training.hardware import sums_bytes
@@ -25,10 +26,13 @@ class Int8Linear(nn.Module):
 
     scale: Tensor
 
-    def __init__(self, layer: nn.Linear) -> None:
+    def __init__(self, layer: nn.Linear | Conv1D) -> None:
         super().__init__()
-        self.in_features, self.out_features = layer.in_features, layer.out_features
         exact = layer.weight.detach().float()
+        if isinstance(layer, Conv1D):  # GPT-2's: a linear layer whose weight lies on its side
+            exact = exact.t().contiguous()
+        self.out_features: int = exact.shape[0]
+        self.in_features: int = exact.shape[1]
         scale = exact.abs().amax(dim=1).clamp_(min=_LEAST).div_(_MOST)
         rounded = (exact / scale[:, None]).round_().to(torch.int8)
         self.weight = nn.Parameter(rounded, requires_grad=False)
@@ -50,7 +54,7 @@ class Int8Linear(nn.Module):
 def hold_bf16(model: nn.Module) -> None:
     """Hold the weights of linear layers in bf16; with autocast on, the model answers as before."""
     for layer in model.modules():
-        if isinstance(layer, nn.Linear):
+        if _is_linear(layer):
             # A parameter of its own: what is tied to it, such as the embeddings, is not rounded.
             weight = layer.weight.detach().to(torch.bfloat16)
             layer.weight = nn.Parameter(weight, requires_grad=False)
@@ -58,6 +62,9 @@ def hold_bf16(model: nn.Module) -> None:
 
 def hold_int8(model: Any) -> None:
     """Replace the linear layers of a model on the processor by ones of 8-bit integers.
+
+    Args:
+        model: without adapters, whose layers are read in the precision of their weights.
 
     Raises:
         HardwareError: BN404, the processor has no instructions for such sums: it would add pairs
@@ -70,5 +77,10 @@ def hold_int8(model: Any) -> None:
             fix="serve the model with `--precision fp32`",
         )
     for name, layer in list(model.named_modules()):
-        if isinstance(layer, nn.Linear):
+        if _is_linear(layer):
             model.set_submodule(name, Int8Linear(layer))
+
+
+def _is_linear(layer: nn.Module) -> TypeGuard[nn.Linear]:
+    """Whether a layer is one of these very kinds: others, of 4 bits, hold their weights already."""
+    return type(layer) in (nn.Linear, Conv1D)
