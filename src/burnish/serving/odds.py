@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -20,6 +20,21 @@ class TokenOdds:
     logprob: float | None  # in nats; None for the first token of a prompt, which follows nothing
     top: Mapping[str, float]  # the likeliest tokens there and this one, by falling logprob
 
+    @classmethod
+    def of(cls, token: int, likeliest: Mapping[int, float], tokenizer: Any) -> Self:
+        """Return what is told of a token.
+
+        Args:
+            token: its number.
+            likeliest: logprobs in its place by token, falling, its own among them; none for the
+                first token of a prompt.
+            tokenizer: makes texts of tokens.
+        """
+        top: dict[str, float] = {}
+        for number, logprob in likeliest.items():
+            top.setdefault(token_text(number, tokenizer), logprob)
+        return cls(text=token_text(token, tokenizer), logprob=likeliest.get(token), top=top)
+
 
 def token_odds(logits: Tensor, token: int, count: int, tokenizer: Any) -> TokenOdds:
     """Return how likely a token is.
@@ -31,15 +46,10 @@ def token_odds(logits: Tensor, token: int, count: int, tokenizer: Any) -> TokenO
         tokenizer: makes texts of tokens.
     """
     logprobs = logits.float().log_softmax(dim=-1)
-    value = float(logprobs[token])
     best = logprobs.topk(count)
-    pairs = list(zip(best.indices.tolist(), best.values.tolist(), strict=True))
-    if token not in best.indices:
-        pairs.append((token, value))
-    top: dict[str, float] = {}
-    for number, logprob in pairs:
-        top.setdefault(token_text(number, tokenizer), logprob)
-    return TokenOdds(text=token_text(token, tokenizer), logprob=value, top=top)
+    likeliest = dict(zip(best.indices.tolist(), best.values.tolist(), strict=True))
+    likeliest.setdefault(token, float(logprobs[token]))
+    return TokenOdds.of(token, likeliest, tokenizer)
 
 
 @torch.inference_mode()
@@ -53,7 +63,7 @@ def prompt_odds(base: Any, tokens: Iterable[int], count: int, tokenizer: Any) ->
         tokenizer: makes texts of tokens.
     """
     ids = [int(one) for one in tokens]
-    told = [TokenOdds(text=token_text(ids[0], tokenizer), logprob=None, top={})]
+    told = [TokenOdds.of(ids[0], {}, tokenizer)]
     for block in position_logits(base, torch.tensor([ids], device=base.device)):
         following = ids[len(told) : len(told) + len(block)]
         told += [

@@ -5,9 +5,8 @@ same; only the tokens come from elsewhere. Each request is a batch of its own, f
 its own: vLLM puts them together by itself.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +16,11 @@ import torch
 from burnish.errors import HardwareError, ModelTaskError
 from burnish.evaluation.parity import Bounds
 from burnish.serving.engine import Answered, Ask, Read, rehearse
-from burnish.serving.odds import TokenOdds, token_text
-from burnish.serving.pieces import Pieces
+from burnish.serving.odds import TokenOdds
 from burnish.serving.prompts import Prompt
 from burnish.serving.reading import MOST_TOKENS, InputReader, Named, facts_of
 from burnish.serving.vllm_steps import Odds, Order, Step, Stepper, check_package
-from burnish.serving.writing import MOST_SEED, Finish, Write, Written
+from burnish.serving.writing import MOST_SEED, Growing, Write, Written
 from burnish.tasks.base import Answer, Task
 from burnish.tasks.causal_lm import CausalTask
 
@@ -60,39 +58,31 @@ def check_engine(task: Task) -> CausalTask:
     return task
 
 
-@dataclass(slots=True, kw_only=True)
-class _Writing:
+class _Row(Growing):
     """One text while vLLM writes it."""
 
-    asked: Write
-    limit: int
-    ends: Collection[int]
-    pieces: Pieces
-    tokenizer: Any
-    finish: Finish = "length"
-    written: int = 0
-    odds: list[TokenOdds] = field(default_factory=list)
-    prompt_odds: list[Odds | None] = field(default_factory=list)
-    done: "Future[None]" = field(default_factory=Future)
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.prompt_odds: list[Odds | None] = []
 
-    def wait(self) -> None:
-        """Return when the text has ended; raises what went wrong."""
-        self.done.result()
-        self.pieces.end()
-
-    def take(self, step: Step) -> bool:
+    def step(self, step: Step) -> bool:
         """Take new tokens in; return whether the text has ended."""
         self.prompt_odds += step.prompt_odds
         for at, token in enumerate(step.tokens):
-            if self.written >= self.limit:
-                return True
-            self.written += 1
-            if self.asked.logprobs is not None:
-                self.odds.append(_told(token, step.odds[at], self.tokenizer))
-            if token in self.ends or self.pieces.add(token):
-                self.finish = "stop"
-                return True
-        return self.asked.abandoned or self.written >= self.limit
+            if self.finish is not None:
+                break
+            told = self.asked.logprobs is not None
+            self.take(token, TokenOdds.of(token, step.odds[at], self.tokenizer) if told else None)
+        if step.ended and self.finish is None:
+            self.end("length")
+        return self.finish is not None
+
+    def of_prompt(self, tokens: Iterable[int]) -> list[TokenOdds]:
+        """Return how likely each token of the prompt is after those before it."""
+        return [
+            TokenOdds.of(int(token), odds or {}, self.tokenizer)
+            for token, odds in zip(tokens, self.prompt_odds, strict=True)
+        ]
 
 
 class VllmEngine:
@@ -138,10 +128,9 @@ class VllmEngine:
     def answer(self, reads: Sequence[Read]) -> list[Any]:
         """Return an answer to each request, in order; they are written together."""
         begun = [self._begin(read) for read in reads]
-        return [
-            self._answered(read, made) if isinstance(read.asked, Ask) else self._told(read, made)
-            for read, made in zip(reads, begun, strict=True)
-        ]
+        for _, done in begun:
+            done.result()
+        return [self._told(read, row) for read, (row, _) in zip(reads, begun, strict=True)]
 
     def warm(self) -> None:
         """Answer something, so that the first request finds everything prepared."""
@@ -151,44 +140,14 @@ class VllmEngine:
         """Let the memory of the GPU go."""
         self._stepper.close()
 
-    def _answered(self, read: Read, made: _Writing) -> Answered:
-        """Return what the model answers, as in its evaluation."""
-        made.wait()
-        outputs = np.zeros((1, self._task.width), np.float32)  # of a reference, and there is none
-        answer = Answer(made.pieces.text, complete=made.finish == "stop")
-        return Answered.to(read, self._task.decode(outputs, read.rows, [answer])[0])
-
-    def _told(self, read: Read, made: _Writing) -> Written:
-        asked: Write = read.asked
-        made.wait()
-        before, odds = "", made.odds
-        if asked.echo:
-            before = asked.text or self._tokenizer.decode(read.rows.tokens)
-            odds = self._of_prompt(made, read.rows) + odds
-        return Written(
-            text=before + made.pieces.text,
-            odds=tuple(odds),
-            finish=made.finish,
-            tokens=read.tokens,
-            written_tokens=made.written,
-            cut_tokens=read.cut_tokens,
-        )
-
-    def _begin(self, read: Read) -> _Writing:
+    def _begin(self, read: Read) -> tuple[_Row, "Future[None]"]:
+        """Have a request written; return its text, and what tells that it has ended."""
         if isinstance(read.asked, Ask):
             asked = Write(text=read.asked.text)
             prompt = Prompt(read.rows.inputs.row(0), self._task.writing.max_new_tokens)
         else:
             asked, prompt = read.asked, read.rows
-        asked.begin()
-        pieces = Pieces(self._tokenizer, stop=asked.stop, emit=asked.emit, strip=not asked.raw)
-        made = _Writing(
-            asked=asked,
-            limit=prompt.limit,
-            ends=self._ends,
-            pieces=pieces,
-            tokenizer=self._tokenizer,
-        )
+        row = _Row(asked=asked, limit=prompt.limit, ends=self._ends, tokenizer=self._tokenizer)
         settings = {
             "temperature": asked.temperature,
             "top_p": asked.top_p,
@@ -198,23 +157,13 @@ class VllmEngine:
             "logprobs": asked.logprobs,
             "prompt_logprobs": asked.logprobs if asked.echo else None,
         }
-        order = Order(prompt=prompt.tokens.tolist(), take=made.take, settings=settings)
-        made.done = order.done
+        order = Order(prompt=prompt.tokens.tolist(), take=row.step, settings=settings)
         self._stepper.begin(order)
-        return made
+        return row, order.done
 
-    def _of_prompt(self, made: _Writing, prompt: Prompt) -> list[TokenOdds]:
-        if made.asked.logprobs is None:
-            return []
-        first, *others = (int(one) for one in prompt.tokens)
-        told = [TokenOdds(text=token_text(first, self._tokenizer), logprob=None, top={})]
-        for token, odds in zip(others, made.prompt_odds[1:], strict=True):
-            told.append(_told(token, odds or {}, self._tokenizer))
-        return told
-
-
-def _told(token: int, odds: Odds, tokenizer: Any) -> TokenOdds:
-    top: dict[str, float] = {}
-    for number, logprob in odds.items():
-        top.setdefault(token_text(number, tokenizer), logprob)
-    return TokenOdds(text=token_text(token, tokenizer), logprob=odds.get(token), top=top)
+    def _told(self, read: Read, row: _Row) -> Answered | Written:
+        if not isinstance(read.asked, Ask):
+            return row.told(read, lambda _: row.of_prompt(read.rows.tokens))
+        outputs = np.zeros((1, self._task.width), np.float32)  # of a reference, and there is none
+        answer = Answer(row.pieces.text, complete=row.finish == "stop")
+        return Answered.to(read, self._task.decode(outputs, read.rows, [answer])[0])

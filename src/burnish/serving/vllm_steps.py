@@ -80,6 +80,7 @@ class Stepper:
                 fix="serve it without `--engine vllm`, or free memory of the GPU",
             ) from err
         self.longest = int(self._engine.model_config.max_model_len)  # tokens, answer included
+        self._new_only = type(self._vllm.SamplingParams().output_kind).DELTA
         self._stopped = False
         self._orders: SimpleQueue[Order | None] = SimpleQueue()
         self._open: dict[str, Order] = {}
@@ -140,7 +141,7 @@ class Stepper:
             settings = self._vllm.SamplingParams(
                 **order.settings,
                 detokenize=False,  # as the torch engine does it, by `serving.pieces`
-                output_kind=type(self._vllm.SamplingParams().output_kind).DELTA,
+                output_kind=self._new_only,
             )
             prompt = self._vllm.TokensPrompt(prompt_token_ids=list(order.prompt))
             self._engine.add_request(name, prompt, settings)
@@ -165,7 +166,7 @@ class Stepper:
         except Exception as err:  # noqa: BLE001
             self._end(output, err)
         else:
-            if enough or output.finished:
+            if enough or step.ended:
                 self._end(output, None)
 
     def _end(self, output: Any, err: Exception | None) -> None:

@@ -48,12 +48,6 @@ class Write:
     abandoned: bool = False  # set where nobody waits for the rest
     begun: bool = False
 
-    def begin(self) -> None:
-        """Note that it is being written. Raises RuntimeError where it was before, and failed."""
-        if self.begun:
-            raise RuntimeError("the batch failed after this text was begun: not told twice")
-        self.begun = True
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
@@ -67,44 +61,85 @@ class Written:
     odds: tuple[TokenOdds, ...] = ()  # of the prompt, where it is told, and of what was written
 
 
-@dataclass(slots=True, eq=False)
-class _Row:
-    """One request in a batch."""
+@dataclass(eq=False, kw_only=True)
+class Growing:
+    """The text of one request while its tokens come, whatever computes them.
+
+    Raises RuntimeError where the text was begun before, and its batch failed.
+    """
 
     asked: Write
     limit: int  # tokens of the answer
-    pieces: Pieces
     ends: Collection[int]
     tokenizer: Any
     finish: Finish | None = None
     written: int = 0
     odds: list[TokenOdds] = field(default_factory=list)
-    generator: torch.Generator = field(init=False)
+    pieces: Pieces = field(init=False)
 
     def __post_init__(self) -> None:
+        asked = self.asked
+        if asked.begun:
+            raise RuntimeError("the batch failed after this text was begun: not told twice")
+        asked.begun = True
+        self.pieces = Pieces(self.tokenizer, stop=asked.stop, emit=asked.emit, strip=not asked.raw)
+        if not self.limit:
+            self.end("length")
+
+    def take(self, token: int, odds: TokenOdds | None) -> None:
+        """Take the next token in, and how likely it was where that is told."""
+        self.written += 1
+        if odds is not None:
+            self.odds.append(odds)
+        if token in self.ends or self.pieces.add(token) or self.asked.abandoned:
+            self.end("stop")
+        elif self.written >= self.limit:
+            self.end("length")
+
+    def end(self, finish: Finish) -> None:
+        """Tell what was held back: no more tokens come."""
+        self.finish = finish
+        self.pieces.end()
+
+    def told(self, read: Read, of_prompt: Callable[[int], list[TokenOdds]]) -> Written:
+        """Return the text as it is told, after its prompt where that is wanted.
+
+        Args:
+            read: the request, whose rows are a Prompt.
+            of_prompt: number of likeliest tokens → the odds of the prompt's tokens.
+        """
+        before, odds = "", self.odds
+        if self.asked.echo:
+            before = self.asked.text or self.tokenizer.decode(read.rows.tokens)
+            if self.asked.logprobs is not None:
+                odds = of_prompt(self.asked.logprobs) + odds
+        return Written(
+            text=before + self.pieces.text,
+            odds=tuple(odds),
+            finish=self.finish or "length",
+            tokens=read.tokens,
+            written_tokens=self.written,
+            cut_tokens=read.cut_tokens,
+        )
+
+
+class _Row(Growing):
+    """One request in a batch, which chooses its tokens by itself."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         self.generator = torch.Generator()
         if self.asked.seed is None:
             self.generator.seed()
         else:
             self.generator.manual_seed(self.asked.seed % MOST_SEED)
-        if not self.limit:
-            self._end("length")
 
     def choose(self, logits: Tensor) -> int:
         """Return the next token by logits of shape (vocabulary,), and take it in."""
-        token = _drawn(logits, self.asked, self.generator)
-        self.written += 1
-        if (count := self.asked.logprobs) is not None:
-            self.odds.append(token_odds(logits, token, count, self.tokenizer))
-        if token in self.ends or self.pieces.add(token) or self.asked.abandoned:
-            self._end("stop")
-        elif self.written >= self.limit:
-            self._end("length")
+        token, count = _drawn(logits, self.asked, self.generator), self.asked.logprobs
+        odds = None if count is None else token_odds(logits, token, count, self.tokenizer)
+        self.take(token, odds)
         return token
-
-    def _end(self, finish: Finish) -> None:
-        self.finish = finish
-        self.pieces.end()
 
 
 def _drawn(logits: Tensor, asked: Write, generator: torch.Generator) -> int:
@@ -141,37 +176,26 @@ def write_together(
     config = settings(
         base, Writing(max_new_tokens=most, no_repeat_ngram=wanted.no_repeat_ngram), tokenizer
     )
-    rows = [_row(read, tokenizer, config.eos_token_id) for read in reads]
+    rows = [
+        _Row(
+            asked=read.asked,
+            limit=read.rows.limit,
+            ends=config.eos_token_id,
+            tokenizer=tokenizer,
+        )
+        for read in reads
+    ]
     with quiet():
         if steps_by_itself(base, config):
             _step(base, asked, rows)
         else:
             _generate(base, asked, rows, config)
-    return [_written(base, read, row) for read, row in zip(reads, rows, strict=True)]
+    return [_told(base, read, row) for read, row in zip(reads, rows, strict=True)]
 
 
-def _row(read: Read, tokenizer: Any, ends: Collection[int]) -> _Row:
-    asked: Write = read.asked
-    asked.begin()
-    pieces = Pieces(tokenizer, stop=asked.stop, emit=asked.emit, strip=not asked.raw)
-    return _Row(asked, read.rows.limit, pieces, ends, tokenizer)
-
-
-def _written(base: Any, read: Read, row: _Row) -> Written:
-    asked, prompt = row.asked, read.rows.tokens
-    before, odds = "", row.odds
-    if asked.echo:
-        before = asked.text or row.tokenizer.decode(prompt)
-        if asked.logprobs is not None:
-            odds = prompt_odds(base, prompt, asked.logprobs, row.tokenizer) + odds
-    return Written(
-        text=before + row.pieces.text,
-        odds=tuple(odds),
-        finish=row.finish or "length",
-        tokens=read.tokens,
-        written_tokens=row.written,
-        cut_tokens=read.cut_tokens,
-    )
+def _told(base: Any, read: Read, row: _Row) -> Written:
+    tokens, tokenizer = read.rows.tokens, row.tokenizer
+    return row.told(read, lambda count: prompt_odds(base, tokens, count, tokenizer))
 
 
 def _step(base: Any, asked: Batch, rows: Sequence[_Row]) -> None:
