@@ -44,8 +44,8 @@ lint: setup  ## format, lint, import contracts, generated docs, container, workf
 types: setup  ## mypy
 	$(BIN)/mypy
 
-test: setup  ## the default suite: no network, no GPU, random order
-	OMP_WAIT_POLICY=PASSIVE $(BIN)/pytest
+test: setup  ## the default suite: no network, no GPU, random order, a file of tests a core
+	OMP_WAIT_POLICY=PASSIVE OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
 
 slow: setup  ## long runs of the suite
 	BURNISH_SLOW_COUNT=$(COUNT) $(BIN)/pytest -m slow
