@@ -105,7 +105,7 @@ def figures(seconds: float, answers: list[str]) -> Figures:
 
 def race(given: argparse.Namespace, folder: Path) -> Figures:
     """Return both figures, their ratio, and how many answers differ."""
-    from burnish.training.hardware import cores
+    from burnish.training.processor import cores
 
     threads = cores()
     spec: Spec = {

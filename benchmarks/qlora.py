@@ -108,7 +108,7 @@ def told(one: Figures) -> Figures:
 
 def race(given: argparse.Namespace, _: Path) -> Figures:
     """Return both contestants' figures and the ratios between them."""
-    from burnish.training.hardware import cores
+    from burnish.training.processor import cores
 
     names = ("data", "steps", "batch", "rank", "precision", "seed")
     spec = {name: getattr(given, name) for name in names}

@@ -224,7 +224,7 @@ def differing(answers: Sequence[Any], others: Sequence[Any]) -> Figures:
 
 def race(given: argparse.Namespace, folder: Path) -> Figures:
     """Return the figures of every contestant, and the ratios to the plain endpoint."""
-    from burnish.training.hardware import cores
+    from burnish.training.processor import cores
 
     os.environ["HF_HUB_OFFLINE"] = "1"
     spec: Spec = {

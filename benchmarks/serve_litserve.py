@@ -76,7 +76,7 @@ def int8(model: str) -> Any:
 
 
 if __name__ == "__main__":
-    from burnish.training.hardware import cores
+    from burnish.training.processor import cores
 
     api = Classifier(sys.argv[2], ours=sys.argv[1] == "litserve-int8")
     # Burnish's int8 engine computes on one core; torch on all of them.

@@ -274,7 +274,7 @@ def trials(given: argparse.Namespace, folder: Path) -> Figures:
     """Return what each trial showed."""
     from burnish.data.starter import clauses
     from burnish.pipeline.manifest import git_commit
-    from burnish.training.hardware import cores
+    from burnish.training.processor import cores
 
     os.environ["HF_HUB_OFFLINE"] = "1"
     texts: Sequence[str] = clauses("test")["text"].to_list()[:100]

@@ -45,7 +45,7 @@ def generate(model: str, task: str) -> Any:
     from fastapi import FastAPI
     from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
 
-    from burnish.training.modelfolder import read_task
+    from burnish.training.facts import read_task
 
     folder = folder_of(model)
     loader = AutoModelForCausalLM if task == "causal" else AutoModelForSeq2SeqLM

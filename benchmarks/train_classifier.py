@@ -244,7 +244,7 @@ def options() -> argparse.ArgumentParser:
 
 def race(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Return every contestant's figures and the ratios between them."""
-    from burnish.training.hardware import cores, processor_flags
+    from burnish.training.processor import cores, processor_flags
 
     threads, has_bf16 = cores(), "avx512_bf16" in processor_flags()
     spec = {

@@ -63,7 +63,8 @@ def ours(spec: Spec) -> Figures:
 
 def race(given: argparse.Namespace, folder: Path) -> Figures:
     """Return every contestant's figures and the ratios between them."""
-    from burnish.training.hardware import cores, probe
+    from burnish.training.hardware import probe
+    from burnish.training.processor import cores
 
     threads, usual_batch = cores(), min(USUAL_BATCH, given.batch)
     assert given.batch % usual_batch == 0, f"--batch is not a multiple of {usual_batch}"

@@ -13,17 +13,18 @@ from peft import LoraConfig, get_peft_model
 
 from burnish.errors import ModelFormatError, ParityError, UsageError
 from burnish.records import LabelSpace
-from burnish.serving.engine import Ask, Embed
-from burnish.serving.opening import Precision, find
-from burnish.serving.writing import Write
+from burnish.serving.engine import Ask, Embed, Precision
+from burnish.serving.growing import Write
+from burnish.serving.opening import find
 from burnish.training.exports.onnx import EXPORT as FP32
 from burnish.training.exports.onnx_int8 import EXPORT as INT8
 from burnish.training.golden import FILE, Golden
-from burnish.training.hardware import sums_bytes
 from burnish.training.methods.lora import as_of_now
 from burnish.training.modelfolder import Answerer, save_model_folder
+from burnish.training.processor import sums_bytes
 from burnish.training.rounded import hold_int8
 from burnish.training.sources import resolve
+from burnish.training.tokenizers import open_saved_tokenizer, open_tokenizer
 
 from .conftest import HARDWARE, WORDS, Running
 
@@ -260,7 +261,7 @@ def test_the_folder_of_an_export_is_served(
         resolve(str(place))
 
 
-def test_a_graph_is_opened_without_the_models_of_transformers(
+def test_a_graph_is_opened_without_torch_and_the_models_of_transformers(
     folders: dict[str, Path], tmp_path: Path
 ) -> None:
     FP32.write(Answerer.open(resolve(str(folders["colours"]))), {}, tmp_path)
@@ -274,8 +275,34 @@ def test_a_graph_is_opened_without_the_models_of_transformers(
     )
 
     # They take seconds to import, for which a server would not be ready.
-    slow = {"transformers.modeling_utils", "scipy.stats", "scipy.optimize", "peft", "lightning"}
+    slow = {
+        "torch", "transformers.modeling_utils", "scipy.stats", "scipy.optimize", "peft", "lightning"
+    }  # fmt: skip
     assert not slow & set(done.stdout.split())
+
+
+def test_the_tokenizer_beside_a_graph_reads_as_the_models_own(
+    folders: dict[str, Path], tmp_path: Path
+) -> None:
+    source = resolve(str(folders["colours"]))
+    FP32.write(Answerer.open(source), {}, tmp_path)
+    texts = ["word1 WORD2, word3!", "äöü 🦙 unknown", "word4 " * 200]
+
+    own, saved = open_tokenizer(source), open_saved_tokenizer(tmp_path)
+
+    assert saved(texts)["input_ids"] == own(texts)["input_ids"]
+    assert saved(texts, truncation=True)["input_ids"] == own(texts, truncation=True)["input_ids"]
+    assert saved.model_max_length == own.model_max_length
+
+
+def test_a_graph_whose_tokenizer_is_missing_is_refused(
+    folders: dict[str, Path], tmp_path: Path
+) -> None:
+    FP32.write(Answerer.open(resolve(str(folders["colours"]))), {}, tmp_path)
+    (tmp_path / "tokenizer.json").unlink()
+
+    with pytest.raises(ModelFormatError):
+        load(tmp_path)
 
 
 def test_the_graphs_of_an_encoder_decoder_are_refused(

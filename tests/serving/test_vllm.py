@@ -20,8 +20,8 @@ from burnish.errors import (
     UsageError,
 )
 from burnish.serving.engine import Ask
+from burnish.serving.growing import Write
 from burnish.serving.opening import find
-from burnish.serving.writing import Write
 
 from . import standin_vllm
 from .conftest import Start, open_engine

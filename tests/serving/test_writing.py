@@ -9,8 +9,9 @@ import torch
 import transformers
 
 from burnish.serving.engine import Read
+from burnish.serving.growing import Write
 from burnish.serving.prompts import Prompt
-from burnish.serving.writing import Write, write_together
+from burnish.serving.writing import write_together
 from burnish.tasks.base import Writing
 
 SIZES = {"vocab_size": 300, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}

@@ -21,10 +21,11 @@ from burnish.training import forward
 from burnish.training.fill import fill
 from burnish.training.hardware import Hardware
 from burnish.training.masked import TRANSFORMS
-from burnish.training.models import can_answer, load_model, load_tokenizer, open_tokenizer
+from burnish.training.models import can_answer, load_model, load_tokenizer
 from burnish.training.new_head import with_head
 from burnish.training.predict import raw_outputs
 from burnish.training.sources import ModelSource, resolve
+from burnish.training.tokenizers import open_tokenizer
 
 ARCHITECTURES = tuple(TRANSFORMS)
 

@@ -10,9 +10,9 @@ from transformers.pytorch_utils import Conv1D
 
 from burnish.errors import HardwareError
 from burnish.training import rounded
-from burnish.training.hardware import sums_bytes
 from burnish.training.methods.qlora import FourBitLinear
-from burnish.training.rounded import Int8Linear, hold_bf16, hold_int8
+from burnish.training.processor import sums_bytes
+from burnish.training.rounded import Int8Linear, PackedLinear, hold_bf16, hold_int8
 
 needs_byte_sums = pytest.mark.skipif(not sums_bytes(), reason="the processor overflows")
 
@@ -43,11 +43,22 @@ def test_weights_held_in_bf16_answer_to_the_last_bit_as_autocast_does() -> None:
 
     assert torch.equal(logits(model, bf16=True), expected)
     assert torch.equal(embeddings, before)
-    assert all(
-        layer.weight.dtype == torch.bfloat16
-        for layer in model.modules()
-        if isinstance(layer, nn.Linear)
-    )
+    held = [one for one in model.modules() if isinstance(one, nn.Linear | PackedLinear)]
+    assert len(held) > 20
+    assert all(layer.weight.dtype == torch.bfloat16 for layer in held)
+
+
+def test_where_the_processor_lays_nothing_out_weights_are_held_plainly(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = pair()
+    expected = logits(model, bf16=True)
+    monkeypatch.setattr(rounded, "_packs", lambda _: False)
+
+    hold_bf16(model)
+
+    assert not any(isinstance(one, PackedLinear) for one in model.modules())
+    assert torch.equal(logits(model, bf16=True), expected)
 
 
 @needs_byte_sums

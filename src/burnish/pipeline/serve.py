@@ -10,7 +10,7 @@ from burnish.errors import MissingPackageError, UsageError
 from burnish.pipeline.context import fetchers
 
 if TYPE_CHECKING:
-    from burnish.serving.opening import Computing, Precision
+    from burnish.serving.engine import Computing, Precision
     from burnish.serving.settings import Settings
 
 _PACKAGES = ("fastapi", "uvicorn", "prometheus_client")

@@ -21,9 +21,10 @@ from burnish.records import LabelSpace, Prediction
 from burnish.runfolder import read_predictions
 from burnish.tasks.tokens import encode_texts
 from burnish.training.hardware import Hardware, probe
-from burnish.training.models import load_body, longest_text, open_tokenizer
+from burnish.training.models import load_body, longest_text
 from burnish.training.predict import unit_vectors
 from burnish.training.sources import ModelSource, resolve
+from burnish.training.tokenizers import open_tokenizer
 
 _PREDICTIONS = ".jsonl"
 _SUM_ERROR = 1e-3

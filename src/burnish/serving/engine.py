@@ -7,13 +7,16 @@ queues or of other models.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, Self
+from typing import Any, Literal, Protocol, Self
 
 import polars as pl
 
 from burnish.data.conversation import MESSAGES, Conversation, transcripts
 from burnish.evaluation.parity import Bounds
 from burnish.records import Prediction, Space
+
+Precision = Literal["auto", "fp32", "bf16", "int8"]
+Computing = Literal["auto", "vllm"]  # what computes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,39 +1,13 @@
 """How likely a model finds the tokens of a text, as `logprobs` of OpenAI's completions tells it."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, Self
+from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from burnish.serving.growing import TokenOdds
 from burnish.training.generators import position_logits
-
-_HALF = "\ufffd"  # what a token that is a part of a character is decoded as
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TokenOdds:
-    """One token in its place."""
-
-    text: str
-    logprob: float | None  # in nats; None for the first token of a prompt, which follows nothing
-    top: Mapping[str, float]  # the likeliest tokens there and this one, by falling logprob
-
-    @classmethod
-    def of(cls, token: int, likeliest: Mapping[int, float], tokenizer: Any) -> Self:
-        """Return what is told of a token.
-
-        Args:
-            token: its number.
-            likeliest: logprobs in its place by token, falling, its own among them; none for the
-                first token of a prompt.
-            tokenizer: makes texts of tokens.
-        """
-        top: dict[str, float] = {}
-        for number, logprob in likeliest.items():
-            top.setdefault(token_text(number, tokenizer), logprob)
-        return cls(text=token_text(token, tokenizer), logprob=likeliest.get(token), top=top)
 
 
 def token_odds(logits: Tensor, token: int, count: int, tokenizer: Any) -> TokenOdds:
@@ -71,9 +45,3 @@ def prompt_odds(base: Any, tokens: Iterable[int], count: int, tokenizer: Any) ->
             for logits, token in zip(block, following, strict=False)
         ]
     return told
-
-
-def token_text(token: int, tokenizer: Any) -> str:
-    """Return a token's text; of a part of a character, the vocabulary's own name for it."""
-    text: str = tokenizer.decode([token])
-    return str(tokenizer.convert_ids_to_tokens(token)) if _HALF in text else text

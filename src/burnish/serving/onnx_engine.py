@@ -5,14 +5,17 @@ in int8, which rounds the weights and takes a fraction of the time.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
+from burnish.errors import ModelTaskError
 from burnish.serving.engine import Answered, Read, rehearse
 from burnish.serving.reading import InputReader, Named, facts_of
 from burnish.tasks.base import Encoded, Task
-from burnish.training.exports.onnx import ClassifierGraph
-from burnish.training.exports.onnx_int8 import BOUNDS
-from burnish.training.hardware import cores
+from burnish.training.facts import read_task
+from burnish.training.graphs import INT8_BOUNDS, MODEL_FILE, ClassifierGraph
+from burnish.training.processor import cores
+from burnish.training.tokenizers import open_saved_tokenizer
 
 _BATCH_TOKENS = 64  # texts are computed one by one: this saves short ones a change of threads
 
@@ -26,8 +29,25 @@ class OnnxEngine:
             named, task, tokenizer, precision=graph.precision, device="cpu", vectors=False
         )
         self.batch_tokens, self.workers = _BATCH_TOKENS, cores()
-        self.rounding = BOUNDS if graph.precision == "int8" else None
+        self.rounding = INT8_BOUNDS if graph.precision == "int8" else None
         self._reader = InputReader(self.facts, task, tokenizer, room=None)
+
+    @classmethod
+    def open(cls, folder: Path, named: Named) -> Self:
+        """Open the folder of an export.
+
+        Raises:
+            ModelTaskError: BN304, the graphs are those of an encoder-decoder.
+            ModelFormatError: BN303, a file is missing or damaged.
+        """
+        if not (folder / MODEL_FILE).is_file():
+            raise ModelTaskError(
+                "the graphs of an encoder-decoder are not served",
+                where=str(folder),
+                fix="name the run folder, or its folder `model`",
+            )
+        graph = ClassifierGraph.open(folder)
+        return cls(graph, read_task(folder), open_saved_tokenizer(folder), named)
 
     def read(self, asked: Sequence[Any]) -> list[Read]:
         """Return requests as tokens; raises what `InputReader.read` does."""

@@ -15,8 +15,8 @@ import numpy as np
 from fastapi import APIRouter, Request
 
 from burnish.serving.engine import Ask, Embed, Embedded
+from burnish.serving.growing import TokenOdds, Write, Written
 from burnish.serving.models import Models, Served
-from burnish.serving.odds import TokenOdds
 from burnish.serving.openai_schemas import (
     ChatChoice,
     ChatReply,
@@ -37,7 +37,6 @@ from burnish.serving.openai_schemas import (
 from burnish.serving.schemas import ERRORS
 from burnish.serving.streaming import Piece, abandon, pieces, streamed
 from burnish.serving.visit import Visit, visit_at
-from burnish.serving.writing import Write, Written
 
 _ERRORS: dict[int | str, dict[str, Any]] = {
     status: told | {"model": OpenAIError} for status, told in ERRORS.items()

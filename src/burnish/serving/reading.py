@@ -15,8 +15,8 @@ import polars as pl
 from burnish.data.conversation import MESSAGES, TURNS, Conversation
 from burnish.errors import EmptyDataError, RequestError
 from burnish.serving.engine import Ask, Embed, Facts, Read
+from burnish.serving.growing import Write
 from burnish.serving.prompts import read_prompt
-from burnish.serving.writing import Write
 from burnish.tasks.base import Encoded, Task
 from burnish.tasks.classification import ClassificationTask
 from burnish.tasks.masked_lm import MaskedTask

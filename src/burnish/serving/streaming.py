@@ -8,11 +8,11 @@ from typing import Any
 from starlette.responses import Response, StreamingResponse
 
 from burnish.errors import BurnishError
+from burnish.serving.growing import Write, Written
 from burnish.serving.logs import tell_failure
 from burnish.serving.models import Models, Served
 from burnish.serving.problems import DEFECT, as_openai, defect, status_of
 from burnish.serving.visit import Visit
-from burnish.serving.writing import Write, Written
 
 Piece = tuple[int, str | Written]  # number of the text, and a piece of it or, at its end, all
 

@@ -12,8 +12,9 @@ import numpy as np
 from burnish.evaluation.parity import Bounds
 from burnish.records import Prediction
 from burnish.serving.engine import Answered, Embed, Embedded, Read, rehearse
+from burnish.serving.growing import Write, Written
 from burnish.serving.reading import InputReader, Masked, Named, facts_of
-from burnish.serving.writing import Write, Written, write_together
+from burnish.serving.writing import write_together
 from burnish.tasks.base import Encoded, Ragged, Writing
 from burnish.tasks.masked_lm import MaskedTask
 from burnish.tasks.writing import WritingTask

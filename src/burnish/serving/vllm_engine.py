@@ -16,11 +16,10 @@ import torch
 from burnish.errors import HardwareError, ModelTaskError
 from burnish.evaluation.parity import Bounds
 from burnish.serving.engine import Answered, Ask, Read, rehearse
-from burnish.serving.odds import TokenOdds
+from burnish.serving.growing import MOST_SEED, Growing, TokenOdds, Write, Written
 from burnish.serving.prompts import Prompt
 from burnish.serving.reading import MOST_TOKENS, InputReader, Named, facts_of
 from burnish.serving.vllm_steps import Odds, Order, Step, Stepper, check_package
-from burnish.serving.writing import MOST_SEED, Growing, Write, Written
 from burnish.tasks.base import Answer, Task
 from burnish.tasks.causal_lm import CausalTask
 

@@ -7,120 +7,20 @@ nobody waits for it any more. With the likeliest tokens that is what evaluation 
 Called by `serving.torch_engine`; runs on the model's thread.
 """
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from burnish.data.conversation import Conversation
 from burnish.serving.engine import Read
-from burnish.serving.odds import TokenOdds, prompt_odds, token_odds
-from burnish.serving.pieces import Pieces
+from burnish.serving.growing import MOST_SEED, Growing, Write, Written
+from burnish.serving.odds import prompt_odds, token_odds
 from burnish.tasks.base import Batch, Writing
 from burnish.tasks.batch import padded
 from burnish.training.generate import settings, steps_by_itself
 from burnish.training.packing import padding_id, plain
 from burnish.training.quiet import quiet
-
-MOST_SEED = 2**63
-
-Finish = Literal["stop", "length"]
-
-
-@dataclass(slots=True, kw_only=True, eq=False)
-class Write:
-    """One text to be written."""
-
-    text: str
-    turns: Conversation | None = None
-    tokens: Sequence[int] | None = None  # the prompt as tokens, in place of its text
-    raw: bool = False  # go on from the text itself; else answer it, as in the evaluation
-    max_tokens: int | None = None  # None: as the task says
-    temperature: float = 0.0  # 0: the likeliest token
-    top_p: float = 1.0  # draw from the likeliest tokens of that much probability together
-    seed: int | None = None
-    stop: tuple[str, ...] = ()
-    logprobs: int | None = None  # likeliest tokens told for each token; None: nothing is told
-    echo: bool = False  # tell the prompt, too; its text and, with `logprobs`, its odds
-    emit: Callable[[str], None] | None = None  # is called with each piece of text
-    abandoned: bool = False  # set where nobody waits for the rest
-    begun: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
-    """A text that was written."""
-
-    text: str
-    finish: Finish
-    tokens: int  # of the prompt
-    written_tokens: int
-    cut_tokens: int
-    odds: tuple[TokenOdds, ...] = ()  # of the prompt, where it is told, and of what was written
-
-
-@dataclass(eq=False, kw_only=True)
-class Growing:
-    """The text of one request while its tokens come, whatever computes them.
-
-    Raises RuntimeError where the text was begun before, and its batch failed.
-    """
-
-    asked: Write
-    limit: int  # tokens of the answer
-    ends: Collection[int]
-    tokenizer: Any
-    finish: Finish | None = None
-    written: int = 0
-    odds: list[TokenOdds] = field(default_factory=list)
-    pieces: Pieces = field(init=False)
-
-    def __post_init__(self) -> None:
-        asked = self.asked
-        if asked.begun:
-            raise RuntimeError("the batch failed after this text was begun: not told twice")
-        asked.begun = True
-        self.pieces = Pieces(self.tokenizer, stop=asked.stop, emit=asked.emit, strip=not asked.raw)
-        if not self.limit:
-            self.end("length")
-
-    def take(self, token: int, odds: TokenOdds | None) -> None:
-        """Take the next token in, and how likely it was where that is told."""
-        self.written += 1
-        if odds is not None:
-            self.odds.append(odds)
-        if token in self.ends or self.pieces.add(token) or self.asked.abandoned:
-            self.end("stop")
-        elif self.written >= self.limit:
-            self.end("length")
-
-    def end(self, finish: Finish) -> None:
-        """Tell what was held back: no more tokens come."""
-        self.finish = finish
-        self.pieces.end()
-
-    def told(self, read: Read, of_prompt: Callable[[int], list[TokenOdds]]) -> Written:
-        """Return the text as it is told, after its prompt where that is wanted.
-
-        Args:
-            read: the request, whose rows are a Prompt.
-            of_prompt: number of likeliest tokens → the odds of the prompt's tokens.
-        """
-        before, odds = "", self.odds
-        if self.asked.echo:
-            before = self.asked.text or self.tokenizer.decode(read.rows.tokens)
-            if self.asked.logprobs is not None:
-                odds = of_prompt(self.asked.logprobs) + odds
-        return Written(
-            text=before + self.pieces.text,
-            odds=tuple(odds),
-            finish=self.finish or "length",
-            tokens=read.tokens,
-            written_tokens=self.written,
-            cut_tokens=read.cut_tokens,
-        )
 
 
 class _Row(Growing):

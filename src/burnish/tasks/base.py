@@ -8,12 +8,11 @@ The training loop and the pipeline never ask which task they run.
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeAlias
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from torch import Tensor
 
 from burnish.evaluation.scaling import Scaling
 from burnish.recipe.task import MASKED, PLAIN_TEXT
@@ -21,7 +20,10 @@ from burnish.recipe.training import Training
 from burnish.records import Prediction, Space
 from burnish.registry import Registry
 
-Batch = dict[str, Tensor]
+if TYPE_CHECKING:  # answers can be read and told where nothing is computed by torch
+    from torch import Tensor
+
+Batch: TypeAlias = "dict[str, Tensor]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +259,7 @@ class Task(ABC):
         return float(len(rows))
 
     @abstractmethod
-    def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
+    def loss(self, outputs: "Tensor", batch: Batch) -> "Tensor":
         """Return the loss summed over the rows of a batch, a scalar."""
 
     @abstractmethod

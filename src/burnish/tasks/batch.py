@@ -6,15 +6,17 @@ inside a row by `training.segments` and `training.causal_blocks`. What all rows 
 with, such as a system message or an instruction, can stand in front of them once.
 
 Both round sizes up, because the matrix library prepares, and keeps, one program for every new
-shape.
+shape. Torch is loaded by the first batch: answers are read and told without it.
 """
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Tokens = NDArray[np.int32]
 PACK_MULTIPLE = 32  # tokens
@@ -31,7 +33,14 @@ def padded_length(length: int) -> int:
     return -(-length // multiple) * multiple
 
 
-def padded(pieces: Sequence[Tokens], *, pad_id: int, left: bool = False) -> dict[str, Tensor]:
+def tensors(**arrays: NDArray[Any]) -> dict[str, "Tensor"]:
+    """Return arrays as tensors that share their memory, by the same names."""
+    import torch
+
+    return {name: torch.from_numpy(array) for name, array in arrays.items()}
+
+
+def padded(pieces: Sequence[Tokens], *, pad_id: int, left: bool = False) -> dict[str, "Tensor"]:
     """Return input_ids and attention_mask, shape (rows, `padded_length` of the longest).
 
     Args:
@@ -46,10 +55,10 @@ def padded(pieces: Sequence[Tokens], *, pad_id: int, left: bool = False) -> dict
         place = slice(width - len(piece), None) if left else slice(len(piece))
         ids[at, place] = piece
         mask[at, place] = 1
-    return {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)}
+    return tensors(input_ids=ids, attention_mask=mask)
 
 
-def packed(pieces: Sequence[Tokens], *, pad_id: int, prefix: int = 0) -> dict[str, Tensor]:
+def packed(pieces: Sequence[Tokens], *, pad_id: int, prefix: int = 0) -> dict[str, "Tensor"]:
     """Return input_ids and position_ids, shape (1, total), lengths, shape (rows,), and prefix.
 
     `total` is a multiple of 32; what is left after the last row is padding that belongs to no
@@ -69,12 +78,12 @@ def packed(pieces: Sequence[Tokens], *, pad_id: int, prefix: int = 0) -> dict[st
     np.concatenate([pieces[0][:prefix], *own], out=ids[:filled], casting="same_kind")
     within = np.arange(filled - prefix) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     positions = np.concatenate([np.arange(prefix), prefix + within, np.arange(rest)])
-    return {
-        "input_ids": torch.from_numpy(ids)[None],
-        "position_ids": torch.from_numpy(positions)[None],
-        "lengths": torch.from_numpy(lengths),
-        "prefix": torch.tensor(prefix),
-    }
+    return tensors(
+        input_ids=ids[None],
+        position_ids=positions[None],
+        lengths=lengths,
+        prefix=np.array(prefix),
+    )
 
 
 def common_prefix(pieces: Sequence[Tokens]) -> int:

@@ -8,14 +8,12 @@ answers below a least confidence are marked: a person should look at them.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import polars as pl
-import torch
 from numpy.typing import NDArray
 from scipy.special import expit, softmax
-from torch import Tensor
 
 from burnish.evaluation.answers import from_predictions
 from burnish.evaluation.metrics.table import METRICS, default_metric, metric_names
@@ -30,6 +28,9 @@ from burnish.tasks import batch
 from burnish.tasks.base import Answer, Batch, Encoded, Task
 from burnish.tasks.objective import Objective
 from burnish.tasks.tokens import encode_texts, with_clean_up
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _HALF = 0.5
 
@@ -177,10 +178,10 @@ class ClassificationTask(Task):
         """Return the tokens of the rows, padded or packed, and `targets` of (rows, classes)."""
         pieces = [encoded.inputs.row(at) for at in rows]
         form = batch.packed if packed else batch.padded
-        tensors = form(pieces, pad_id=pad_id)
-        return tensors | {"targets": torch.from_numpy(encoded.targets[list(rows)])}
+        targets = batch.tensors(targets=encoded.targets[list(rows)])
+        return form(pieces, pad_id=pad_id) | targets
 
-    def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
+    def loss(self, outputs: "Tensor", batch: Batch) -> "Tensor":
         """Return the loss summed over rows; logits of shape (rows, classes)."""
         form = self.objective.multiple if self.space.multi_label else self.objective.single
         return form(outputs.float(), batch["targets"])
@@ -293,8 +294,8 @@ class ClassificationTask(Task):
 
     def judge(self, outputs: NDArray[np.float32], encoded: Encoded) -> dict[str, float]:
         """Return the mean loss and every metric of labelled rows."""
-        batch: Batch = {"targets": torch.from_numpy(encoded.targets)}
-        loss = float(self.loss(torch.from_numpy(outputs), batch)) / len(encoded)
+        judged = batch.tensors(outputs=outputs, targets=encoded.targets)
+        loss = float(self.loss(judged["outputs"], judged)) / len(encoded)
         return {"loss": loss} | self.score(self.decode(outputs, encoded))
 
     def score(self, predictions: Sequence[Prediction]) -> dict[str, float]:

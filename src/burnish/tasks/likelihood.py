@@ -9,12 +9,10 @@ a model is judged; where it learns they are nan.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from burnish.errors import ModelTaskError, RecipeError
 from burnish.evaluation.answers import from_predictions
@@ -23,6 +21,10 @@ from burnish.evaluation.metrics.table import METRICS, default_metric, metric_nam
 from burnish.recipe.training import Training
 from burnish.records import Prediction
 from burnish.tasks.base import Answer, Batch, Encoded, Task
+from burnish.tasks.batch import tensors
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 LOSS, COUNT = 0, 1  # columns of the raw outputs
 _HITS = (2, 3)  # the columns of `TOPS`
@@ -108,7 +110,7 @@ class LikelihoodTask(Task):
             return 0.0
         return float(encoded.answers.lengths[list(rows)].sum())
 
-    def loss(self, outputs: Tensor, batch: Batch) -> Tensor:  # noqa: ARG002
+    def loss(self, outputs: "Tensor", batch: Batch) -> "Tensor":  # noqa: ARG002
         """Return the loss summed over all tokens that are learned, in nats."""
         return outputs[:, LOSS].sum()
 
@@ -172,8 +174,8 @@ def supervised(answers: Sequence[NDArray[np.int32]], starts: Sequence[int]) -> B
     """
     counts = [len(one) for one in answers]
     at = [np.arange(start, start + n) for start, n in zip(starts, counts, strict=True)]
-    return {
-        "at": torch.from_numpy(np.concatenate(at).astype(np.int64)),
-        "next": torch.from_numpy(np.concatenate(answers).astype(np.int64)),
-        "owner": torch.from_numpy(np.repeat(np.arange(len(answers)), counts)),
-    }
+    return tensors(
+        at=np.concatenate(at).astype(np.int64),
+        next=np.concatenate(answers).astype(np.int64),
+        owner=np.repeat(np.arange(len(answers)), counts),
+    )

@@ -14,7 +14,6 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import polars as pl
-import torch
 from numpy.typing import NDArray
 
 from burnish.errors import ModelTaskError
@@ -161,11 +160,11 @@ class MaskedTask(LikelihoodTask):
         counts = answers.lengths[list(rows)]
         at = [start + places.row(row) for start, row in zip(starts, rows, strict=True)]
         tokens = [answers.row(row) for row in rows]
-        return batch | {
-            "at": torch.from_numpy(np.concatenate(at).astype(np.int64)),
-            "next": torch.from_numpy(np.concatenate(tokens).astype(np.int64)),
-            "owner": torch.from_numpy(np.repeat(np.arange(len(rows)), counts)),
-        }
+        return batch | batches.tensors(
+            at=np.concatenate(at).astype(np.int64),
+            next=np.concatenate(tokens).astype(np.int64),
+            owner=np.repeat(np.arange(len(rows)), counts),
+        )
 
     def _read(self, rows: pl.DataFrame, tokenizer: Any) -> list[Read]:
         texts = rows["text"].fill_null("").to_list()

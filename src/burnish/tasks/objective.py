@@ -8,16 +8,16 @@ Called by `tasks.classification`. Source of the asymmetric loss: Ridnik et al. 2
 """
 
 from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
-import torch
-import torch.nn.functional as F  # noqa: N812
 from numpy.typing import NDArray
-from torch import Tensor
 
 from burnish.errors import RecipeError
 from burnish.recipe.training import Training
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _SMALLEST = 1e-6  # keeps log() finite where the shifted probability is 0 or 1
 
@@ -62,29 +62,35 @@ class Objective:
             smoothing=training.label_smoothing,
         )
 
-    def single(self, logits: Tensor, targets: Tensor) -> Tensor:
+    def single(self, logits: "Tensor", targets: "Tensor") -> "Tensor":
         """Return the summed loss of rows with one class each; both shape (rows, classes)."""
-        weight = torch.tensor(self.weights, device=logits.device) if self.weights else None
+        import torch.nn.functional as F  # noqa: N812
+
+        weight = logits.new_tensor(self.weights) if self.weights else None
         classes = targets.argmax(dim=1)
         return F.cross_entropy(
             logits, classes, weight=weight, label_smoothing=self.smoothing, reduction="sum"
         )
 
-    def multiple(self, logits: Tensor, targets: Tensor) -> Tensor:
+    def multiple(self, logits: "Tensor", targets: "Tensor") -> "Tensor":
         """Return the summed loss of rows with any number of classes, a mean over classes."""
+        import torch.nn.functional as F  # noqa: N812
+
         # Smoothed towards a half on both sides, as for a two-class softmax.
         targets = targets * (1 - self.smoothing) + self.smoothing / 2
         if self.kind == "asymmetric":
             return self._asymmetric(logits, targets) / logits.shape[1]
-        weight = torch.tensor(self.weights, device=logits.device) if self.weights else None
+        weight = logits.new_tensor(self.weights) if self.weights else None
         summed = F.binary_cross_entropy_with_logits(
             logits, targets, pos_weight=weight, reduction="sum"
         )
         return summed / logits.shape[1]
 
-    def _asymmetric(self, logits: Tensor, targets: Tensor) -> Tensor:
-        shifted = (torch.sigmoid(logits) - self.clip).clamp(min=0)
-        easy = shifted**self.gamma_negative * torch.log((1 - shifted).clamp(min=_SMALLEST))
+    def _asymmetric(self, logits: "Tensor", targets: "Tensor") -> "Tensor":
+        import torch.nn.functional as F  # noqa: N812
+
+        shifted = (logits.sigmoid() - self.clip).clamp(min=0)
+        easy = shifted**self.gamma_negative * (1 - shifted).clamp(min=_SMALLEST).log()
         return -(targets * F.logsigmoid(logits) + (1 - targets) * easy).sum()
 
 

@@ -8,20 +8,22 @@ nothing of what they say.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import polars as pl
-import torch
-from torch import Tensor
 
 from burnish.recipe.task import PLAIN_TEXT
 from burnish.recipe.task import PlainTextTask as Section
 from burnish.records import PlainSpace
 from burnish.tasks.base import Batch, Encoded, Ragged, Unfit
+from burnish.tasks.batch import tensors
 from burnish.tasks.causal_lm import joined
 from burnish.tasks.lengths import Limit, known, percentile_of
 from burnish.tasks.likelihood import LOSS, WIDTH, LikelihoodTask
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _LOSS_OF_ENDS = WIDTH + LOSS  # column of the raw outputs
 _ENDS = 0  # column of the targets: 1 where a piece holds the end mark of its text
@@ -96,13 +98,13 @@ class PlainTextTask(LikelihoodTask):
     def collate(self, encoded: Encoded, rows: Sequence[int], *, packed: bool, pad_id: int) -> Batch:
         """Return the pieces as a decoder reads them; end marks have owners of their own."""
         batch = joined(encoded, rows, packed=packed, pad_id=pad_id)
-        ends = torch.from_numpy(encoded.targets[list(rows), _ENDS] > 0)
-        owner = batch["owner"]
-        is_last = torch.cat([owner[1:] != owner[:-1], owner.new_ones(1, dtype=torch.bool)])
-        owner = torch.where(is_last & ends[owner], owner + len(rows), owner)
-        return batch | {"owner": owner, "kinds": torch.tensor(2)}
+        ends = encoded.targets[list(rows), _ENDS] > 0
+        owner = batch["owner"].numpy()
+        is_last = np.append(owner[1:] != owner[:-1], True)
+        owner = np.where(is_last & ends[owner], owner + len(rows), owner)
+        return batch | tensors(owner=owner, kinds=np.array(2))
 
-    def loss(self, outputs: Tensor, batch: Batch) -> Tensor:  # noqa: ARG002
+    def loss(self, outputs: "Tensor", batch: Batch) -> "Tensor":  # noqa: ARG002
         """Return the loss summed over all tokens and end marks, in nats."""
         return outputs[:, [LOSS, _LOSS_OF_ENDS]].sum()
 

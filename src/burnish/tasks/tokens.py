@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from tokenizers import Regex, normalizers
-from transformers import PreTrainedTokenizerFast
 
 from burnish.tasks.base import Ragged
 
@@ -58,6 +57,8 @@ def with_clean_up(tokenizer: Any, steps: Sequence[str]) -> Any:
         tokenizer: a fast tokenizer; changed in place where `steps` is not empty.
         steps: names as in recipe key `task.normalise`.
     """
+    from transformers import PreTrainedTokenizerFast
+
     if not steps:
         return tokenizer
     backend = tokenizer.backend_tokenizer

@@ -5,13 +5,11 @@ long something took: two runs on one machine choose alike, however busy it is, a
 answers.
 """
 
-import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from platform import machine
 from typing import Any
 
 import torch
@@ -19,11 +17,10 @@ from torch import Tensor
 
 from burnish.errors import HardwareError
 from burnish.recipe.training import Training
+from burnish.training.processor import cores, processor_flags
 
 _CPU_TOKENS = 1024  # larger passes take more memory and are no faster (docs/log.md)
 _GPU_TOKENS = 16_384
-_X86 = ("x86_64", "AMD64", "i686")
-_BYTE_SUMS = {"avx512_vnni", "avx_vnni", "amx_int8"}
 _BF16 = {"avx512_bf16", "amx_bf16", "bf16"}  # without them bf16 is ten times slower than fp32
 _PROBE_SHAPE = (1024, 384, 1536)  # one feed-forward layer of a small encoder
 _FP32_ERROR = 1e-5  # largest, relative, of a product; bf16 has about 1e-3
@@ -107,35 +104,11 @@ def applied(hardware: Hardware) -> Iterator[None]:
         yield
 
 
-def processor_flags() -> frozenset[str]:
-    """Return the instruction sets of the processor, as Linux names them; else empty."""
-    info = Path("/proc/cpuinfo")
-    if not info.exists():
-        return frozenset()
-    for line in info.read_text("utf-8", errors="replace").splitlines():
-        name, _, value = line.partition(":")
-        if name.strip() in {"flags", "Features"}:
-            return frozenset(value.split())
-    return frozenset()
-
-
-def sums_bytes() -> bool:
-    """Return whether the processor sums products of 8-bit integers in 32 bits."""
-    return machine() not in _X86 or bool(_BYTE_SUMS & processor_flags())
-
-
 def loaded_allocator() -> str:
     """Return the name of the preloaded memory allocator, or `system`."""
     maps = Path("/proc/self/maps")
     loaded = maps.read_text("utf-8", errors="replace") if maps.exists() else ""
     return next((name for name in _ALLOCATORS if name in loaded), "system")
-
-
-def cores() -> int:
-    """Return how many processor cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _matmul(device: str) -> str:

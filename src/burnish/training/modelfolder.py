@@ -12,25 +12,23 @@ from typing import Any
 import polars as pl
 from safetensors import SafetensorError
 
-from burnish.errors import ModelFormatError
 from burnish.files import storage_errors, whole_folder, write_json, write_text
 from burnish.recipe.training import Training
 from burnish.records import Prediction
 from burnish.runfolder import MODEL_FACTS
-from burnish.tasks.base import TASKS, Task
+from burnish.tasks.base import Task
 from burnish.tasks.masked_lm import MaskedTask
 from burnish.training.averaging import MARK, averages
 from burnish.training.card import model_card
+from burnish.training.facts import read_task, task_facts
 from burnish.training.fill import fill
-from burnish.training.guard import read_config
 from burnish.training.hardware import Hardware, probe
 from burnish.training.methods.lora import save_adapter
-from burnish.training.models import load_model, open_adapter, open_tokenizer
+from burnish.training.models import load_model, open_adapter
 from burnish.training.predict import predictions
 from burnish.training.quiet import quiet
 from burnish.training.sources import ModelSource, resolve
-
-_VERSION = 1
+from burnish.training.tokenizers import open_tokenizer
 
 
 def save_model_folder(
@@ -66,7 +64,7 @@ def save_facts(
     """Write what stands beside the weights: tokenizer, burnish.json, model card."""
     with storage_errors(folder), quiet():
         tokenizer.save_pretrained(folder)
-    write_json(folder / MODEL_FACTS, _facts(task, meta) | {MARK: averages(model)})
+    write_json(folder / MODEL_FACTS, task_facts(task, meta) | {MARK: averages(model)})
     write_text(folder / "README.md", model_card(task, meta, form=form))
 
 
@@ -76,33 +74,6 @@ def _save_weights(model: Any, folder: Path) -> str:
         return "peft"
     model.save_pretrained(folder)
     return "transformers"
-
-
-def _facts(task: Task, meta: Mapping[str, Any]) -> dict[str, Any]:
-    told = task.to_json()
-    return {
-        "version": _VERSION,
-        "name": meta.get("name"),
-        "task": told,
-        "labels": told.get("labels"),
-        "thresholds": told.get("thresholds"),
-        "limits": {"max_length": told.get("max_length")},
-        "base_model": meta.get("base_model"),
-        "method": meta.get("method"),
-    }
-
-
-def read_task(folder: Path) -> Task:
-    """Return the task of a model folder. Raises ModelFormatError (BN303) without burnish.json."""
-    facts = read_config(folder / MODEL_FACTS)
-    try:
-        return TASKS.get(facts["task"]["kind"]).from_json(facts["task"])
-    except (KeyError, TypeError, ValueError) as err:
-        raise ModelFormatError(
-            f"its task cannot be read: {type(err).__name__}: {err}",
-            where=str(folder / MODEL_FACTS),
-            fix="name a model folder that Burnish wrote",
-        ) from err
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,20 +4,18 @@ Where the folder comes from is settled in `training.sources`; that nothing in it
 `training.guard`.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from burnish.errors import ModelFormatError, ModelTaskError
+from burnish.errors import ModelTaskError
 from burnish.runfolder import MODEL_FACTS
 from burnish.tasks.base import Encoded, Task
 from burnish.training.averaging import MARK, add_averaging_layer, averages
-from burnish.training.guard import damaged, read_config
+from burnish.training.guard import read_config
 from burnish.training.methods import METHODS, lora
 from burnish.training.pair import pairs, warm_started
-from burnish.training.quiet import quiet
 from burnish.training.sources import ModelSource
+from burnish.training.tokenizers import loading, open_tokenizer
 
 _AFTER_PAD = ("roberta", "xlm-roberta", "camembert")  # their positions start at pad id + 1
 _DROPOUT_KEYS = (
@@ -33,14 +31,6 @@ _DROPOUT_KEYS = (
     "embd_pdrop",
     "attn_pdrop",
     "hidden_dropout",
-)
-_VOCABULARIES = (
-    "tokenizer.json",
-    "vocab.txt",
-    "vocab.json",
-    "spiece.model",
-    "sentencepiece.bpe.model",
-    "tokenizer.model",
 )
 _FAMILIES = {
     "sequence-classification": "AutoModelForSequenceClassification",
@@ -109,37 +99,6 @@ def check_room(source: ModelSource, task: Task, encoded: Encoded) -> None:
             where="recipe keys `task.max_input_length` and `task.max_output_length`",
             fix=f"set `task.max_input_length: {max(8, limit // 2)}` or less",
         )
-
-
-def open_tokenizer(source: ModelSource) -> Any:
-    """Return the fast tokenizer of a model as it was saved.
-
-    Raises:
-        ModelFormatError: BN303, there is none, or it has no padding token.
-    """
-    from transformers import AutoTokenizer
-
-    folders = [source.folder, source.config_folder]
-    # Without these files transformers makes an empty tokenizer, which knows no word.
-    found = [one for one in folders if any((one / name).is_file() for name in _VOCABULARIES)]
-    if not found:
-        raise ModelFormatError(
-            "the folder has no tokenizer",
-            where=str(source.folder),
-            fix=f"add one of {', '.join(_VOCABULARIES)}",
-        )
-    folder = found[0]
-    with _loading(folder):
-        tokenizer = AutoTokenizer.from_pretrained(
-            folder, local_files_only=True, trust_remote_code=False
-        )
-    if not getattr(tokenizer, "is_fast", False) or tokenizer.pad_token_id is None:
-        raise ModelFormatError(
-            "the tokenizer is not a fast one with a padding token",
-            where=str(folder),
-            fix="use a model with a tokenizer.json that has a pad token",
-        )
-    return tokenizer
 
 
 def longest_text(config: Any) -> int | None:
@@ -213,7 +172,7 @@ def open_adapter(model: Any, folder: Path) -> Any:
         add_averaging_layer(model)
     if facts.get("method") in METHODS.names():
         model = METHODS.get(facts["method"]).base(model)
-    with _loading(folder):
+    with loading(folder):
         return lora.open_adapter(model, folder)
 
 
@@ -223,7 +182,7 @@ def _open(source: ModelSource, family: str, **changes: Any) -> Any:
     loader = getattr(transformers, _FAMILIES[family])
     config = _config(source)
     if family == "seq2seq-lm" and pairs(config):
-        with _loading(source.folder):
+        with loading(source.folder):
             model = warm_started(source.folder, open_tokenizer(source), **changes)
         return model.eval()
     # The first argument of from_pretrained wins over what a checkpoint says of its head.
@@ -233,7 +192,7 @@ def _open(source: ModelSource, family: str, **changes: Any) -> Any:
             where=str(source.folder),
             fix=f"use {_INSTEAD.get(family, _ENCODER)}",
         )
-    with _loading(source.folder):
+    with loading(source.folder):
         model = loader.from_pretrained(
             source.folder,
             local_files_only=True,
@@ -254,7 +213,7 @@ def _name(model: Any, source: ModelSource) -> None:
 def _config(source: ModelSource) -> Any:
     from transformers import AutoConfig
 
-    with _loading(source.config_folder):
+    with loading(source.config_folder):
         return AutoConfig.from_pretrained(
             source.config_folder, local_files_only=True, trust_remote_code=False
         )
@@ -265,14 +224,3 @@ def _dropout_changes(source: ModelSource, dropout: float | None) -> dict[str, fl
         return {}
     config = _config(source)
     return {key: dropout for key in _DROPOUT_KEYS if hasattr(config, key)}
-
-
-@contextmanager
-def _loading(folder: Path) -> Iterator[None]:
-    """Keep transformers quiet, and turn what it raises about a bad folder into our error."""
-    try:
-        with quiet():
-            yield
-    # The loaders raise anything from KeyError to their own errors for a malformed folder.
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError) as err:
-        raise damaged(folder, err) from err

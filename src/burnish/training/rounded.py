@@ -1,11 +1,11 @@
 """Weights in fewer bits, for a model that only answers: less memory to read for each token.
 
 In bf16 the weights of matrix products are held as autocast would round them for each product:
-the same sums, without rounding anew each time. In int8 weights have one scale a column of the
-product, and inputs one scale a row, so that no row's answer depends on its company; the sums are
-exact integers. Everything else of the model stays as it is: embeddings, norms, attention.
+the same sums, without rounding and laying them out anew each time. In int8 weights have one scale
+a column of the product, and inputs one scale a row, so that no row's answer depends on its company;
+the sums are exact integers. Everything else stays as it is: embeddings, norms, attention.
 
-Called by `serving.opening`. The tests compare with autocast and with plain products.
+Called by `serving.weights`. The tests compare with autocast and with plain products.
 """
 
 from typing import Any, TypeGuard
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
 from burnish.errors import HardwareError
-from burnish.training.hardware import sums_bytes
+from burnish.training.processor import sums_bytes
 
 _MOST = 127  # of a signed byte
 _LEAST = 1e-12  # largest of a row of zeros
@@ -51,13 +51,43 @@ class Int8Linear(nn.Module):
         return found.view(*inputs.shape[:-1], self.out_features)
 
 
+class PackedLinear(nn.Module):
+    """A linear layer in bf16 whose weight lies as the processor reads it; on the processor only.
+
+    Autocast, and a plain layer in bf16, lay the weight out anew for each product.
+    """
+
+    def __init__(self, layer: nn.Linear) -> None:
+        super().__init__()
+        bias = None if layer.bias is None else layer.bias.detach().to(torch.bfloat16)
+        self.weight = torch.ops.mkldnn._reorder_linear_weight(_in_bf16(layer.weight))
+        self.register_buffer("bias", bias)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return the product in bf16, as autocast does."""
+        given = inputs.to(torch.bfloat16)
+        found: Tensor = torch.ops.mkldnn._linear_pointwise(
+            given, self.weight, self.bias, "none", [], ""
+        )
+        return found
+
+
 def hold_bf16(model: nn.Module) -> None:
     """Hold the weights of linear layers in bf16; with autocast on, the model answers as before."""
-    for layer in model.modules():
-        if _is_linear(layer):
+    for name, layer in list(model.named_modules()):
+        if type(layer) is nn.Linear and _packs(layer):
+            model.set_submodule(name, PackedLinear(layer))
+        elif _is_linear(layer):
             # A parameter of its own: what is tied to it, such as the embeddings, is not rounded.
-            weight = layer.weight.detach().to(torch.bfloat16)
-            layer.weight = nn.Parameter(weight, requires_grad=False)
+            layer.weight = nn.Parameter(_in_bf16(layer.weight), requires_grad=False)
+
+
+def _packs(layer: nn.Linear) -> bool:
+    return layer.weight.device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
+def _in_bf16(weight: Tensor) -> Tensor:
+    return weight.detach().to(torch.bfloat16)
 
 
 def hold_int8(model: Any) -> None:

@@ -20,11 +20,11 @@ from burnish.recipe.recipe import Recipe
 from burnish.records import Space
 from burnish.runfolder import RunFolder
 from burnish.tasks.base import Encoded, Task
+from burnish.training.facts import read_task
 from burnish.training.fit import FitResult
 from burnish.training.hardware import Hardware
-from burnish.training.modelfolder import read_task
-from burnish.training.models import open_tokenizer
 from burnish.training.sources import ModelSource, resolve
+from burnish.training.tokenizers import open_tokenizer
 
 
 @only("presaved")

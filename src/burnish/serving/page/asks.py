@@ -11,6 +11,7 @@ from typing import Any
 from burnish.errors import BurnishError, RequestError
 from burnish.records import LabelSpace
 from burnish.serving.engine import Answered, Ask, Facts
+from burnish.serving.growing import Write, Written
 from burnish.serving.lifecycle import Lifecycle
 from burnish.serving.logs import tell_failure
 from burnish.serving.metrics import Metrics
@@ -21,7 +22,6 @@ from burnish.serving.schemas import is_whole
 from burnish.serving.settings import Settings
 from burnish.serving.streaming import abandon, pieces
 from burnish.serving.visit import LEFT, Visit
-from burnish.serving.writing import Write, Written
 
 PATH = "/page"
 MOST_PARTS = 48  # pieces of a text that are left out in turn

@@ -4,8 +4,8 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from burnish.errors import RequestError
+from burnish.serving.growing import Written
 from burnish.serving.page.asks import Asker
-from burnish.serving.writing import Written
 
 
 def endpoints(asker: Asker, surfaces: Collection[str]) -> list[Callable[..., Any]]:

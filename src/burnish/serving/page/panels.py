@@ -9,12 +9,12 @@ import gradio as gr
 
 from burnish.records import LabelSpace, TextSpace
 from burnish.serving.engine import Facts
+from burnish.serving.growing import Written
 from burnish.serving.page import markup
 from burnish.serving.page.asks import MOST_TOKENS, MOST_WORDS_A_MASK, Asker
 from burnish.serving.page.endpoints import plain_turns
 from burnish.serving.page.runs import Example, Told, chosen
 from burnish.serving.page.wiring import on
-from burnish.serving.writing import Written
 
 _MASKED_WORDS = 60  # of a text shown with a mask in it
 _LABEL = 90  # characters of an example's button

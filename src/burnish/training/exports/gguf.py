@@ -29,8 +29,9 @@ from burnish.tasks.base import Encoded
 from burnish.training.exports import Answers, Export
 from burnish.training.exports.gguf_vocabulary import Vocabulary, read_vocabulary
 from burnish.training.exports.merged import without_adapters
+from burnish.training.facts import read_task
 from burnish.training.hardware import probe
-from burnish.training.modelfolder import Answerer, read_task, save_facts
+from burnish.training.modelfolder import Answerer, save_facts
 from burnish.training.predict import predictions
 from burnish.training.quiet import quiet
 

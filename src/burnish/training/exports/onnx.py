@@ -6,13 +6,11 @@ A classifier is one graph, `model.onnx`: inputs `input_ids` and `attention_mask`
 """
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from burnish.errors import ModelTaskError
@@ -20,20 +18,13 @@ from burnish.files import storage_errors
 from burnish.records import Prediction
 from burnish.tasks.base import Encoded
 from burnish.training.exports import Answers, Export
-from burnish.training.exports.onnx_graph import (
-    DECODER_FILE,
-    onnxruntime,
-    open_graph,
-    precision_of,
-    save_graph,
-    traceable,
-)
-from burnish.training.hardware import cores
-from burnish.training.modelfolder import Answerer, read_task, save_facts
+from burnish.training.exports.onnx_graph import save_graph, traceable
+from burnish.training.facts import read_task
+from burnish.training.graphs import DECODER_FILE, INPUTS, MODEL_FILE, ClassifierGraph, package
+from burnish.training.modelfolder import Answerer, save_facts
 from burnish.training.packing import without_last
+from burnish.training.processor import cores
 
-MODEL_FILE = "model.onnx"
-_INPUTS = ("input_ids", "attention_mask")
 _INSTEAD = {
     "causal-lm": "`--format gguf`, or `--format merged`",
     "masked-lm": "`--format merged`",
@@ -69,7 +60,7 @@ def write(answerer: Answerer, meta: dict[str, Any], folder: Path) -> None:
         StorageError: BN402, no space or no permission.
         ModelTaskError: BN304, a causal model, or one that foretells hidden words.
     """
-    onnxruntime()
+    package("onnxruntime")
     if answerer.task.family in _INSTEAD:
         raise ModelTaskError(
             f"a model of the family {answerer.task.family} is not written as ONNX",
@@ -95,45 +86,11 @@ def _write_classifier(model: Any, folder: Path) -> None:
     mask[1, 5:] = 0
     save_graph(
         _Classifier(model),
-        dict(zip(_INPUTS, (ids, mask), strict=True)),
+        dict(zip(INPUTS, (ids, mask), strict=True)),
         folder / MODEL_FILE,
         outputs=["logits"],
-        free={name: {0: "rows", 1: "tokens"} for name in _INPUTS} | {"logits": {0: "rows"}},
+        free={name: {0: "rows", 1: "tokens"} for name in INPUTS} | {"logits": {0: "rows"}},
     )
-
-
-@dataclass(frozen=True, slots=True)
-class ClassifierGraph:
-    """A graph of a classifier that is loaded.
-
-    Each text is computed alone, on one thread: nothing is padded, no text's answer depends on its
-    company (in int8 the texts of a pass share a scale), and cores work on texts of their own.
-    """
-
-    session: Any
-    precision: str  # of its matrix products: fp32 or int8
-
-    @classmethod
-    def open(cls, folder: Path) -> Self:
-        """Open what `write` left in a folder.
-
-        Raises:
-            MissingPackageError: BN401, without the packages of the extra `export`.
-            ModelFormatError: BN303, a file cannot be read.
-        """
-        session = open_graph(folder / MODEL_FILE, threads=1)
-        return cls(session, precision_of(session))
-
-    def logits(self, tokens: NDArray[np.int32]) -> NDArray[np.float32]:
-        """Return the logits of one text, shape (classes,); from any number of threads at once."""
-        ids = tokens[None].astype(np.int64)
-        feed = dict(zip(_INPUTS, (ids, np.ones_like(ids)), strict=True))
-        found: NDArray[np.float32] = self.session.run(["logits"], feed)[0][0]
-        return found
-
-    def outputs(self, rows: Encoded) -> NDArray[np.float32]:
-        """Return the logits of every row, in order, shape (n, classes)."""
-        return np.stack([self.logits(rows.inputs.row(at)) for at in range(len(rows))])
 
 
 def open_written(folder: Path) -> Answers:

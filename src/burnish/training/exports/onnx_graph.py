@@ -1,6 +1,6 @@
-"""From a PyTorch module to an ONNX file, and from the file to a session of ONNX Runtime.
+"""From a PyTorch module to an ONNX file, in fp32 with the operations of opset 18, or rounded.
 
-The only module that imports onnxruntime. What is written is fp32 with the operations of opset 18.
+`training.graphs` opens what is written here.
 """
 
 import logging
@@ -15,15 +15,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from burnish.errors import MissingPackageError
 from burnish.files import storage_errors
 from burnish.training.exports.merged import without_adapters
-from burnish.training.guard import damaged
-from burnish.training.hardware import sums_bytes
+from burnish.training.graphs import PRECISION, package
+from burnish.training.processor import sums_bytes
 
-ENCODER_FILE, DECODER_FILE = "encoder.onnx", "decoder.onnx"  # of an encoder-decoder
 _OPSET = 18
-PRECISION = "precision"  # metadata of a graph that is not in fp32
 
 
 def traceable(model: Any) -> Any:
@@ -55,7 +52,7 @@ def save_graph(
         MissingPackageError: BN401, without the packages of the extra `export`.
         StorageError: BN402, no space or no permission.
     """
-    onnxruntime()
+    package("onnx")  # torch.onnx writes the file with it
     with storage_errors(path), warnings.catch_warnings(), torch.no_grad():
         # Advice: there is a newer exporter, and branches of traced code are fixed.
         warnings.simplefilter("ignore")
@@ -69,22 +66,6 @@ def save_graph(
             opset_version=_OPSET,
             dynamo=False,
         )
-
-
-def open_graph(path: Path, *, threads: int | None = None) -> Any:
-    """Return a session of ONNX Runtime on the processor, on so many threads; None: one a core.
-
-    Raises:
-        MissingPackageError: BN401, without the packages of the extra `export`.
-        ModelFormatError: BN303, the file is missing or damaged.
-    """
-    runtime = onnxruntime()
-    options = runtime.SessionOptions()
-    options.intra_op_num_threads = threads or 0
-    try:
-        return runtime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    except Exception as err:  # (its errors share no class)
-        raise damaged(path, err) from err
 
 
 def round_weights(path: Path, *, spares: Callable[[str], bool]) -> None:
@@ -103,8 +84,7 @@ def round_weights(path: Path, *, spares: Callable[[str], bool]) -> None:
         MissingPackageError: BN401, without the packages of the extra `export`.
         StorageError: BN402, no space or no permission.
     """
-    onnxruntime()
-    import onnx
+    onnx = package("onnx")
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     with storage_errors(path), TemporaryDirectory(dir=path.parent) as place, _no_advice():
@@ -137,23 +117,3 @@ def _no_advice() -> Iterator[None]:
         yield
     finally:
         root.removeFilter(is_other)
-
-
-def precision_of(session: Any) -> str:
-    """Return in what the matrix products of a graph are computed: fp32 or int8."""
-    kept: dict[str, str] = session.get_modelmeta().custom_metadata_map
-    return kept.get(PRECISION, "fp32")
-
-
-def onnxruntime() -> Any:
-    """Return the package. Raises MissingPackageError (BN401) without the extra `export`."""
-    try:
-        import onnx  # noqa: F401  (torch.onnx writes the file with it)
-        import onnxruntime as found
-    except ImportError as err:
-        raise MissingPackageError(
-            f"models in the form of ONNX need the package {err.name}",
-            where="ONNX Runtime",
-            fix="pip install 'burnish[export]'",
-        ) from err
-    return found

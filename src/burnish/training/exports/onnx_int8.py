@@ -8,16 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from burnish.errors import ModelTaskError
-from burnish.evaluation.parity import Bounds
 from burnish.training.averaging import averages
 from burnish.training.exports import Export
 from burnish.training.exports import onnx as plain
 from burnish.training.exports.onnx_graph import round_weights
+from burnish.training.graphs import INT8_BOUNDS, MODEL_FILE
 from burnish.training.modelfolder import Answerer
 
 _LAYER = "/layer."  # in the names of operations of all layers but the top one
-# A probability near a half may move far; what counts is how many answers are others.
-BOUNDS = Bounds(difference=0.5, equal=0.995)
 
 
 def write(answerer: Answerer, meta: dict[str, Any], folder: Path) -> None:
@@ -36,7 +34,7 @@ def write(answerer: Answerer, meta: dict[str, Any], folder: Path) -> None:
         )
     plain.write(answerer, meta, folder)
     averaged = averages(answerer.model)
-    round_weights(folder / plain.MODEL_FILE, spares=lambda name: averaged and not _is_below(name))
+    round_weights(folder / MODEL_FILE, spares=lambda name: averaged and not _is_below(name))
 
 
 def _is_below(name: str) -> bool:
@@ -47,4 +45,4 @@ def _is_below(name: str) -> bool:
     return _LAYER in name
 
 
-EXPORT = Export(write, plain.open_written, BOUNDS)
+EXPORT = Export(write, plain.open_written, INT8_BOUNDS)

@@ -28,17 +28,13 @@ from burnish.recipe.training import Training
 from burnish.records import Prediction
 from burnish.tasks.base import Encoded
 from burnish.training.exports import Answers
-from burnish.training.exports.onnx_graph import (
-    DECODER_FILE,
-    ENCODER_FILE,
-    open_graph,
-    save_graph,
-)
+from burnish.training.exports.onnx_graph import save_graph
+from burnish.training.facts import read_task
+from burnish.training.graphs import DECODER_FILE, ENCODER_FILE, open_graph
 from burnish.training.hardware import probe
-from burnish.training.modelfolder import read_task
-from burnish.training.models import open_tokenizer
 from burnish.training.predict import predictions
 from burnish.training.sources import ModelSource
+from burnish.training.tokenizers import open_tokenizer
 
 _INPUT = ("input_ids", "attention_mask")
 
