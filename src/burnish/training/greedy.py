@@ -21,6 +21,7 @@ from burnish.tasks.base import Batch
 from burnish.tasks.batch import common_prefix, padded_length
 from burnish.training.batching import micro_batches
 from burnish.training.generators import decoder_start
+from burnish.training.hardware import computing_dtype
 
 _ROOM = 16  # tokens that are written before keys and values are copied once more
 _ENCODED_TOKENS = 1024  # of one pass on a processor: attention over padding costs its square
@@ -191,8 +192,10 @@ def _encoded(encoder: Any, ids: Tensor, mask: Tensor) -> Tensor:
         inputs = {"input_ids": ids[rows, :width], "attention_mask": mask[rows, :width]}
         states = encoder(**inputs).last_hidden_state
         if found is None:
-            found = states.new_zeros(len(ids), *states.shape[1:-2], ids.shape[1], states.shape[-1])
-        found[rows, ..., :width, :] = states
+            shape = (len(ids), *states.shape[1:-2], ids.shape[1], states.shape[-1])
+            # Each layer of the decoder would round all of it anew.
+            found = states.new_zeros(shape, dtype=computing_dtype(states))
+        found[rows, ..., :width, :] = states.to(found.dtype)
     if found is None:
         raise ValueError("a batch without rows")
     return found

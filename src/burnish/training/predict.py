@@ -24,6 +24,7 @@ from burnish.training.hardware import Hardware, applied
 from burnish.training.models import load_body
 from burnish.training.packing import padding_id
 from burnish.training.segments import Segments
+from burnish.training.shared_masks import shared_masks
 from burnish.training.sources import ModelSource
 
 
@@ -170,7 +171,9 @@ def answering(model: Any, hardware: Hardware) -> Iterator[None]:
     if training or any(one.device.type != hardware.device for one in islice(model.parameters(), 1)):
         model.to(hardware.device).eval()
     try:
-        with applied(hardware), torch.inference_mode(), hardware.autocast():
+        with (
+            applied(hardware), torch.inference_mode(), hardware.autocast(), shared_masks(model)
+        ):  # fmt: skip
             yield
     finally:
         for part in training:
