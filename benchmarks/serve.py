@@ -2,9 +2,9 @@
 
 A classifier is served by a `transformers.pipeline` behind a plain FastAPI endpoint, by LitServe
 with batching on the usual torch engine and on Burnish's int8 engine, and by `burnish serve` in
-fp32 and int8. A model that writes is served by one-at-a-time `model.generate` in fp32 behind a
-plain endpoint, and by `burnish serve` in fp32, bf16 and int8. Each server is a process of its own,
-and so are the clients, each of which asks again when it has its answer.
+fp32, bf16 and int8. A model that writes is served by one-at-a-time `model.generate` in fp32
+behind a plain endpoint, and by `burnish serve` in the same three. Each server is a process of its
+own, and so are the clients, each of which asks again when it has its answer.
 
 Prints one JSON line: requests/s, milliseconds of the middle and the slowest hundredth, those of
 a client that asks alone, ratios, and how many answers differ from the plain endpoint's.
@@ -37,7 +37,14 @@ from pairs import model_folder, own_parts, recipe, rows
 SPEED = "requests_per_s"
 FOLDER = Path(__file__).parent
 CONTESTANTS = {
-    "classifier": ("pipeline", "litserve", "litserve-int8", "burnish-fp32", "burnish-int8"),
+    "classifier": (
+        "pipeline",
+        "litserve",
+        "litserve-int8",
+        "burnish-fp32",
+        "burnish-bf16",
+        "burnish-int8",
+    ),
     "causal": ("generate", "burnish-fp32", "burnish-bf16", "burnish-int8"),
     "seq2seq": ("generate", "burnish-fp32", "burnish-bf16", "burnish-int8"),
 }
