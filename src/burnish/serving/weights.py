@@ -12,9 +12,12 @@ from burnish.serving.engine import Engine, Precision
 from burnish.serving.onnx_engine import OnnxEngine
 from burnish.serving.reading import Named
 from burnish.serving.torch_engine import TorchEngine
+from burnish.serving.vllm_engine import VllmEngine, check_engine
+from burnish.training.exports.merged import EXPORT as MERGED
 from burnish.training.exports.merged import without_adapters
 from burnish.training.exports.onnx_int8 import EXPORT as INT8
 from burnish.training.facts import read_task
+from burnish.training.generate import alters, end_tokens
 from burnish.training.hardware import probe
 from burnish.training.modelfolder import Answerer
 from burnish.training.models import longest_text
@@ -59,10 +62,6 @@ def _rounded(source: ModelSource, named: Named) -> Engine:
 def open_by_vllm(source: ModelSource, named: Named, precision: Precision) -> Engine:
     """Open a decoder in vLLM, its adapters added into a copy that is gone when it is loaded."""
     from transformers import AutoConfig, GenerationConfig
-
-    from burnish.serving.vllm_engine import VllmEngine, check_engine
-    from burnish.training.exports.merged import EXPORT as MERGED
-    from burnish.training.generate import alters, end_tokens
 
     if source.is_graph or precision == "int8":
         raise UsageError(

@@ -166,16 +166,27 @@ def _counted(row: NDArray[np.float64]) -> dict[str, float]:
 
 
 def supervised(answers: Sequence[NDArray[np.int32]], starts: Sequence[int]) -> Batch:
-    """Return which outputs are learned: `at` position, `next` token, `owner` row; each (S,).
+    """Return `foretold` of answers that are written one token after the other.
 
     Args:
         answers: tokens of each row's answer.
         starts: position, in the flattened batch, of the output that predicts its first token.
     """
-    counts = [len(one) for one in answers]
-    at = [np.arange(start, start + n) for start, n in zip(starts, counts, strict=True)]
+    return foretold(
+        [np.arange(start, start + len(one)) for start, one in zip(starts, answers, strict=True)],
+        answers,
+    )
+
+
+def foretold(at: Sequence[NDArray[Any]], tokens: Sequence[NDArray[np.int32]]) -> Batch:
+    """Return which outputs are learned: `at` position, `next` token, `owner` row; each (S,).
+
+    Args:
+        at: positions of each row's outputs, in the flattened batch.
+        tokens: what those of each row are to say.
+    """
     return tensors(
         at=np.concatenate(at).astype(np.int64),
-        next=np.concatenate(answers).astype(np.int64),
-        owner=np.repeat(np.arange(len(answers)), counts),
+        next=np.concatenate(tokens).astype(np.int64),
+        owner=np.repeat(np.arange(len(tokens)), [len(one) for one in tokens]),
     )

@@ -23,7 +23,7 @@ from burnish.records import PlainSpace
 from burnish.tasks import batch as batches
 from burnish.tasks.base import Batch, Encoded, Ragged, Unfit
 from burnish.tasks.lengths import Limit, known, percentile_of
-from burnish.tasks.likelihood import LikelihoodTask
+from burnish.tasks.likelihood import LikelihoodTask, foretold
 from burnish.tasks.masks import by_lot, in_turn
 from burnish.tasks.words import Read, pieces_of, read_texts
 
@@ -157,14 +157,8 @@ class MaskedTask(LikelihoodTask):
         places, answers = encoded.places, encoded.answers
         if places is None or answers is None:
             raise ValueError("these rows hide nothing; encode them by this task")
-        counts = answers.lengths[list(rows)]
         at = [start + places.row(row) for start, row in zip(starts, rows, strict=True)]
-        tokens = [answers.row(row) for row in rows]
-        return batch | batches.tensors(
-            at=np.concatenate(at).astype(np.int64),
-            next=np.concatenate(tokens).astype(np.int64),
-            owner=np.repeat(np.arange(len(rows)), counts),
-        )
+        return batch | foretold(at, [answers.row(row) for row in rows])
 
     def _read(self, rows: pl.DataFrame, tokenizer: Any) -> list[Read]:
         texts = rows["text"].fill_null("").to_list()

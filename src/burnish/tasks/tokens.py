@@ -57,10 +57,10 @@ def with_clean_up(tokenizer: Any, steps: Sequence[str]) -> Any:
         tokenizer: a fast tokenizer; changed in place where `steps` is not empty.
         steps: names as in recipe key `task.normalise`.
     """
-    from transformers import PreTrainedTokenizerFast
-
     if not steps:
         return tokenizer
+    from transformers import PreTrainedTokenizerFast
+
     backend = tokenizer.backend_tokenizer
     ours = [one for step in steps for one in _STEPS[step]()]
     own = [backend.normalizer] if backend.normalizer else []

@@ -82,7 +82,7 @@ def precision_of(session: Any) -> str:
 
 
 def package(name: str) -> Any:
-    """Return onnxruntime or onnx. Raises MissingPackageError (BN401) without extra `export`."""
+    """Return a package of ONNX. Raises MissingPackageError (BN401) without extra `export`."""
     try:
         return import_module(name)
     except ImportError as err:

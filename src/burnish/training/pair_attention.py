@@ -29,7 +29,7 @@ _OWN = "_burnish_attention"  # where a configuration keeps the name of its own a
 
 def use_dropped_attention(model: Any, noise: Noise) -> None:
     """Have an encoder-decoder attend so, with masks from a stream; in place."""
-    for config in _configs(model):
+    for config in configurations(model):
         setattr(config, _OWN, config._attn_implementation)
         config._attn_implementation = NAME
     for part in _droppers(model):
@@ -38,7 +38,7 @@ def use_dropped_attention(model: Any, noise: Noise) -> None:
 
 def use_own_attention(model: Any) -> None:
     """Undo `use_dropped_attention`."""
-    for config in _configs(model):
+    for config in configurations(model):
         if hasattr(config, _OWN):
             config._attn_implementation = getattr(config, _OWN)
             delattr(config, _OWN)
@@ -51,7 +51,7 @@ def _droppers(model: Any) -> list[Any]:
     return [one for one in model.modules() if isinstance(getattr(one, "dropout", None), float)]
 
 
-def _configs(model: Any) -> list[Any]:
+def configurations(model: Any) -> list[Any]:
     """Return the configurations that the parts of a model look their attention up in."""
     found = {id(one): one for part in model.modules() if (one := getattr(part, "config", None))}
     return list(found.values())

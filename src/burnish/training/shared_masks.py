@@ -19,6 +19,8 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, sdpa_mask
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
+from burnish.training.pair_attention import configurations
+
 NAME = "burnish_shared_masks"
 _FUSED = "sdpa"  # transformers' name of the attention that ours stands for
 
@@ -28,7 +30,9 @@ _of_thread = threading.local()  # `last`: mask, bias, and their sum
 @contextmanager
 def shared_masks(model: Any) -> Iterator[None]:
     """Have an encoder-decoder attend so inside the block; other models are left as they are."""
-    configs = _configs(model) if model.config.is_encoder_decoder else []
+    configs = []
+    if model.config.is_encoder_decoder:
+        configs = [one for one in configurations(model) if one._attn_implementation == _FUSED]
     for config in configs:
         config._attn_implementation = NAME
     try:
@@ -37,12 +41,6 @@ def shared_masks(model: Any) -> Iterator[None]:
         for config in configs:
             config._attn_implementation = _FUSED
         _of_thread.last = None
-
-
-def _configs(model: Any) -> list[Any]:
-    """Return the configurations by which parts of the model attend as transformers does."""
-    found = {id(one): one for part in model.modules() if (one := getattr(part, "config", None))}
-    return [one for one in found.values() if getattr(one, "_attn_implementation", None) == _FUSED]
 
 
 def attend(

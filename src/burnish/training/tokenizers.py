@@ -1,4 +1,4 @@
-"""The tokenizer of a model folder, opened without the libraries that compute."""
+"""Tokenizers of model folders; one that Burnish wrote is opened without torch."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

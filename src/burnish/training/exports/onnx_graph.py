@@ -84,19 +84,19 @@ def round_weights(path: Path, *, spares: Callable[[str], bool]) -> None:
         MissingPackageError: BN401, without the packages of the extra `export`.
         StorageError: BN402, no space or no permission.
     """
-    onnx = package("onnx")
-    from onnxruntime.quantization import QuantType, quantize_dynamic
+    onnx, quantization = package("onnx"), package("onnxruntime.quantization")
 
     with storage_errors(path), TemporaryDirectory(dir=path.parent) as place, _no_advice():
         rounded = Path(place) / path.name
         names = [node.name for node in onnx.load(path).graph.node]
-        quantize_dynamic(
+        weights = quantization.QuantType
+        quantization.quantize_dynamic(
             path,
             rounded,
             op_types_to_quantize=["MatMul"],
             per_channel=True,
             nodes_to_exclude=[name for name in names if spares(name)],
-            weight_type=QuantType.QInt8 if sums_bytes() else QuantType.QUInt8,
+            weight_type=weights.QInt8 if sums_bytes() else weights.QUInt8,
         )
         graph = onnx.load(rounded)
         onnx.helper.set_model_props(graph, {PRECISION: "int8"})
