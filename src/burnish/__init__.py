@@ -1,14 +1,16 @@
 """Fine-tune a language model on your own data and prove whether it is worth shipping."""
 
-from importlib.metadata import version
 from typing import Any
 
 __all__ = ["Signal", "__version__"]
-__version__ = version("burnish")
 
 
 def __getattr__(name: str) -> Any:
     """Load what is public when it is asked for, so that `burnish --help` need not wait for it."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("burnish")
     if name == "Signal":
         from burnish.data.signals.signal import Signal
 

@@ -123,7 +123,7 @@ def test_who_cannot_have_room_is_told_before_the_body_is_read(start: Start) -> N
 
 def test_a_deadline_ends_in_504_and_what_waited_is_not_computed(start: Start) -> None:
     engine = Slow(shut=True)
-    with slow_server(start, engine, deadline_s=0.3) as running, ThreadPoolExecutor(2) as pool:
+    with slow_server(start, engine, deadline_s=1.5) as running, ThreadPoolExecutor(2) as pool:
         first = pool.submit(ask, running.url, "first")
         assert engine.begun.wait(10)
         second = ask(running.url, "second")

@@ -7,11 +7,11 @@ something · 70 a defect of Burnish · 130 / 143 stopped by a signal.
 import os
 import signal
 import sys
-from importlib.metadata import version
 from typing import Annotated
 
 import typer
 
+import burnish
 from burnish.cli import data, judge, machine, model, recipe, run, serve, tune
 from burnish.errors import BurnishError
 
@@ -31,7 +31,7 @@ for group in (run, tune, model, serve, judge, data, recipe, machine):
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"burnish {version('burnish')}")
+        typer.echo(f"burnish {burnish.__version__}")
         raise typer.Exit
 
 
