@@ -22,7 +22,8 @@ from burnish.recipe.task import (
 )
 from burnish.recipe.training import Training
 from burnish.records import LabelSpace, PlainSpace, Space, TextSpace
-from burnish.tasks.base import TASKS, Answer, Encoded, Task
+from burnish.tasks.base import TASKS, Answer, Task
+from burnish.tasks.encoded import Encoded
 
 LABELS = LabelSpace(names=("good", "bad"), multi_label=False, positive="bad")
 TEXTS = ["one two three", "four", "five " * 30]

@@ -154,7 +154,9 @@ def test_a_lone_request_runs_at_once_and_those_that_come_meanwhile_gather() -> N
 def test_those_who_were_answered_together_and_ask_again_are_computed_together(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("burnish.serving.scheduler._GATHERING", 1.0)  # a busy machine is in no hurry
+    monkeypatch.setattr(
+        "burnish.serving.scheduler._GATHERING", 1.0
+    )  # for busy machines
 
     async def go() -> None:
         toy = Toy()
@@ -168,7 +170,9 @@ def test_those_who_were_answered_together_and_ask_again_are_computed_together(
         together = [ask(1), ask(2)]
         toy.let()
         await alone
-        await asyncio.sleep(0.3)  # the time that the batch of two takes, and that is waited after it
+        await asyncio.sleep(
+            0.3
+        )  # the time that the batch of two takes, and that is waited after it
         toy.let_all()
         await asyncio.gather(*together)
         again = [ask(3)]

@@ -12,8 +12,8 @@ from burnish.recipe.classification import Abstention
 from burnish.recipe.classification import ClassificationTask as Section
 from burnish.recipe.training import Imbalance, Training
 from burnish.records import LabelSpace
-from burnish.tasks.base import Encoded, Ragged
 from burnish.tasks.classification import ClassificationTask
+from burnish.tasks.encoded import Encoded, Ragged
 from burnish.tasks.objective import Objective, class_weights
 
 BINARY = LabelSpace(names=("fair", "unfair"), multi_label=False, positive="unfair")

@@ -13,7 +13,7 @@ from burnish.errors import ModelTaskError
 from burnish.recipe.task import MaskedTask as Section
 from burnish.recipe.task import Masking
 from burnish.records import PlainSpace
-from burnish.tasks.base import Encoded, Ragged
+from burnish.tasks.encoded import Encoded, Ragged
 from burnish.tasks.masked_lm import MaskedTask
 from burnish.tasks.masks import by_lot, in_turn, word_counts
 from burnish.tasks.words import pieces_of, read_texts

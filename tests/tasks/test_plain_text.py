@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from burnish.recipe.task import PlainTextTask as Section
 from burnish.records import PlainSpace
-from burnish.tasks.base import Encoded
+from burnish.tasks.encoded import Encoded
 from burnish.tasks.plain_text import PlainTextTask
 from burnish.training import forward
 

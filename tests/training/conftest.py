@@ -19,8 +19,8 @@ from transformers import PreTrainedTokenizerFast
 from burnish.recipe.recipe import Recipe
 from burnish.recipe.training import LoraMethod
 from burnish.records import LabelSpace, Prediction
-from burnish.tasks.base import Encoded
 from burnish.tasks.classification import ClassificationTask
+from burnish.tasks.encoded import Encoded
 from burnish.tracking.base import MemoryTracker
 from burnish.training.fit import FitResult, fit
 from burnish.training.hardware import Hardware

@@ -14,8 +14,8 @@ from safetensors.torch import load_file, save_file
 from burnish.errors import CheckpointError, RecipeError, TrainingError
 from burnish.recipe.classification import ClassificationTask as Section
 from burnish.recipe.recipe import Recipe
-from burnish.tasks.base import Encoded
 from burnish.tasks.classification import ClassificationTask
+from burnish.tasks.encoded import Encoded
 from burnish.tracking.base import MemoryTracker
 from burnish.training.fit import FitResult, fit
 from burnish.training.hardware import Hardware

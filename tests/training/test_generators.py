@@ -11,8 +11,8 @@ import transformers
 
 from burnish.errors import ModelTaskError
 from burnish.recipe.training import LoraMethod
-from burnish.tasks.base import Encoded, Ragged
 from burnish.tasks.causal_lm import CausalTask
+from burnish.tasks.encoded import Encoded, Ragged
 from burnish.tasks.seq2seq import Seq2SeqTask
 from burnish.tasks.writing import WritingTask
 from burnish.training import forward, generators

@@ -15,7 +15,7 @@ from burnish.recipe.document import Document
 from burnish.recipe.load import validate
 from burnish.recipe.task import MaskedTask as Section
 from burnish.records import PlainSpace
-from burnish.tasks.base import Encoded
+from burnish.tasks.encoded import Encoded
 from burnish.tasks.masked_lm import MaskedTask
 from burnish.training import forward
 from burnish.training.fill import fill

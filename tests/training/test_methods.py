@@ -8,8 +8,8 @@ import torch
 from burnish.errors import ModelTaskError
 from burnish.recipe.recipe import Recipe
 from burnish.recipe.training import FullMethod, LoraMethod
-from burnish.tasks.base import Encoded
 from burnish.tasks.classification import ClassificationTask
+from burnish.tasks.encoded import Encoded
 from burnish.training.cache import HiddenCache
 from burnish.training.datamodule import Feed, StepData
 from burnish.training.fit import FitResult

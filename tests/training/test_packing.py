@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from burnish.tasks import batch as batches
-from burnish.tasks.base import Encoded, Ragged
+from burnish.tasks.encoded import Encoded, Ragged
 from burnish.training import packing
 from burnish.training.methods import METHODS
 from burnish.training.segments import Segments, packed_attention

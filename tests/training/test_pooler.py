@@ -13,8 +13,9 @@ from burnish.data.starter import clauses
 from burnish.recipe.classification import ClassificationTask as Section
 from burnish.recipe.training import LoraMethod, Training
 from burnish.records import LabelSpace
-from burnish.tasks.base import Batch, Encoded
+from burnish.tasks.base import Batch
 from burnish.tasks.classification import ClassificationTask
+from burnish.tasks.encoded import Encoded
 from burnish.training.averaging import averages
 from burnish.training.hardware import probe
 from burnish.training.methods import METHODS

@@ -15,9 +15,9 @@ from torch import nn
 from burnish.errors import ModelTaskError
 from burnish.recipe.recipe import Recipe
 from burnish.recipe.training import LoraMethod, QloraMethod
-from burnish.tasks.base import Encoded, Ragged
 from burnish.tasks.causal_lm import CausalTask
 from burnish.tasks.classification import ClassificationTask
+from burnish.tasks.encoded import Encoded, Ragged
 from burnish.training import forward
 from burnish.training.exports import merged
 from burnish.training.fit import FitResult

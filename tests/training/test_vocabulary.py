@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from burnish.tasks.base import Encoded
 from burnish.tasks.classification import ClassificationTask
+from burnish.tasks.encoded import Encoded
 from burnish.training.hardware import Hardware
 from burnish.training.models import load_model
 from burnish.training.packing import logits as batch_logits

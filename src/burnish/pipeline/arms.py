@@ -19,7 +19,8 @@ from burnish.evaluation.gates import TUNED
 from burnish.recipe.evaluation import Probes
 from burnish.recipe.recipe import Recipe
 from burnish.records import Prediction
-from burnish.tasks.base import Encoded, Task
+from burnish.tasks.base import Task
+from burnish.tasks.encoded import Encoded
 from burnish.tasks.masked_lm import MaskedTask
 from burnish.training.fill import Filled, fill
 from burnish.training.hardware import Hardware

@@ -21,7 +21,7 @@ from burnish.pipeline.stage import Stage, encode_entries
 from burnish.recipe.load import dump_recipe
 from burnish.recipe.recipe import Recipe
 from burnish.records import Finding, LedgerEntry
-from burnish.tasks.base import Encoded
+from burnish.tasks.encoded import Encoded
 from burnish.training.estimate import Estimate, estimate
 from burnish.training.hardware import probe
 from burnish.training.sources import ModelSource

@@ -11,7 +11,7 @@ from burnish.data.subsets import FEWEST_ROWS, Nested, ladder, nest
 from burnish.errors import EmptyDataError
 from burnish.recipe.recipe import Recipe
 from burnish.records import Space
-from burnish.tasks.base import Encoded
+from burnish.tasks.encoded import Encoded
 
 TRAIN, TUNE = "train", "tune"
 

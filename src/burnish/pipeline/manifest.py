@@ -19,7 +19,7 @@ from burnish.pipeline.stage import Parts
 from burnish.recipe.load import dump_recipe
 from burnish.recipe.recipe import Recipe
 from burnish.records import Space
-from burnish.tasks.base import Encoded
+from burnish.tasks.encoded import Encoded
 from burnish.training.fit import FitResult
 from burnish.training.hardware import Hardware
 from burnish.training.sources import ModelSource

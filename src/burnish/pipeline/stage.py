@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from burnish.records import Finding, LedgerEntry
-from burnish.tasks.base import Encoded
+from burnish.tasks.encoded import Encoded
 
 Parts = dict[str, pl.DataFrame]
 

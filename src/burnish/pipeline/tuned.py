@@ -12,7 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from burnish.records import Asked, Prediction
-from burnish.tasks.base import Encoded
+from burnish.tasks.encoded import Encoded
 from burnish.training.fit import FitResult
 from burnish.training.hardware import Hardware
 from burnish.training.predict import predictions, raw_outputs

@@ -11,7 +11,8 @@ from typing import Any, Self
 from burnish.errors import ModelTaskError
 from burnish.serving.engine import Answered, Read, rehearse
 from burnish.serving.reading import InputReader, Named, facts_of
-from burnish.tasks.base import Encoded, Task
+from burnish.tasks.base import Task
+from burnish.tasks.encoded import Encoded
 from burnish.training.facts import read_task
 from burnish.training.graphs import INT8_BOUNDS, MODEL_FILE, ClassifierGraph
 from burnish.training.processor import cores

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from burnish.errors import RequestError
 from burnish.serving.engine import Read
 from burnish.serving.growing import Write
-from burnish.tasks.base import Encoded, Task
+from burnish.tasks.base import Task
+from burnish.tasks.encoded import Encoded
 from burnish.tasks.plain_text import PlainTextTask
 from burnish.tasks.writing import WritingTask
 

@@ -17,8 +17,9 @@ from burnish.errors import EmptyDataError, RequestError
 from burnish.serving.engine import Ask, Embed, Facts, Read
 from burnish.serving.growing import Write
 from burnish.serving.prompts import read_prompt
-from burnish.tasks.base import Encoded, Task
+from burnish.tasks.base import Task
 from burnish.tasks.classification import ClassificationTask
+from burnish.tasks.encoded import Encoded
 from burnish.tasks.masked_lm import MaskedTask
 from burnish.tasks.plain_text import PlainTextTask
 from burnish.tasks.tokens import encode_texts

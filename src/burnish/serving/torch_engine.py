@@ -15,7 +15,8 @@ from burnish.serving.engine import Answered, Embed, Embedded, Read, rehearse
 from burnish.serving.growing import Write, Written
 from burnish.serving.reading import InputReader, Masked, Named, facts_of
 from burnish.serving.writing import write_together
-from burnish.tasks.base import Encoded, Ragged, Writing
+from burnish.tasks.base import Writing
+from burnish.tasks.encoded import Encoded, Ragged
 from burnish.tasks.masked_lm import MaskedTask
 from burnish.tasks.writing import WritingTask
 from burnish.training.fill import fill

@@ -19,7 +19,8 @@ from burnish.errors import ModelTaskError
 from burnish.recipe.task import CausalTask as Section
 from burnish.records import TextSpace
 from burnish.tasks import batch
-from burnish.tasks.base import Batch, Encoded
+from burnish.tasks.base import Batch
+from burnish.tasks.encoded import Encoded
 from burnish.tasks.lengths import Lost, cut_conversations, known, message_tokens, plain_tokens
 from burnish.tasks.likelihood import supervised
 from burnish.tasks.writing import WritingTask

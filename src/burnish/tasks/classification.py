@@ -25,7 +25,8 @@ from burnish.recipe.classification import ClassificationTask as Section
 from burnish.recipe.training import Training
 from burnish.records import LabelSpace, Prediction
 from burnish.tasks import batch
-from burnish.tasks.base import Answer, Batch, Encoded, Task
+from burnish.tasks.base import Answer, Batch, Task
+from burnish.tasks.encoded import Encoded
 from burnish.tasks.objective import Objective
 from burnish.tasks.tokens import encode_texts, with_clean_up
 

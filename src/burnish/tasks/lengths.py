@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from burnish.data.conversation import Conversation
-from burnish.tasks.base import Ragged
+from burnish.tasks.encoded import Ragged
 
 Limit = int | str  # tokens, or a percentile such as "p99"
 Lost = NDArray[np.int64]  # shape (n,), tokens cut from each row

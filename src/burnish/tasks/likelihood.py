@@ -20,8 +20,9 @@ from burnish.evaluation.likelihoods import LOG_LIKELIHOOD, TOKENS, TOPS
 from burnish.evaluation.metrics.table import METRICS, default_metric, metric_names
 from burnish.recipe.training import Training
 from burnish.records import Prediction
-from burnish.tasks.base import Answer, Batch, Encoded, Task
+from burnish.tasks.base import Answer, Batch, Task
 from burnish.tasks.batch import tensors
+from burnish.tasks.encoded import Encoded
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -21,7 +21,8 @@ from burnish.recipe.task import MASKED
 from burnish.recipe.task import MaskedTask as Section
 from burnish.records import PlainSpace
 from burnish.tasks import batch as batches
-from burnish.tasks.base import Batch, Encoded, Ragged, Unfit
+from burnish.tasks.base import Batch, Unfit
+from burnish.tasks.encoded import Encoded, Ragged
 from burnish.tasks.lengths import Limit, known, percentile_of
 from burnish.tasks.likelihood import LikelihoodTask, foretold
 from burnish.tasks.masks import by_lot, in_turn

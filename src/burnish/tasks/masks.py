@@ -8,7 +8,7 @@ import hashlib
 import numpy as np
 from numpy.typing import NDArray
 
-from burnish.tasks.base import Ragged
+from burnish.tasks.encoded import Ragged
 
 Flags = NDArray[np.bool_]
 Whole = NDArray[np.int64]

@@ -16,9 +16,10 @@ import polars as pl
 from burnish.recipe.task import PLAIN_TEXT
 from burnish.recipe.task import PlainTextTask as Section
 from burnish.records import PlainSpace
-from burnish.tasks.base import Batch, Encoded, Ragged, Unfit
+from burnish.tasks.base import Batch, Unfit
 from burnish.tasks.batch import tensors
 from burnish.tasks.causal_lm import joined
+from burnish.tasks.encoded import Encoded, Ragged
 from burnish.tasks.lengths import Limit, known, percentile_of
 from burnish.tasks.likelihood import LOSS, WIDTH, LikelihoodTask
 

@@ -13,7 +13,8 @@ import numpy as np
 from burnish.recipe.task import Seq2SeqTask as Section
 from burnish.records import TextSpace
 from burnish.tasks import batch
-from burnish.tasks.base import Batch, Encoded
+from burnish.tasks.base import Batch
+from burnish.tasks.encoded import Encoded
 from burnish.tasks.likelihood import supervised
 from burnish.tasks.writing import WritingTask
 

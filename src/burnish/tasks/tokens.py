@@ -11,7 +11,7 @@ from typing import Any
 
 from tokenizers import Regex, normalizers
 
-from burnish.tasks.base import Ragged
+from burnish.tasks.encoded import Ragged
 
 _PTB_SIGNS = (
     ("-lrb-", "("),

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from burnish.evaluation.texts import COMPLETE
 from burnish.records import Prediction, TextSpace
-from burnish.tasks.base import Answer, Batch, Encoded, Ragged, Unfit, Writing
+from burnish.tasks.base import Answer, Batch, Unfit, Writing
+from burnish.tasks.encoded import Encoded, Ragged
 from burnish.tasks.lengths import (
     Limit,
     Lost,

@@ -13,7 +13,8 @@ import torch
 from numpy.typing import NDArray
 
 from burnish.recipe.training import Training
-from burnish.tasks.base import Batch, Encoded, Task
+from burnish.tasks.base import Batch, Task
+from burnish.tasks.encoded import Encoded
 from burnish.training.batching import epoch_rows, micro_batches
 from burnish.training.state import Plan, RunState
 

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from burnish.recipe.recipe import Recipe
-from burnish.tasks.base import Encoded, Task
+from burnish.tasks.base import Task
+from burnish.tasks.encoded import Encoded
 from burnish.tracking.base import MemoryTracker
 from burnish.training.batching import epoch_rows
 from burnish.training.fit import fit

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from burnish.errors import RecipeError
 from burnish.recipe.recipe import Recipe
 from burnish.recipe.training import FullMethod, Training
-from burnish.tasks.base import Encoded, Task
+from burnish.tasks.base import Task
+from burnish.tasks.encoded import Encoded
 from burnish.tracking.base import Tracker
 from burnish.training.batching import epoch_rows
 from burnish.training.cache import HiddenCache

@@ -11,7 +11,8 @@ from typing import Any
 
 import torch
 
-from burnish.tasks.base import Answer, Batch, Encoded, Writing
+from burnish.tasks.base import Answer, Batch, Writing
+from burnish.tasks.encoded import Encoded
 from burnish.tasks.writing import WritingTask
 from burnish.training.batching import micro_batches
 from burnish.training.generators import packs_decoder

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from burnish.errors import MissingPackageError
 from burnish.evaluation.parity import Bounds
-from burnish.tasks.base import Encoded
+from burnish.tasks.encoded import Encoded
 from burnish.training.guard import damaged
 
 MODEL_FILE = "model.onnx"  # of a classifier

@@ -9,7 +9,8 @@ from typing import Any
 
 from burnish.errors import ModelTaskError
 from burnish.runfolder import MODEL_FACTS
-from burnish.tasks.base import Encoded, Task
+from burnish.tasks.base import Task
+from burnish.tasks.encoded import Encoded
 from burnish.training.averaging import MARK, add_averaging_layer, averages
 from burnish.training.guard import read_config
 from burnish.training.methods import METHODS, lora

@@ -15,7 +15,8 @@ from burnish.recipe.recipe import Recipe
 from burnish.recipe.task import MaskedTask as Section
 from burnish.recipe.training import FullMethod
 from burnish.runfolder import MODEL_FACTS
-from burnish.tasks.base import Encoded, Task
+from burnish.tasks.base import Task
+from burnish.tasks.encoded import Encoded
 from burnish.tracking.base import MemoryTracker
 from burnish.training.fit import fit
 from burnish.training.guard import read_config

@@ -16,7 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from burnish.tasks.base import Encoded, Task
+from burnish.tasks.base import Task
+from burnish.tasks.encoded import Encoded
 from burnish.training.averaging import add_averaging_layer
 from burnish.training.packing import padding_id, plain
 

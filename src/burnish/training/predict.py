@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from burnish.records import Prediction
 from burnish.tasks import batch as batches
-from burnish.tasks.base import Batch, Encoded, Ragged, Task
+from burnish.tasks.base import Batch, Task
+from burnish.tasks.encoded import Encoded, Ragged
 from burnish.tasks.writing import WritingTask
 from burnish.training import forward, packing
 from burnish.training.batching import micro_batches

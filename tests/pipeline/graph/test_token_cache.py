@@ -16,7 +16,7 @@ from transformers import PreTrainedTokenizerFast
 
 from burnish.pipeline import token_cache
 from burnish.pipeline.token_cache import CachedTokenizer
-from burnish.tasks.base import Encoded
+from burnish.tasks.encoded import Encoded
 
 Inputs = Callable[..., dict[str, Any]]
 Execute = Callable[..., dict[str, Any]]

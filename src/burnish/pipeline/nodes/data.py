@@ -24,7 +24,8 @@ from burnish.pipeline.token_cache import keep
 from burnish.recipe.recipe import Recipe
 from burnish.recipe.task import MASKED
 from burnish.records import Finding, LabelSpace, LedgerEntry, Space
-from burnish.tasks.base import TASKS, Encoded, Task
+from burnish.tasks.base import TASKS, Task
+from burnish.tasks.encoded import Encoded
 from burnish.training.models import check_room
 from burnish.training.sources import ModelSource
 

@@ -21,7 +21,8 @@ from burnish.pipeline.label_doubts import LEARNED, LabelDoubts, doubts_of_run
 from burnish.pipeline.stage import Parts
 from burnish.recipe.recipe import Recipe
 from burnish.records import Prediction, Score, Space
-from burnish.tasks.base import Encoded, Task
+from burnish.tasks.base import Task
+from burnish.tasks.encoded import Encoded
 from burnish.training.hardware import Hardware
 from burnish.training.predict import embeddings
 from burnish.training.sources import ModelSource

@@ -19,7 +19,8 @@ from burnish.recipe.load import load_recipe
 from burnish.recipe.recipe import Recipe
 from burnish.records import Space
 from burnish.runfolder import RunFolder
-from burnish.tasks.base import Encoded, Task
+from burnish.tasks.base import Task
+from burnish.tasks.encoded import Encoded
 from burnish.training.facts import read_task
 from burnish.training.fit import FitResult
 from burnish.training.hardware import Hardware

@@ -19,7 +19,7 @@ from burnish.pipeline.stage import Parts, Stage
 from burnish.recipe.recipe import Recipe
 from burnish.records import Finding, LedgerEntry, Prediction, Score, Space
 from burnish.runfolder import write_predictions
-from burnish.tasks.base import Encoded
+from burnish.tasks.encoded import Encoded
 from burnish.training import card
 from burnish.training.fit import FitResult
 from burnish.training.golden import Golden

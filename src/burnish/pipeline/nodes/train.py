@@ -11,7 +11,8 @@ from burnish.pipeline.token_cache import CachedTokenizer
 from burnish.pipeline.tuned import TunedAnswers
 from burnish.recipe.recipe import Recipe
 from burnish.records import Prediction
-from burnish.tasks.base import Encoded, Task
+from burnish.tasks.base import Task
+from burnish.tasks.encoded import Encoded
 from burnish.tracking.base import MemoryTracker
 from burnish.training.fit import FitResult, fit
 from burnish.training.hardware import Hardware, probe

@@ -8,7 +8,7 @@ from typing import Any
 from burnish.evaluation.parity import Bounds
 from burnish.records import Prediction
 from burnish.registry import Registry
-from burnish.tasks.base import Encoded
+from burnish.tasks.encoded import Encoded
 from burnish.training.modelfolder import Answerer
 
 Answers = Callable[[Encoded], list[Prediction]]

@@ -25,7 +25,7 @@ from burnish.evaluation.parity import Bounds
 from burnish.files import atomic_writer
 from burnish.recipe.training import Training
 from burnish.records import Prediction
-from burnish.tasks.base import Encoded
+from burnish.tasks.encoded import Encoded
 from burnish.training.exports import Answers, Export
 from burnish.training.exports.gguf_vocabulary import Vocabulary, read_vocabulary
 from burnish.training.exports.merged import without_adapters

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from burnish.records import Prediction
-from burnish.tasks.base import Encoded
+from burnish.tasks.encoded import Encoded
 from burnish.training.exports import Answers, Export
 from burnish.training.methods import METHODS
 from burnish.training.modelfolder import Answerer, save_model_folder

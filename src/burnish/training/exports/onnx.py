@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from burnish.errors import ModelTaskError
 from burnish.files import storage_errors
 from burnish.records import Prediction
-from burnish.tasks.base import Encoded
+from burnish.tasks.encoded import Encoded
 from burnish.training.exports import Answers, Export
 from burnish.training.exports.onnx_graph import save_graph, traceable
 from burnish.training.facts import read_task

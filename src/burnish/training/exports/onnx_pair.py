@@ -26,7 +26,7 @@ from transformers.modeling_outputs import BaseModelOutput, Seq2SeqLMOutput
 from burnish.files import storage_errors
 from burnish.recipe.training import Training
 from burnish.records import Prediction
-from burnish.tasks.base import Encoded
+from burnish.tasks.encoded import Encoded
 from burnish.training.exports import Answers
 from burnish.training.exports.onnx_graph import save_graph
 from burnish.training.facts import read_task
