@@ -55,22 +55,27 @@ def main(
 
 def contestant(spec: Spec, allocator: str) -> Figures:
     """Run one contestant of the present benchmark in a fresh process."""
-    environment = os.environ | {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
-    if allocator == "tcmalloc":
-        library = ctypes.util.find_library("tcmalloc_minimal") or ctypes.util.find_library(
-            "tcmalloc"
-        )
-        assert library, "install tcmalloc first (Debian: libtcmalloc-minimal4)"
-        environment["LD_PRELOAD"] = library
     done = subprocess.run(
         [sys.executable, sys.argv[0], "--one", json.dumps(spec)],
-        env=environment,
+        env=environment(allocator),
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return dict(json.loads(done.stdout.strip().splitlines()[-1]))
+
+
+def environment(allocator: str) -> dict[str, str]:
+    """Return the environment of a contestant's process: no network, the allocator that is named."""
+    found = os.environ | {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+    if allocator == "tcmalloc":
+        library = ctypes.util.find_library("tcmalloc_minimal") or ctypes.util.find_library(
+            "tcmalloc"
+        )
+        assert library, "install tcmalloc first (Debian: libtcmalloc-minimal4)"
+        found["LD_PRELOAD"] = library
+    return found
 
 
 def in_turn(specs: Sequence[Spec], *, rounds: int, allocator: str, by: str) -> list[Figures]:

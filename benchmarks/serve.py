@@ -4,7 +4,10 @@ A classifier is served by a `transformers.pipeline` behind a plain FastAPI endpo
 with batching on the usual torch engine and on Burnish's int8 engine, and by `burnish serve` in
 fp32, bf16 and int8. A model that writes is served by one-at-a-time `model.generate` in fp32
 behind a plain endpoint, and by `burnish serve` in the same three. Each server is a process of its
-own, and so are the clients, each of which asks again when it has its answer.
+own, and so are the clients, each of which asks again when it has its answer. All servers live at
+once and are asked in turn, a part of the requests a round; those whose turn it is not are stopped.
+A ratio is of two bursts of one round, seconds apart, so a machine that is slow for a minute is slow
+for both; the middle round counts.
 
 Prints one JSON line: requests/s, milliseconds of the middle and the slowest hundredth, those of
 a client that asks alone, ratios, and how many answers differ from the plain endpoint's.
@@ -25,13 +28,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
+from statistics import median
 from typing import Any
 
-from contest import Figures, Spec, command_line, in_turn, machine, main, ratio
+from contest import Figures, Spec, command_line, environment, machine
 from pairs import model_folder, own_parts, recipe, rows
 
 SPEED = "requests_per_s"
@@ -49,28 +53,62 @@ CONTESTANTS = {
     "seq2seq": ("generate", "burnish-fp32", "burnish-bf16", "burnish-int8"),
 }
 START_S = 120
+WAKING = 4  # texts that a server is asked before it is measured: it was stopped
 GOLDEN = 8  # rows by which a model that writes proves itself
 
 
-def one(spec: Spec) -> Figures:
-    """Start the server of a contestant, ask it, and return its figures and answers."""
-    texts = spec["texts"]
-    with serving(spec) as running:
-        port = running.port
-        path = "/v1/predict" if spec["who"].startswith("burnish") else "/predict"
-        _, answers = asyncio.run(ask(port, path, texts, clients=spec["clients"]))  # warms it, too
-        alone, _ = asyncio.run(ask(port, path, texts[: spec["alone"]], clients=1))
-        wanted = list(islice(cycle(texts), spec["requests"]))
+class Contestant:
+    """A server that runs, and what it was measured at, a round after the other."""
+
+    def __init__(self, who: str, running: "Running", spec: Spec) -> None:
+        self.who, self.start_s, self._spec = who, running.start_s, spec
+        self._port, self._group = running.port, running.process.pid
+        self._path = "/v1/predict" if who.startswith("burnish") else "/predict"
+        self.waited: list[float] = []
+        self.speeds: list[float] = []  # requests/s, one a round
+        self.alone: list[float] = []  # ms in the middle of those asked alone, one a round
+        self.answers = self._ask(spec["texts"], spec["clients"])[1]  # warms it, too
+        self._signal(signal.SIGSTOP)
+
+    def measure(self, requests: int, alone: int) -> None:
+        """Be asked by one client, and then by all, while the other servers are stopped."""
+        texts = self._spec["texts"]
+        self._signal(signal.SIGCONT)
+        self._ask(texts[:WAKING], 1)
+        self.alone.append(percentile(self._ask(list(islice(cycle(texts), alone)), 1)[0], 50))
         start = time.perf_counter()
-        waited, _ = asyncio.run(ask(port, path, wanted, clients=spec["clients"]))
-        seconds = time.perf_counter() - start
+        waited, _ = self._ask(list(islice(cycle(texts), requests)), self._spec["clients"])
+        self.speeds.append(requests / (time.perf_counter() - start))
+        self.waited += waited
+        self._signal(signal.SIGSTOP)
+
+    def figures(self, plain: "Contestant") -> Figures:
+        """Return what it was measured at, and its ratios to another."""
+        return {
+            SPEED: round(median(self.speeds), 2),
+            "p50_ms": percentile(self.waited, 50),
+            "p99_ms": percentile(self.waited, 99),
+            "alone_p50_ms": round(median(self.alone), 2),
+            "start_s": round(self.start_s, 1),
+            "ratio": ratios(self.speeds, plain.speeds),
+            "alone_ratio": ratios(self.alone, plain.alone),
+            **differing(plain.answers, self.answers),
+        }
+
+    def _ask(self, texts: Sequence[str], clients: int) -> tuple[list[float], list[Any]]:
+        return asyncio.run(ask(self._port, self._path, texts, clients=clients))
+
+    def _signal(self, number: signal.Signals) -> None:
+        os.killpg(self._group, number)
+
+
+def ratios(own: Sequence[float], others: Sequence[float]) -> Figures:
+    """Return the ratios of what was measured in the same rounds: lowest, middle, highest."""
+    found = sorted(a / b for a, b in zip(own, others, strict=True))
     return {
-        SPEED: round(len(wanted) / seconds, 2),
-        "p50_ms": percentile(waited, 50),
-        "p99_ms": percentile(waited, 99),
-        "alone_p50_ms": percentile(alone, 50),
-        "start_s": round(running.start_s, 1),
-        "answers": answers,
+        "middle": round(median(found), 2),
+        "lowest": round(found[0], 2),
+        "highest": round(found[-1], 2),
     }
 
 
@@ -103,6 +141,8 @@ def serving(spec: Spec) -> Iterator[Running]:
                 time.sleep(0.05)
             yield Running(port, server, time.perf_counter() - start)
         finally:
+            with suppress(ProcessLookupError):
+                os.killpg(server.pid, signal.SIGCONT)  # one that is stopped hears nothing else
             server.send_signal(signal.SIGTERM)
             with suppress(subprocess.TimeoutExpired):
                 server.wait(timeout=20)
@@ -233,7 +273,7 @@ def race(given: argparse.Namespace, folder: Path) -> Figures:
     """Return the figures of every contestant, and the ratios to the plain endpoint."""
     from burnish.training.processor import cores
 
-    os.environ["HF_HUB_OFFLINE"] = "1"
+    os.environ |= environment(given.allocator)
     spec: Spec = {
         "task": given.task,
         "data": given.data,
@@ -242,7 +282,7 @@ def race(given: argparse.Namespace, folder: Path) -> Figures:
         "max_new_tokens": given.max_new_tokens,
         "clients": given.clients,
         "requests": given.requests,
-        "alone": min(given.rows, given.alone),
+        "alone": given.alone,
     }
     if given.task == "classifier":
         from burnish.data.starter import clauses
@@ -253,10 +293,14 @@ def race(given: argparse.Namespace, folder: Path) -> Figures:
         texts = [text for text, _ in rows(spec)[0]]
         spec |= {"model": given.model or saved_writer(spec, folder), "texts": texts}
     names = given.only or CONTESTANTS[given.task]
-    specs = [spec | {"who": who} for who in names]
-    every = in_turn(specs, rounds=given.rounds, allocator=given.allocator, by=SPEED)
-    answers = [figures.pop("answers") for figures in every]
-    plain = every[0]
+    with ExitStack() as servers:
+        every = [
+            Contestant(who, servers.enter_context(serving(spec | {"who": who})), spec)
+            for who in names
+        ]
+        for _ in range(given.rounds):
+            for one in every:
+                one.measure(given.requests // given.rounds, spec["alone"])
     return {
         "benchmark": "serve",
         "task": given.task,
@@ -264,15 +308,7 @@ def race(given: argparse.Namespace, folder: Path) -> Figures:
         "requests": given.requests,
         "texts": len(spec["texts"]),
         **machine(given, cores()),
-        "servers": {
-            who: figures
-            | {
-                "ratio": ratio(figures, plain, SPEED),
-                "alone_ratio": ratio(figures, plain, "alone_p50_ms"),
-            }
-            | differing(answers[0], own)
-            for who, figures, own in zip(names, every, answers, strict=True)
-        },
+        "servers": {one.who: one.figures(every[0]) for one in every},
     }
 
 
@@ -283,13 +319,19 @@ def options() -> argparse.ArgumentParser:
     parser.add_argument("--model", help="run or model folder; models that write: made if absent")
     parser.add_argument("--data", help="JSON list or JSON Lines of question and reply; causal only")
     parser.add_argument("--rows", type=int, default=100, help="different texts")
-    parser.add_argument("--alone", type=int, default=200, help="texts one client asks alone")
-    parser.add_argument("--requests", type=int, default=2000)
+    parser.add_argument("--alone", type=int, default=40, help="asked by one client, a round")
+    parser.add_argument("--requests", type=int, default=2000, help="of all rounds together")
     parser.add_argument("--clients", type=int, default=64)
     parser.add_argument("--max-new-tokens", type=int, default=32)
     parser.add_argument("--only", nargs="*", help="contestants; the first is compared with")
     return parser
 
 
+def main() -> None:
+    """Run all contestants; print one JSON line."""
+    with tempfile.TemporaryDirectory() as folder:
+        print(json.dumps(race(options().parse_args(), Path(folder))))
+
+
 if __name__ == "__main__":
-    main(options(), one=one, race=race)
+    main()

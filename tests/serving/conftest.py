@@ -29,7 +29,7 @@ from burnish.serving.lifecycle import Lifecycle
 from burnish.serving.metrics import Metrics
 from burnish.serving.models import Candidate, Models
 from burnish.serving.reading import Named
-from burnish.serving.server import Server, open_socket
+from burnish.serving.server import Server, listeners, open_socket
 from burnish.serving.settings import Settings
 from burnish.serving.torch_engine import TorchEngine
 from burnish.tasks.base import Task
@@ -222,7 +222,7 @@ def _started(
     server = Server(app, models=models, settings=settings, lifecycle=lifecycle)
     listener = open_socket("127.0.0.1", 0)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread = threading.Thread(target=server.run, kwargs={"sockets": listeners(listener)})
     thread.start()
     while not server.started:
         time.sleep(0.005)

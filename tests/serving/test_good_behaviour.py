@@ -4,12 +4,14 @@ import asyncio
 import json
 import logging
 import re
+import select
 import socket
 import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -36,18 +38,28 @@ class Slow:
     workers = 1
     rounding = None
 
-    def __init__(self, *, seconds: float = 0.0, version: str = "1", shut: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        seconds: float = 0.0,
+        reading_s: float = 0.0,
+        version: str = "1",
+        shut: bool = False,
+    ) -> None:
         self.facts = Facts(
             name="slow", reference="-", version=version, kind="text-classification", space=SPACE,
             max_tokens=8, precision="fp32", device="cpu", too_long="cut",
         )  # fmt: skip
-        self.seconds = seconds
+        self.seconds, self.reading_s = seconds, reading_s
+        self.read_at: list[float] = []
         self.computed: list[str] = []
         self.begun, self.open = threading.Event(), threading.Event()
         if not shut:
             self.open.set()
 
     def read(self, asked: Sequence[Any]) -> list[Read]:
+        self.read_at.append(time.perf_counter())
+        time.sleep(self.reading_s)
         return [Read(asked=one, rows=None, tokens=1, cut_tokens=0, cost=1) for one in asked]
 
     def answer(self, reads: Sequence[Read]) -> list[Any]:
@@ -59,6 +71,9 @@ class Slow:
         return [Answered(prediction=told, tokens=1, cut_tokens=0) for _ in reads]
 
     def warm(self) -> None:
+        pass
+
+    def close(self) -> None:
         pass
 
 
@@ -103,6 +118,26 @@ def test_a_refusal_does_not_wait_for_the_model(start: Start) -> None:
         assert time.perf_counter() - begun < 2
         engine.open.set()
         assert [one.result().status_code for one in waiting] == [200, 200]
+
+
+def test_a_refusal_does_not_wait_until_those_who_are_let_in_are_read(start: Start) -> None:
+    engine = Slow(reading_s=0.05, shut=True)
+    with slow_server(start, engine, max_queue=12) as running, ExitStack() as opened:
+        address = "127.0.0.1", int(running.url.rpartition(":")[2])
+        clients = [
+            opened.enter_context(socket.create_connection(address, timeout=30)) for _ in range(40)
+        ]
+        for client in clients:
+            client.sendall(_raw_request(b'{"input": "a"}'))
+        while len(engine.read_at) < 12:  # those that are let in: a queue's worth at least
+            time.sleep(0.005)
+        refused, _, _ = select.select(clients, [], [], 0)
+        assert {client.recv(4096).split()[1] for client in refused} == {b"503"}
+        engine.open.set()
+        let_in = [client for client in clients if client not in refused]
+        assert {client.recv(4096).split()[1] for client in let_in} == {b"200"}
+
+    assert len(let_in) == len(engine.read_at) < 20
 
 
 def test_who_cannot_have_room_is_told_before_the_body_is_read(start: Start) -> None:

@@ -154,9 +154,7 @@ def test_a_lone_request_runs_at_once_and_those_that_come_meanwhile_gather() -> N
 def test_those_who_were_answered_together_and_ask_again_are_computed_together(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(
-        "burnish.serving.scheduler._GATHERING", 1.0
-    )  # for busy machines
+    monkeypatch.setattr("burnish.serving.scheduler._GATHERING", 1.0)  # for busy machines
 
     async def go() -> None:
         toy = Toy()

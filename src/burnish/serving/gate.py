@@ -91,6 +91,7 @@ class Gate:
         self._settings, self._keys = settings, keys
         self._metrics, self._lifecycle = metrics, lifecycle
         self._paths = frozenset(paths)
+        self._turn = asyncio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or tell why not."""
@@ -115,6 +116,7 @@ class Gate:
                 self._models.check_room(self._lifecycle.at_work)
             if scope["path"] not in _ALSO_OPEN:
                 visit.tell(key=self._keys.admit(_key_of(Headers(scope=scope))))
+            await self._take_turns()
             most, until = self._settings.body_bytes, visit.until
             body = await read_body(scope, receive, most=most, until=until)
             await self._work(scope, body, receive, out)
@@ -127,6 +129,15 @@ class Gate:
             tell_failure("defect", id=visit.id)
             if not out.status:
                 await response_to(defect(), scope["path"], status=DEFECT)(scope, receive, out)
+
+    async def _take_turns(self) -> None:
+        """Let those in that came at once one by one, so that whoever is refused is told between.
+
+        To read a text takes longer than to refuse one, and the loop does both.
+        """
+        if self._lifecycle.at_work > 1:
+            async with self._turn:
+                await asyncio.sleep(0)
 
     async def _work(self, scope: Scope, body: bytes, receive: Receive, out: _Outgoing) -> None:
         """Run the routes, unless the client leaves first."""

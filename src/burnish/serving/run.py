@@ -12,7 +12,7 @@ from burnish.serving.metrics import Metrics
 from burnish.serving.models import Finder, Models
 from burnish.serving.page.asks import PATH
 from burnish.serving.page.opening import why_off
-from burnish.serving.server import Server, open_socket
+from burnish.serving.server import Server, listeners, open_socket
 from burnish.serving.settings import Settings
 
 
@@ -54,7 +54,7 @@ def run(
         ready["page"] = why_off(settings, ring) or f"{url}{PATH}/"
         server = Server(app, models=models, settings=settings, lifecycle=lifecycle, ready=ready)
         settle()
-        server.run(sockets=[listener])
+        server.run(sockets=listeners(listener))
 
 
 def _url(address: str, port: int) -> str:

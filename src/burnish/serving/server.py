@@ -23,6 +23,7 @@ from burnish.serving.models import Models
 from burnish.serving.settings import Settings
 
 _BACKLOG = 2048
+_ACCEPTED = 16  # connections in one turn of the event loop
 
 
 def open_socket(host: str, port: int) -> socket.socket:
@@ -46,6 +47,15 @@ def open_socket(host: str, port: int) -> socket.socket:
             fix="choose another with --port, or an address of this machine with --host",
         ) from err
     return found
+
+
+def listeners(bound: socket.socket) -> list[socket.socket]:
+    """Return a bound socket under so many descriptors as connections are accepted in one turn.
+
+    uvloop accepts one of each a turn. Of hundreds that come at once the last would wait until all
+    before them are read, only to be told that there is no room.
+    """
+    return [bound, *(bound.dup() for _ in range(_ACCEPTED - 1))]
 
 
 class Server(uvicorn.Server):
