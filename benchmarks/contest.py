@@ -35,18 +35,18 @@ def command_line(docstring: str) -> argparse.ArgumentParser:
 def main(
     parser: argparse.ArgumentParser,
     *,
-    one: Callable[[Spec], Figures],
     race: Callable[[argparse.Namespace, Path], Figures],
+    one: Callable[[Spec], Figures] | None = None,
 ) -> None:
     """Be one contestant, if asked to, or run them all; print one JSON line.
 
     Args:
         parser: from `command_line`, with the benchmark's own options.
-        one: runs the contestant that a spec tells of, in this process.
-        race: runs all of them by `contestant` and `in_turn`; is given an empty folder.
+        race: runs all contestants; is given an empty folder.
+        one: runs the contestant that a spec tells of, in this process; for `contestant`.
     """
     given = parser.parse_args()
-    if given.one:
+    if one and given.one:
         print(json.dumps(one(json.loads(given.one))))
         return
     with tempfile.TemporaryDirectory() as folder:

@@ -35,7 +35,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from contest import Figures, Spec, command_line, environment, machine
+from contest import Figures, Spec, command_line, environment, machine, main
 from pairs import model_folder, own_parts, recipe, rows
 
 SPEED = "requests_per_s"
@@ -281,8 +281,6 @@ def race(given: argparse.Namespace, folder: Path) -> Figures:
         "held_out": 0,
         "max_new_tokens": given.max_new_tokens,
         "clients": given.clients,
-        "requests": given.requests,
-        "alone": given.alone,
     }
     if given.task == "classifier":
         from burnish.data.starter import clauses
@@ -300,7 +298,7 @@ def race(given: argparse.Namespace, folder: Path) -> Figures:
         ]
         for _ in range(given.rounds):
             for one in every:
-                one.measure(given.requests // given.rounds, spec["alone"])
+                one.measure(given.requests // given.rounds, given.alone)
     return {
         "benchmark": "serve",
         "task": given.task,
@@ -327,11 +325,5 @@ def options() -> argparse.ArgumentParser:
     return parser
 
 
-def main() -> None:
-    """Run all contestants; print one JSON line."""
-    with tempfile.TemporaryDirectory() as folder:
-        print(json.dumps(race(options().parse_args(), Path(folder))))
-
-
 if __name__ == "__main__":
-    main()
+    main(options(), race=race)

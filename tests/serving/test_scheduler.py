@@ -168,9 +168,7 @@ def test_those_who_were_answered_together_and_ask_again_are_computed_together(
         together = [ask(1), ask(2)]
         toy.let()
         await alone
-        await asyncio.sleep(
-            0.3
-        )  # the time that the batch of two takes, and that is waited after it
+        await asyncio.sleep(0.3)  # the batch of two takes so long; as long is waited after it
         toy.let_all()
         await asyncio.gather(*together)
         again = [ask(3)]
