@@ -4,6 +4,7 @@ import pytest
 import torch
 import transformers
 
+from burnish.tasks.batch import padded_length
 from burnish.training import pair_attention
 from burnish.training.dropout import Noise, use_fast_dropout, use_plain_dropout
 from burnish.training.pair_attention import (
@@ -31,9 +32,11 @@ def expected(
     query, key, value = tensors
     rows, every, queries, _ = query.shape
     factors = torch.zeros(rows, every, queries, key.shape[2])
-    for row in range(rows):  # nothing is drawn for padding
+    for row in range(rows):  # little is drawn for padding
         places = None if mask is None else mask[min(row, len(mask) - 1)].nonzero()[:, -1]
-        seen = key.shape[2] if places is None else int(places.max()) + 1
+        seen = key.shape[2]
+        if places is not None:
+            seen = min(seen, padded_length(int(places.max()) + 1))
         for at in range(0, every, step := max(1, cells // (queries * seen))):
             part = factors[row, at : at + step, :, :seen]
             part.copy_(noise.mask(part.shape, SHARE, dtype=torch.float32))
@@ -50,7 +53,7 @@ def expected(
 def test_outputs_and_gradients_are_those_of_plain_operations(
     form: str, cells: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pair_attention, "_CELLS", cells)
+    monkeypatch.setattr(pair_attention, "_BYTES", 4 * cells)
     torch.manual_seed(0)
     keys = 7 if form == "across" else 5
     shapes = [(2, 3, 5, 4), (2, 3, keys, 4), (2, 3, keys, 4)]
@@ -76,6 +79,28 @@ def test_outputs_and_gradients_are_those_of_plain_operations(
     upstream = torch.randn_like(wanted)
     found, right = (torch.autograd.grad(one, inputs, upstream) for one in (out, wanted))
     torch.testing.assert_close(found, right)
+
+
+def test_under_autocast_it_computes_in_bf16_and_ends_near_fp32() -> None:
+    torch.manual_seed(0)
+    tensors = [torch.randn(2, 3, 5, 4, requires_grad=True) for _ in range(3)]
+    bias = torch.randn(1, 3, 5, 5, requires_grad=True)
+    layer = Layer(Noise(), is_causal=False)
+    upstream = torch.randn(2, 5, 3, 4)
+
+    found = []
+    for on in (False, True):
+        layer.noise.restart(3)
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=on):
+            out, _ = dropped_pairs(layer, *tensors, None, dropout=SHARE, position_bias=bias)
+        slopes = torch.autograd.grad(out, [*tensors, bias], upstream.to(out.dtype))
+        found.append((out, slopes))
+
+    (exact, wanted), (rounded, slopes) = found
+    assert rounded.dtype == torch.bfloat16
+    assert {one.dtype for one in slopes} == {torch.float32}
+    torch.testing.assert_close(rounded.float(), exact, atol=0.05, rtol=0.02)
+    torch.testing.assert_close(slopes, wanted, atol=0.1, rtol=0.05)
 
 
 SIZES = {"vocab_size": 40, "decoder_start_token_id": 0, "pad_token_id": 0, "eos_token_id": 1}

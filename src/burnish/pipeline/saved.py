@@ -10,12 +10,13 @@ from burnish.pipeline.asked import Asked, is_of
 from burnish.pipeline.stage import Parts
 from burnish.recipe.load import load_recipe
 from burnish.runfolder import RunFolder
-from burnish.training.fit import FitResult, peak_memory_mb
+from burnish.training.fit import FitResult
 from burnish.training.hardware import Hardware
+from burnish.training.memory import peak_memory_mb
 from burnish.training.modelfolder import Answerer
 from burnish.training.sources import ModelSource
 from burnish.training.state import Plan, RunState
-from burnish.training.weights import weight_count
+from burnish.training.weights import weight_count, weight_mb
 
 _ORDER = ("train", "tune", "validation", "test")
 
@@ -88,6 +89,7 @@ def open_fitted(folder: RunFolder, source: ModelSource, hardware: Hardware) -> F
         plan=Plan(steps=1, steps_per_epoch=1),
         trainable_parameters=0,
         total_parameters=weight_count(opened.model),
+        weights_mb=weight_mb(opened.model),
         kept_epoch=float(epochs[-1]) if epochs else 0.0,
         choose_outputs=None,
         peak_memory_mb=peak_memory_mb(hardware.device),

@@ -1,14 +1,13 @@
 """Fine-tune a model: put the parts together, hand them to Lightning, return what came out."""
 
 import logging
-import resource
 import signal
-import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,9 @@ from burnish.training.checkpoint import BEST, has_checkpoint, load_checkpoint, r
 from burnish.training.datamodule import Feed, StepData
 from burnish.training.dropout import use_fast_dropout, use_plain_dropout
 from burnish.training.forward import caches, packs
+from burnish.training.frozen import RoundedWeights
 from burnish.training.hardware import Hardware, applied
+from burnish.training.memory import peak_memory_mb
 from burnish.training.methods import METHODS
 from burnish.training.methods.full import frozen_parts
 from burnish.training.models import load_model
@@ -61,6 +62,7 @@ class FitResult:
     plan: Plan
     trainable_parameters: int
     total_parameters: int
+    weights_mb: tuple[float, float]  # MB that frozen weights held in training, and trained ones
     kept_epoch: float  # whose weights the model has; 1 after the first
     choose_outputs: NDArray[np.float32] | None  # on the rows that choose, (n, classes)
     peak_memory_mb: float  # of this process so far; of the GPU where there is one
@@ -87,7 +89,7 @@ class FitResult:
         """
         state = self.state
         seconds = max(state.seconds, 1e-9)
-        frozen_mb, trained_mb = weight_mb(self.model)
+        frozen_mb, trained_mb = self.weights_mb
         return {
             "seconds": round(state.seconds, 3),
             "epochs": _epochs(state, self.plan),
@@ -136,7 +138,6 @@ def fit(
     """
     _check_metric(recipe.training, task)
     with applied(hardware):
-        torch.manual_seed(recipe.training.seed)
         task = task.for_training(recipe.training, train)
         parts, feed = _assemble(recipe, task, source, train, hardware)
         if resume and checkpoints:
@@ -178,10 +179,10 @@ def _keeper(
 def _assemble(
     recipe: Recipe, task: Task, source: ModelSource, train: Encoded, hardware: Hardware
 ) -> tuple[Parts, Feed]:
-    training = recipe.training
-    model = load_model(source, task, dropout=training.dropout)
+    training, method = recipe.training, METHODS.get(recipe.method.kind)
+    model = _opened(source, task, training)
     average_tokens(model, train, task)
-    model = METHODS.get(recipe.method.kind).prepare(model, recipe.method)
+    model = method.prepare(model, recipe.method)
     model.to(hardware.device)
     trainable = sum(one.numel() for one in model.parameters() if one.requires_grad)
     train_used_rows(model, train.inputs.tokens, pad_id=padding_id(model))
@@ -192,6 +193,10 @@ def _assemble(
     freeze = recipe.method.freeze if isinstance(recipe.method, FullMethod) else 0
     optimizer = build_optimizer(model, training)
     weights = [one for group in optimizer.param_groups for one in group["params"]]
+    rounded = None
+    if hardware.precision == "bf16" and (still := method.still(model)):
+        reopen = partial(_opened, source, task, training)
+        rounded = RoundedWeights.hold(still, model, reopen=reopen)
     parts = Parts(
         task=task,
         model=model,
@@ -205,9 +210,16 @@ def _assemble(
         noise=noise,
         frozen=tuple(frozen_parts(model, freeze)) if freeze else (),
         trainable=trainable,
+        rounded=rounded,
     )
     feed = Feed(packed=packed, pad_id=padding_id(model), tokens_per_batch=hardware.tokens_per_batch)
     return parts, feed
+
+
+def _opened(source: ModelSource, task: Task, training: Training) -> Any:
+    """Open the model; what is new in it depends on the seed alone, so each time it is the same."""
+    torch.manual_seed(training.seed)
+    return load_model(source, task, dropout=training.dropout)
 
 
 def _plan(train: Encoded, training: Training) -> Plan:
@@ -251,6 +263,9 @@ def _finish(
         parts.average.swap()
     parts.model.eval()
     use_whole_table(parts.model)
+    weights_mb = weight_mb(parts.model)
+    if parts.rounded:
+        parts.rounded.undo()
     use_plain_dropout(parts.model)
     use_own_attention(parts.model)
     task = parts.task
@@ -270,6 +285,7 @@ def _finish(
         plan=parts.plan,
         trainable_parameters=parts.trainable,
         total_parameters=weight_count(parts.model),
+        weights_mb=weights_mb,
         kept_epoch=kept_epoch,
         choose_outputs=outputs,
         peak_memory_mb=peak_memory_mb(parts.hardware.device),
@@ -278,14 +294,6 @@ def _finish(
 
 def _epochs(state: RunState, plan: Plan) -> float:
     return round(state.step / plan.steps_per_epoch, 4)
-
-
-def peak_memory_mb(device: str) -> float:
-    """Return the most memory this process has held, in MB; of the GPU where that is used."""
-    if device == "cuda":
-        return torch.cuda.max_memory_allocated() / 1e6
-    held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return held / 1e6 if sys.platform == "darwin" else held / 1e3
 
 
 @contextmanager

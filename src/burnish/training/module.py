@@ -19,6 +19,7 @@ from burnish.training import forward, packing
 from burnish.training.cache import HiddenCache
 from burnish.training.datamodule import Step
 from burnish.training.dropout import Noise
+from burnish.training.frozen import RoundedWeights
 from burnish.training.hardware import Hardware
 from burnish.training.optim import Averaging, rate_factor
 from burnish.training.predict import to_device
@@ -42,6 +43,7 @@ class Parts:
     noise: Noise | None = None  # of the dropout layers, where they are ours
     frozen: tuple[Any, ...] = ()  # modules that stay in eval mode
     trainable: int = 0  # weights the method trains, a count
+    rounded: RoundedWeights | None = None  # those that do not move, where they are held in bf16
 
     @property
     def is_mid_epoch(self) -> bool:

@@ -4,7 +4,8 @@ Where attention weights are dropped PyTorch has no kernel for the processor: it 
 all heads to memory once for each of a dozen operations, and draws one random number a score on one
 core. Here the scores of as many heads as fit a core's cache go through all of them at once, and
 masks are drawn as those of other layers are. A bias of positions is added where it is needed,
-and never copied for each row.
+and never copied for each row. Under autocast it computes in autocast's precision, as PyTorch's own
+attention does.
 
 Registered with transformers under a name of our own, with the masks that its fused attention takes;
 without dropout that is what answers. Rows are padded. Called by `training.fit`.
@@ -12,7 +13,7 @@ without dropout that is what answers. Rows are padded. Called by `training.fit`.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -20,10 +21,13 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, sdpa_mask
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
+from burnish.tasks.batch import padded_length
 from burnish.training.dropout import Noise, amends
+from burnish.training.hardware import computing_dtype
 
 NAME = "burnish_dropped"
-_CELLS = 1 << 18  # scores in a block: a megabyte in fp32
+_BYTES = 1 << 20  # of the scores in a block
+_INTEGERS = {2: torch.int16, 4: torch.int32}  # bytes → type
 _OWN = "_burnish_attention"  # where a configuration keeps the name of its own attention
 
 
@@ -101,31 +105,48 @@ def dropped_pairs(
     if attention_mask is None and queries > 1 and causal:
         attention_mask = torch.ones(1, 1, queries, keys, dtype=torch.bool).tril()
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-    found: Tensor = _Dropped.apply(  # type: ignore[no-untyped-call]  # torch has no types
-        query, key, value, position_bias, attention_mask, scale, dropout, noise
-    )
+    kind = computing_dtype(query)
+    states = (one.to(kind) for one in (query, key, value))
+    with torch.autocast(query.device.type, enabled=False):
+        found: Tensor = _Dropped.apply(  # type: ignore[no-untyped-call]  # torch has no types
+            *states, position_bias, attention_mask, scale, dropout, noise
+        )
     return found, None
 
 
-def _seen_keys(mask: Tensor | None, row: int, keys: int) -> tuple[int, Tensor | None]:
-    """Return how many keys of a row are looked at, and which scores of those are not to be.
+@dataclass(frozen=True, slots=True)
+class _Sight:
+    """What a row looks at: padding stands behind, so most of it is not even computed."""
 
-    Padding stands behind, so most rows need no mask of their own once it is cut off.
-    """
-    if mask is None:
-        return keys, None
-    seen = mask[min(row, mask.shape[0] - 1), 0]
-    numbers = seen.view(torch.uint8)  # which have fast kernels, where booleans have none
-    looked_at = numbers.amax(dim=0).nonzero()
-    if not len(looked_at):
-        return keys, ~seen
-    last = int(looked_at[-1]) + 1
-    return last, None if numbers[:, :last].amin() else ~seen[:, :last]
+    keys: int  # that are computed: those up to the last one seen, and a few, for fewer shapes
+    last: int  # after it nothing is seen
+    hidden: Tensor | None  # which scores up to there are not to be, (queries or 1, last)
+
+    @classmethod
+    def of(cls, mask: Tensor | None, row: int, keys: int) -> Self:
+        """Return what a mask, as `dropped_pairs` takes it, says of a row."""
+        if mask is None:
+            return cls(keys, keys, None)
+        seen = mask[min(row, mask.shape[0] - 1), 0]
+        numbers = seen.view(torch.uint8)  # which have fast kernels, where booleans have none
+        looked_at = numbers.amax(dim=0).nonzero()
+        if not len(looked_at):
+            return cls(keys, keys, ~seen)
+        last = int(looked_at[-1]) + 1
+        hidden = None if numbers[:, :last].amin() else ~seen[:, :last]
+        return cls(min(keys, padded_length(last)), last, hidden)
+
+    def hide(self, scores: Tensor) -> None:
+        """Make sure that what is not to be seen weighs nothing; (heads, queries, keys)."""
+        least = torch.finfo(scores.dtype).min
+        scores[:, :, self.last :] = least
+        if self.hidden is not None:
+            scores[:, :, : self.last].masked_fill_(self.hidden, least)
 
 
-def _blocks(heads: int, cells: int) -> Iterator[slice]:
+def _blocks(heads: int, head_bytes: int) -> Iterator[slice]:
     """Yield some of the heads of a row, until all were there."""
-    step = max(1, _CELLS // max(1, cells))
+    step = max(1, _BYTES // max(1, head_bytes))
     for first in range(0, heads, step):
         yield slice(first, min(first + step, heads))
 
@@ -148,16 +169,16 @@ def _mark_dropped(weights: Tensor, noise: Noise, share: float) -> Tensor:
 
     One tensor is then all that the way back needs, and both readings of it are fast.
     """
-    sign = noise.drops(weights.shape, share, like=torch.int32).bitwise_left_shift_(31)
-    weights.view(torch.int32).bitwise_or_(sign)
+    kind = _INTEGERS[weights.itemsize]
+    sign = noise.drops(weights.shape, share, like=kind).bitwise_left_shift_(8 * kind.itemsize - 1)
+    weights.view(kind).bitwise_or_(sign)
     return weights
 
 
 class _Dropped(torch.autograd.Function):
-    """Softmax attention with dropout and a bias; all in fp32, on whose sign bit it relies."""
+    """Softmax attention with dropout and a bias, in the precision of what is given."""
 
     @staticmethod
-    @torch.amp.custom_fwd(device_type="cpu", cast_inputs=torch.float32)  # type: ignore[untyped-decorator]
     def forward(
         ctx: Any,
         query: Tensor,
@@ -171,50 +192,53 @@ class _Dropped(torch.autograd.Function):
     ) -> Tensor:
         rows, heads, queries, size = query.shape
         out = query.new_empty(rows, queries, heads, size)
-        nothing = query.new_zeros(())
+        added = query.new_zeros(1) if bias is None else bias[0].to(query.dtype)
         blocks: list[_Block] = []
         held: list[Tensor] = []  # weights of each block, the dropped ones negative
         for row in range(rows):
-            keys, hidden = _seen_keys(mask, row, key.shape[2])
-            for part in _blocks(heads, queries * keys):
-                block = _Block(row, part, keys)
-                start = nothing if bias is None else bias[0, part, :, :keys]
+            sight = _Sight.of(mask, row, key.shape[2])
+            for part in _blocks(heads, queries * sight.keys * query.itemsize):
+                block = _Block(row, part, sight.keys)
                 scores = torch.baddbmm(
-                    start,
+                    added if bias is None else added[part, :, : block.keys],
                     query[row, part],
                     block.of(key).transpose(1, 2),
                     beta=int(bias is not None),
                     alpha=scale,
                 )
-                if hidden is not None:
-                    scores.masked_fill_(hidden, torch.finfo(scores.dtype).min)
+                sight.hide(scores)
                 signed = _mark_dropped(torch.softmax(scores, dim=-1), noise, share)
                 out[row, :, part] = (signed.clamp_min(0) @ block.of(value)).transpose(0, 1)
                 blocks.append(block)
                 held.append(signed)
         ctx.save_for_backward(query, key, value, *held)
         ctx.blocks, ctx.scale, ctx.amends = blocks, scale, amends(share)
-        ctx.bias_shape = None if bias is None else bias.shape
+        ctx.bias = None if bias is None else (bias.shape, bias.dtype)
         return out.mul_(ctx.amends)
 
     @staticmethod
-    @torch.amp.custom_bwd(device_type="cpu")  # type: ignore[untyped-decorator]
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         query, key, value, *held = ctx.saved_tensors
         to_query, to_key, to_value = (torch.zeros_like(one) for one in (query, key, value))
-        to_bias = query.new_zeros(ctx.bias_shape) if ctx.needs_input_grad[3] else None
+        to_bias = None
+        if ctx.needs_input_grad[3]:
+            shape, kind = ctx.bias
+            to_bias = query.new_zeros(shape, dtype=kind)
         grad = grad * ctx.amends
         for block, signed in zip(ctx.blocks, held, strict=True):
             row, part = block.row, block.heads
             coming = grad[row, :, part].transpose(0, 1)
-            block.of(to_value).copy_(signed.clamp_min(0).transpose(1, 2) @ coming)
+            # Turned so that what is as large as the scores is never laid out anew.
+            turned = coming.transpose(1, 2) @ signed.clamp_min(0)
+            block.of(to_value).copy_(turned.transpose(1, 2))
             inner = coming @ block.of(value).transpose(1, 2)
             inner = torch.ops.aten.threshold_backward(inner, signed, 0)  # 0 where dropped
             inner = torch._softmax_backward_data(inner, signed.abs(), -1, inner.dtype)
             if to_bias is not None:
                 to_bias[0, part, :, : block.keys] += inner
             to_query[row, part] = (inner @ block.of(key)).mul_(ctx.scale)
-            block.of(to_key).copy_((inner.transpose(1, 2) @ query[row, part]).mul_(ctx.scale))
+            turned = query[row, part].transpose(1, 2) @ inner
+            block.of(to_key).copy_(turned.transpose(1, 2)).mul_(ctx.scale)
         return (to_query, to_key, to_value, to_bias, None, None, None, None)
 
 

@@ -1,14 +1,21 @@
 """Methods: which weights are trained. The loop never asks which method it is."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from burnish.registry import Registry
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 def _as_it_is(model: Any) -> Any:
     return model
+
+
+def _none(_: Any) -> "Mapping[str, nn.Linear]":
+    return {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,12 +25,14 @@ class TrainingMethod:
     `prepare(model, options)` marks or adds the weights to train and returns the model to
     train; `options` is the recipe's `method` section. `merge(model)` returns an ordinary
     transformers model with the same answers. `base(model)` returns the untouched model as its
-    adapters were trained over it, for saved ones to be put back.
+    adapters were trained over it, for saved ones to be put back. `still(model)` returns the
+    layers, by their names in that base, whose weights neither move nor are ever saved.
     """
 
     prepare: Callable[[Any, Any], Any]
     merge: Callable[[Any], Any]
     base: Callable[[Any], Any] = _as_it_is
+    still: "Callable[[Any], Mapping[str, nn.Linear]]" = _none
 
 
 METHODS: Registry[TrainingMethod] = Registry(

@@ -32,6 +32,7 @@ _OUTPUT = (
     "vocab_projector",
     "generator_lm_head",
 )  # layers over the vocabulary, never adapted
+_BESIDE = ".base_layer"  # how peft calls the layer that an adapter stands beside
 
 
 def prepare(model: Any, options: AdapterMethod) -> Any:
@@ -151,6 +152,19 @@ def _mask(dropout: Any, activations: Tensor) -> Tensor:
     return noise.mask(activations.shape, dropout.p, dtype=computing_dtype(activations))
 
 
+def still_layers(model: Any) -> dict[str, nn.Linear]:
+    """Return the frozen layers beside adapters, and that of words, by their names in the base."""
+    base = plain(model)
+    words = base.get_output_embeddings()
+    return {
+        name.removesuffix(_BESIDE): part
+        for name, part in base.named_modules()
+        if type(part) is nn.Linear
+        and (name.endswith(_BESIDE) or part is words)
+        and not part.weight.requires_grad
+    }
+
+
 def merge(model: Any) -> Any:
     """Return an ordinary model with the adapters added into its weights.
 
@@ -196,4 +210,4 @@ def as_of_now() -> Iterator[None]:
         log.setLevel(level)
 
 
-METHOD = TrainingMethod(prepare, merge)
+METHOD = TrainingMethod(prepare, merge, still=still_layers)

@@ -12,8 +12,6 @@ Tables of words, which are half of a small model, are held in bf16: most models 
 Source: Dettmers et al. 2023, "QLoRA: Efficient Finetuning of Quantized LLMs", sections 2 and 3.
 """
 
-import ctypes
-import sys
 from typing import Any
 
 import torch
@@ -23,6 +21,7 @@ from torch import Tensor, nn
 from burnish.errors import HardwareError, MissingPackageError
 from burnish.recipe.training import QloraMethod
 from burnish.training.hardware import computing_dtype
+from burnish.training.memory import give_back_memory
 from burnish.training.methods import TrainingMethod, lora
 from burnish.training.methods.low_rank import Held
 
@@ -149,7 +148,7 @@ def prepare(model: Any, options: QloraMethod) -> Any:
             no linear layer.
     """
     prepared = lora.prepare(base(model), options)
-    _give_back_memory()
+    give_back_memory()
     return prepared
 
 
@@ -167,20 +166,9 @@ def base(model: Any) -> Any:
             parent, _, last = name.rpartition(".")
             setattr(model.get_submodule(parent), last, FourBitLinear(layer))
             del layer
-            _give_back_memory()
+            give_back_memory()
     _halve_tables(model)
     return model
-
-
-def _give_back_memory() -> None:
-    """Have freed memory returned to the system where the C library keeps it, as glibc does.
-
-    It kept up to 1 GB while a model of 0.5 GB was packed.
-    """
-    if sys.platform == "linux":
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-        if trim is not None:
-            trim(0)
 
 
 def _packed(weight: Tensor) -> dict[str, Tensor]:
