@@ -34,7 +34,8 @@ def ours(spec: Spec) -> Figures:
     from burnish.training.sources import resolve
 
     given = training_recipe(spec)
-    source, hardware = resolve(spec["model"]), probe(given.training)
+    source = resolve(spec["model"])
+    hardware = probe(given.training, pair=spec["task"] == "seq2seq")
     task, _, (train, held_out) = own_parts(rows(spec), given, source)
     fitted = fit(
         given,

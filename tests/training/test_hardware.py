@@ -24,6 +24,18 @@ def test_without_bf16_instructions_fp32_is_used(monkeypatch: pytest.MonkeyPatch)
     assert found.precision == "fp32"
 
 
+def test_an_encoder_decoder_takes_larger_passes_on_a_processor_unless_the_recipe_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    asked = Training(tokens_per_batch=99)
+
+    usual, pair = (hardware.probe(Training(), pair=pair).tokens_per_batch for pair in (False, True))
+
+    assert pair == 2 * usual
+    assert hardware.probe(asked, pair=True).tokens_per_batch == 99
+
+
 def test_products_of_a_run_in_fp32_have_the_precision_of_fp32() -> None:
     left, right = torch.rand(64, 384, dtype=torch.float64), torch.rand(384, 96, dtype=torch.float64)
     exact = left @ right

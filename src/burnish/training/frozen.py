@@ -80,6 +80,6 @@ def _set(layer: nn.Linear, weight: torch.Tensor) -> None:
 def _leave_file(model: Any) -> None:
     """Copy what is still in fp32: while one weight lies in the opened file, all of it stays."""
     for weight in model.parameters():
-        if weight.dtype == torch.float32 and not weight.requires_grad:
+        if weight.device.type == "cpu" and weight.dtype == torch.float32:
             weight.data = weight.data.clone()
     give_back_memory()

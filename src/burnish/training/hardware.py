@@ -20,6 +20,7 @@ from burnish.recipe.training import Training
 from burnish.training.processor import cores, processor_flags
 
 _CPU_TOKENS = 1024  # larger passes take more memory and are no faster (docs/log.md)
+_PAIR_TOKENS = 2048  # most of an encoder-decoder's go through its encoder alone
 _GPU_TOKENS = 16_384
 _BF16 = {"avx512_bf16", "amx_bf16", "bf16"}  # without them bf16 is ten times slower than fp32
 _PROBE_SHAPE = (1024, 384, 1536)  # one feed-forward layer of a small encoder
@@ -67,8 +68,12 @@ def computing_dtype(inputs: Tensor) -> torch.dtype:
     return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else inputs.dtype
 
 
-def probe(training: Training) -> Hardware:
+def probe(training: Training, *, pair: bool = False) -> Hardware:
     """Look at the machine and choose; takes under a second, most of it the first time.
+
+    Args:
+        training: what the recipe asks for.
+        pair: whether it is an encoder-decoder that is trained.
 
     Raises:
         HardwareError: BN404, more threads asked for than there are cores.
@@ -79,7 +84,7 @@ def probe(training: Training) -> Hardware:
     allocator = loaded_allocator()
     tokens = training.tokens_per_batch
     if tokens == "auto":
-        tokens = _CPU_TOKENS if device == "cpu" else _GPU_TOKENS
+        tokens = _GPU_TOKENS if device != "cpu" else _PAIR_TOKENS if pair else _CPU_TOKENS
     notes = [_device_note(device), threads_note, precision_note, f"{tokens} tokens a forward pass"]
     if allocator == "system" and device == "cpu":
         notes.append("system memory allocator; preloading tcmalloc makes training faster")
