@@ -90,7 +90,7 @@ def test_loss_and_gradients_are_those_of_autocast_and_undone_the_weights_are_as_
     assert all(torch.equal(after[name], weight) for name, weight in before.items())
 
 
-def test_another_model_in_the_place_of_the_first_is_told(tmp_path: Path) -> None:
+def test_another_model_in_the_place_of_the_first_is_told() -> None:
     torch.manual_seed(0)
     model = adapted(llama())
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 _LEVELS = 1 << 16
 _LOWEST = -(1 << 15)  # of a 16-bit integer
-_INTEGERS = {2: torch.int16, 4: torch.int32, 8: torch.int64}  # bytes → type
+INTEGERS = {2: torch.int16, 4: torch.int32, 8: torch.int64}  # bytes → type
 
 
 class Noise:
@@ -36,7 +36,7 @@ class Noise:
             dtype: of the activations.
         """
         # Integers of the activations' width have fast kernels; booleans have none.
-        bits = torch.tensor(amends(share), dtype=dtype).view(_INTEGERS[dtype.itemsize])
+        bits = torch.tensor(amends(share), dtype=dtype).view(INTEGERS[dtype.itemsize])
         return self.drops(shape, share, like=bits.dtype).sub_(1).bitwise_and_(bits).view(dtype)
 
     def drops(self, shape: torch.Size, share: float, *, like: torch.dtype) -> Tensor:

@@ -1,10 +1,6 @@
 """Fine-tune a model: put the parts together, hand them to Lightning, return what came out."""
 
-import logging
 import signal
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import partial
@@ -42,6 +38,7 @@ from burnish.training.pair_attention import use_dropped_attention, use_own_atten
 from burnish.training.pooler import average_tokens
 from burnish.training.predict import raw_outputs
 from burnish.training.progress import Meter
+from burnish.training.quiet import quiet_lightning
 from burnish.training.rescaling import calibrated
 from burnish.training.saving import Keeper, Saver, resume_from
 from burnish.training.sources import ModelSource
@@ -231,7 +228,7 @@ def _plan(train: Encoded, training: Training) -> Plan:
 
 
 def _run(parts: Parts, data: StepData, callbacks: list[L.Callback], stopper: Stopper) -> None:
-    with _quiet_lightning(), stopper.listening():
+    with quiet_lightning(), stopper.listening():
         trainer = L.Trainer(
             accelerator="gpu" if parts.hardware.device == "cuda" else "cpu",
             devices=1,
@@ -266,10 +263,7 @@ def _finish(
     parts.model.eval()
     use_whole_table(parts.model)
     weights_mb = weight_mb(parts.model)
-    if parts.rounded:
-        parts.rounded.undo()
-    use_plain_dropout(parts.model)
-    use_own_attention(parts.model)
+    _put_back(parts)
     task = parts.task
     if choose is not None:
 
@@ -294,21 +288,13 @@ def _finish(
     )
 
 
+def _put_back(parts: Parts) -> None:
+    """Undo what only training needs."""
+    if parts.rounded:
+        parts.rounded.undo()
+    use_plain_dropout(parts.model)
+    use_own_attention(parts.model)
+
+
 def _epochs(state: RunState, plan: Plan) -> float:
     return round(state.step / plan.steps_per_epoch, 4)
-
-
-@contextmanager
-def _quiet_lightning() -> Iterator[None]:
-    """Keep Lightning's advice and hardware lines off the terminal."""
-    names = ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero")
-    before = {name: logging.getLogger(name).level for name in names}
-    for name in names:
-        logging.getLogger(name).setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module="lightning")
-            yield
-    finally:
-        for name, level in before.items():
-            logging.getLogger(name).setLevel(level)

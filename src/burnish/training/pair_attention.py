@@ -22,12 +22,11 @@ from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, sdpa_mask
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from burnish.tasks.batch import padded_length
-from burnish.training.dropout import Noise, amends
+from burnish.training.dropout import INTEGERS, Noise, amends
 from burnish.training.hardware import computing_dtype
 
 NAME = "burnish_dropped"
 _BYTES = 1 << 20  # of the scores in a block
-_INTEGERS = {2: torch.int16, 4: torch.int32}  # bytes → type
 _OWN = "_burnish_attention"  # where a configuration keeps the name of its own attention
 
 
@@ -169,7 +168,7 @@ def _mark_dropped(weights: Tensor, noise: Noise, share: float) -> Tensor:
 
     One tensor is then all that the way back needs, and both readings of it are fast.
     """
-    kind = _INTEGERS[weights.itemsize]
+    kind = INTEGERS[weights.itemsize]
     sign = noise.drops(weights.shape, share, like=kind).bitwise_left_shift_(8 * kind.itemsize - 1)
     weights.view(kind).bitwise_or_(sign)
     return weights
@@ -192,7 +191,7 @@ class _Dropped(torch.autograd.Function):
     ) -> Tensor:
         rows, heads, queries, size = query.shape
         out = query.new_empty(rows, queries, heads, size)
-        added = query.new_zeros(1) if bias is None else bias[0].to(query.dtype)
+        added = query.new_zeros(heads, 1, 1) if bias is None else bias[0].to(query.dtype)
         blocks: list[_Block] = []
         held: list[Tensor] = []  # weights of each block, the dropped ones negative
         for row in range(rows):
@@ -200,7 +199,7 @@ class _Dropped(torch.autograd.Function):
             for part in _blocks(heads, queries * sight.keys * query.itemsize):
                 block = _Block(row, part, sight.keys)
                 scores = torch.baddbmm(
-                    added if bias is None else added[part, :, : block.keys],
+                    added[part, :, : block.keys],
                     query[row, part],
                     block.of(key).transpose(1, 2),
                     beta=int(bias is not None),
