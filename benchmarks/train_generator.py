@@ -35,7 +35,7 @@ def ours(spec: Spec) -> Figures:
 
     given = training_recipe(spec)
     source = resolve(spec["model"])
-    hardware = probe(given.training, pair=spec["task"] == "seq2seq")
+    hardware = probe(given.training)
     task, _, (train, held_out) = own_parts(rows(spec), given, source)
     fitted = fit(
         given,

@@ -41,6 +41,34 @@ def test_a_seed_gives_the_same_masks_again_and_no_two_masks_alike() -> None:
     assert not torch.equal(first, second)
 
 
+def test_a_large_mask_is_what_small_ones_are_one_after_the_other() -> None:
+    noise, sizes = Noise(), (7, 300_000, 1, 99_992)
+    noise.restart(2)
+    parts = [noise.drops(torch.Size((size,)), 0.3, like=torch.int32) for size in sizes]
+    noise.restart(2)
+
+    whole = noise.drops(torch.Size((4, sum(sizes) // 4)), 0.3, like=torch.int32)
+
+    assert torch.equal(torch.cat(parts), whole.flatten())
+
+
+def test_what_is_dropped_tells_nothing_of_what_is_dropped_beside_or_after_it() -> None:
+    noise, share, count = Noise(), 0.1, 1 << 18
+    drawn = [noise.drops(torch.Size((count,)), share, like=torch.int32) for _ in range(20)]
+    dropped = (torch.stack(drawn).double() - share) / (share * (1 - share)) ** 0.5
+
+    # The standard error of a mean of so many products of unit variance.
+    error = dropped.numel() ** -0.5
+    for lag in range(1, 9):
+        beside = (dropped[:, lag:] * dropped[:, :-lag]).mean()
+        after = (dropped[lag:] * dropped[:-lag]).mean()
+        assert abs(beside) < 5 * error
+        assert abs(after) < 5 * error * (20 / (20 - lag)) ** 0.5
+    # Sixteen bits of each drawn word are one decision.
+    by_bits = dropped.view(20, -1, 4).mean(dim=(0, 1))
+    assert by_bits.abs().max() < 5 * 2 * error
+
+
 def test_gradients_go_through_what_was_kept_only() -> None:
     layer = FastDropout(0.5, Noise())
     activations = torch.ones(100, requires_grad=True)

@@ -58,7 +58,10 @@ class Interrupter(MemoryTracker):
 def test_training_lowers_the_loss(
     method: dict[str, Any], run: Fit, make_recipe: Callable[..., Recipe]
 ) -> None:
-    result = run(make_recipe(method=method, epochs=8.0, learning_rate=0.01, warmup=0.0))
+    # Dropout would let luck decide where embeddings do not move and little can be learned.
+    result = run(
+        make_recipe(method=method, epochs=8.0, learning_rate=0.01, warmup=0.0, dropout=0.0)
+    )
 
     epochs = [line["metrics"] for line in result.history if line["kind"] == "epoch"]
     assert len(epochs) == 8

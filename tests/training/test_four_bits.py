@@ -78,13 +78,13 @@ def test_one_step_is_the_chain_of_small_operations_with_its_gradients(
     layer = FourBitLinear(nn.Linear(64, 32))
     inputs, above = torch.randn(2, 5, 64), torch.randn(2, 5, 32)
     down, up = torch.randn(3, 64), torch.randn(32, 3)
-    mask = (torch.rand(2, 5, 64) > 0.3) / 0.7 if dropout else None
+    stays = torch.rand(2, 5, 64) > (0.3 if dropout else -1)
+    keeps = stays.to(torch.int16 if autocast else torch.int32).neg() if dropout else None
     parts = [each.requires_grad_() for each in (inputs, down, up)]
 
-    seen = inputs if mask is None else inputs * mask
-    chain = F.linear(inputs, layer.weight, layer.bias) + 0.5 * seen @ down.T @ up.T
+    chain = F.linear(inputs, layer.weight, layer.bias) + 0.5 * (inputs * stays) @ down.T @ up.T
     with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
-        fused = adapted(inputs, layer.unpacked, layer.bias, down, up, scale=0.5, mask=mask)
+        fused = adapted(inputs, layer.unpacked, layer.bias, down, up, scale=0.5, keeps=keeps)
 
     near = {"atol": 0.3, "rtol": 0.1} if autocast else {"atol": 1e-4, "rtol": 1e-4}
     torch.testing.assert_close(fused.float(), chain, **near)

@@ -14,14 +14,14 @@ def test_one_step_is_the_chain_of_small_operations_with_its_gradients(
     torch.manual_seed(0)
     inputs, weight, bias = torch.randn(2, 7, 6), torch.randn(5, 6), torch.randn(5)
     down, up, above = torch.randn(3, 6), torch.randn(5, 3), torch.randn(2, 7, 5)
-    mask = (torch.rand(2, 7, 6) > 0.3) / 0.7 if dropout else None
+    stays = torch.rand(2, 7, 6) > (0.3 if dropout else -1)
+    keeps = stays.to(torch.int32).neg() if dropout else None
     moved = [each.requires_grad_() for each in (inputs, down, up)]
     own = bias if biased else None
 
-    seen = inputs if mask is None else inputs * mask
-    chain = F.linear(inputs, weight, own) + 0.5 * F.linear(F.linear(seen, down), up)
+    chain = F.linear(inputs, weight, own) + 0.5 * F.linear(F.linear(inputs * stays, down), up)
     frozen = weight.to if held else weight
-    fused = adapted(inputs, frozen, own, down, up, scale=0.5, mask=mask)
+    fused = adapted(inputs, frozen, own, down, up, scale=0.5, keeps=keeps)
 
     torch.testing.assert_close(fused, chain)
     expected = torch.autograd.grad((chain * above).sum(), moved)

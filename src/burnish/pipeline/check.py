@@ -16,7 +16,6 @@ from burnish.errors import BurnishError, CheckError
 from burnish.files import write_json, write_jsonl, write_text
 from burnish.pipeline.context import Context
 from burnish.pipeline.driver import execute
-from burnish.pipeline.nodes.train import hardware
 from burnish.pipeline.plugins import check_plugins
 from burnish.pipeline.stage import Stage, encode_entries
 from burnish.recipe.load import dump_recipe
@@ -24,6 +23,7 @@ from burnish.recipe.recipe import Recipe
 from burnish.records import Finding, LedgerEntry
 from burnish.tasks.encoded import Encoded
 from burnish.training.estimate import Estimate, estimate
+from burnish.training.hardware import probe
 from burnish.training.sources import ModelSource
 
 SAMPLE_ROWS = 5_000  # of a split: the share of cut rows is then known within 1.5 points
@@ -102,7 +102,7 @@ def _trainable(recipe: Recipe, context: Context, found: dict[str, Any]) -> Check
         source,
         encoded["train"],
         rows=rows["train"],
-        hardware=hardware(recipe),
+        hardware=probe(recipe.training),
     )
     return Checked(
         # A sample says nothing of the rows outside it, so it has no place in the ledger.

@@ -184,8 +184,7 @@ def _assemble(
     trainable = sum(one.numel() for one in model.parameters() if one.requires_grad)
     train_used_rows(model, train.inputs.tokens, pad_id=padding_id(model))
     noise = use_fast_dropout(model) if hardware.device == "cpu" else None
-    pair = noise is not None and plain(model).config.is_encoder_decoder
-    if noise and pair:
+    if noise and plain(model).config.is_encoder_decoder:
         use_dropped_attention(model, noise)
     packed = packs(model, task, training.packing, device=hardware.device)
     freeze = recipe.method.freeze if isinstance(recipe.method, FullMethod) else 0
@@ -207,9 +206,6 @@ def _assemble(
         frozen=tuple(frozen_parts(model, freeze)) if freeze else (),
         trainable=trainable,
         rounded=RoundedWeights.hold(still, model, reopen=reopen) if still else None,
-        # Its passes differ in size so much that a fifth of memory would be holes between them; with
-        # other models this takes longer than it is worth.
-        trims=pair,
     )
     feed = Feed(packed=packed, pad_id=padding_id(model), tokens_per_batch=hardware.tokens_per_batch)
     return parts, feed

@@ -20,7 +20,6 @@ from burnish.recipe.training import Training
 from burnish.training.processor import cores, processor_flags
 
 _CPU_TOKENS = 1024  # larger passes take more memory and are no faster (docs/log.md)
-_PAIR_TOKENS = 2048  # most of an encoder-decoder's go through its encoder alone
 _GPU_TOKENS = 16_384
 _BF16 = {"avx512_bf16", "amx_bf16", "bf16"}  # without them bf16 is ten times slower than fp32
 _PROBE_SHAPE = (1024, 384, 1536)  # one feed-forward layer of a small encoder
@@ -53,7 +52,7 @@ class Hardware:
         """
         if self.device != "cpu":
             return self
-        return replace(self, precision="fp32")
+        return replace(self, precision="fp32", matmul=_matmul("cpu", "fp32"))
 
     def autocast(self) -> AbstractContextManager[Any]:
         """Return the context a forward pass runs in."""
@@ -68,12 +67,8 @@ def computing_dtype(inputs: Tensor) -> torch.dtype:
     return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else inputs.dtype
 
 
-def probe(training: Training, *, pair: bool = False) -> Hardware:
+def probe(training: Training) -> Hardware:
     """Look at the machine and choose; takes under a second, most of it the first time.
-
-    Args:
-        training: what the recipe asks for.
-        pair: whether it is an encoder-decoder that is trained.
 
     Raises:
         HardwareError: BN404, more threads asked for than there are cores.
@@ -84,7 +79,7 @@ def probe(training: Training, *, pair: bool = False) -> Hardware:
     allocator = loaded_allocator()
     tokens = training.tokens_per_batch
     if tokens == "auto":
-        tokens = _GPU_TOKENS if device != "cpu" else _PAIR_TOKENS if pair else _CPU_TOKENS
+        tokens = _CPU_TOKENS if device == "cpu" else _GPU_TOKENS
     notes = [_device_note(device), threads_note, precision_note, f"{tokens} tokens a forward pass"]
     if allocator == "system" and device == "cpu":
         notes.append("system memory allocator; preloading tcmalloc makes training faster")
@@ -92,7 +87,7 @@ def probe(training: Training, *, pair: bool = False) -> Hardware:
         device=device,
         precision=precision,
         threads=threads,
-        matmul=_matmul(device),
+        matmul=_matmul(device, precision),
         tokens_per_batch=tokens,
         allocator=allocator,
         notes=tuple(notes),
@@ -116,9 +111,15 @@ def loaded_allocator() -> str:
     return next((name for name in _ALLOCATORS if name in loaded), "system")
 
 
-def _matmul(device: str) -> str:
-    """Return how fp32 products are made. A GPU's "high" keeps 10 bits, which its users expect."""
-    return _exact_products() if device == "cpu" else "high"
+def _matmul(device: str, precision: str) -> str:
+    """Return how fp32 products are made. A GPU's "high" keeps 10 bits, which its users expect.
+
+    A run in bf16 on a processor has few of them, all small and of many shapes: the programs that
+    oneDNN would prepare for each take more time and memory than they save.
+    """
+    if device != "cpu":
+        return "high"
+    return "highest" if precision == "bf16" else _exact_products()
 
 
 @lru_cache(maxsize=1)
@@ -127,8 +128,7 @@ def _exact_products() -> str:
 
     "medium" routes them through oneDNN, up to twice as fast where that is built in. But on a
     processor with bf16 tiles oneDNN rounds to bf16: 3 digits in place of 7, and that behind the
-    back of a run that says fp32. A run in bf16 has few of them, all small, and there the programs
-    that oneDNN prepares for each of their shapes take more time and memory than they save.
+    back of a run that says fp32.
     """
     tokens, inputs, outputs = _PROBE_SHAPE
     given = torch.Generator().manual_seed(0)

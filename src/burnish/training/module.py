@@ -21,7 +21,6 @@ from burnish.training.datamodule import Step
 from burnish.training.dropout import Noise
 from burnish.training.frozen import RoundedWeights
 from burnish.training.hardware import Hardware
-from burnish.training.memory import give_back_memory
 from burnish.training.optim import Averaging, rate_factor
 from burnish.training.predict import to_device
 from burnish.training.segments import Segments
@@ -45,7 +44,6 @@ class Parts:
     frozen: tuple[Any, ...] = ()  # modules that stay in eval mode
     trainable: int = 0  # weights the method trains, a count
     rounded: RoundedWeights | None = None  # those that do not move, where they are held in bf16
-    trims: bool = False  # whether what is free is given back before each pass
 
     @property
     def is_mid_epoch(self) -> bool:
@@ -98,8 +96,6 @@ class TrainingModule(L.LightningModule):  # type: ignore[misc]  # Lightning has 
             self.parts.noise.restart(int(seed[0]))
         losses, outputs = [], []
         for batch in step.passes:
-            if self.parts.trims:
-                give_back_memory()
             batch = to_device(batch, self.parts.hardware.device)  # noqa: PLW2901
             out = self(batch)
             loss = self.parts.task.loss(out, batch) / step.weight

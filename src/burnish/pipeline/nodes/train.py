@@ -23,7 +23,7 @@ from burnish.training.sources import ModelSource, resolve
 
 def hardware(recipe: Recipe) -> Hardware:
     """What this machine is used as: device, precision, threads."""
-    return probe(recipe.training, pair=recipe.task.kind == "seq2seq")
+    return probe(recipe.training)
 
 
 def model_source(recipe: Recipe) -> ModelSource:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from burnish.errors import ModelTaskError
 from burnish.recipe.training import AdapterMethod
-from burnish.training.dropout import Noise
+from burnish.training.dropout import INTEGERS, Noise, amends
 from burnish.training.hardware import computing_dtype
 from burnish.training.methods import TrainingMethod
 from burnish.training.methods.low_rank import Held, adapted
@@ -108,16 +108,15 @@ def _fuse(model: Any) -> None:
                 out: Tensor = super().forward(x, *args, **kwargs)
                 return out
             name = self.active_adapters[0]
-            dropout = self.lora_dropout[name]
-            share = dropout.p if self.training and hasattr(dropout, "p") else 0.0
+            keeps, amended = _dropping(self.lora_dropout[name], x)
             return adapted(
                 x,
                 weight,
                 base.bias,
                 self.lora_A[name].weight,
                 self.lora_B[name].weight,
-                scale=self.scaling[name],
-                mask=_mask(dropout, x) if share else None,
+                scale=self.scaling[name] * amended,
+                keeps=keeps,
             )
 
     for part in model.modules():
@@ -143,13 +142,17 @@ def _kind(model: Any, kinds: Any) -> Any:
     return kinds.CAUSAL_LM if base.can_generate() else None
 
 
-def _mask(dropout: Any, activations: Tensor) -> Tensor:
-    """Return the factors by which a dropout layer would multiply activations."""
+def _dropping(dropout: Any, activations: Tensor) -> tuple[Tensor | None, float]:
+    """Return which activations a dropout layer lets through, and what makes up for the others."""
+    share = getattr(dropout, "p", 0.0) if dropout.training else 0.0
+    if not share:
+        return None, 1.0
+    kind = INTEGERS[computing_dtype(activations).itemsize]
     noise: Noise | None = getattr(dropout, "noise", None)
     if noise is None:  # PyTorch's own layer
-        factors: Tensor = dropout(torch.ones_like(activations))
-        return factors
-    return noise.mask(activations.shape, dropout.p, dtype=computing_dtype(activations))
+        stays = dropout(torch.ones_like(activations)) != 0
+        return stays.to(kind).neg_(), 1 / (1 - share)
+    return noise.keeps(activations.shape, share, like=kind), amends(share)
 
 
 def still_layers(model: Any) -> dict[str, nn.Linear]:

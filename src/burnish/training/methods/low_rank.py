@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from burnish.training.dropout import only
 from burnish.training.hardware import computing_dtype
 
 Held = Callable[[torch.dtype], Tensor]  # precision to compute in → weight
@@ -31,9 +32,9 @@ def adapted(
     up: Tensor,
     *,
     scale: float,
-    mask: Tensor | None = None,
+    keeps: Tensor | None = None,
 ) -> Tensor:
-    """Return inputs · weightᵀ + bias + scale · (mask ∘ inputs) · downᵀ · upᵀ.
+    """Return inputs · weightᵀ + bias + scale · (kept inputs) · downᵀ · upᵀ.
 
     Args:
         inputs: shape (…, in).
@@ -41,8 +42,9 @@ def adapted(
         bias: frozen, shape (out,), or None.
         down: shape (rank, in).
         up: shape (out, rank).
-        scale: factor on the update.
-        mask: factors of dropout on what the update sees, of the shape of `inputs`; None: none.
+        scale: factor on the update, with what makes up for dropout.
+        keeps: which of the inputs the update sees, as `dropout.Noise.keeps` tells it for their
+            precision under autocast; None: all.
 
     Returns:
         Shape (…, out).
@@ -50,11 +52,11 @@ def adapted(
     kind = computing_dtype(inputs)
     inputs, down, up = (each.to(kind) for each in (inputs, down, up))
     weight = weight.to(kind) if isinstance(weight, Tensor) else weight
-    bias, mask = (None if each is None else each.to(kind) for each in (bias, mask))
+    bias = None if bias is None else bias.to(kind)
     flat = inputs.reshape(-1, inputs.shape[-1])
-    flat_mask = None if mask is None else mask.reshape(flat.shape)
+    keeps = None if keeps is None else keeps.reshape(flat.shape)
     out: Tensor = _Adapted.apply(  # type: ignore[no-untyped-call]  # torch has no types
-        flat, weight, bias, down, up, scale, flat_mask
+        flat, weight, bias, down, up, scale, keeps
     )
     return out.view(*inputs.shape[:-1], up.shape[0])
 
@@ -69,28 +71,26 @@ class _Adapted(torch.autograd.Function):
         down: Tensor,
         up: Tensor,
         scale: float,
-        mask: Tensor | None,
+        keeps: Tensor | None,
     ) -> Tensor:
-        seen = inputs if mask is None else inputs * mask
-        low = seen @ down.T
+        low = (inputs if keeps is None else only(inputs, keeps)) @ down.T
         whole = weight if isinstance(weight, Tensor) else weight(inputs.dtype)
         ctx.scale, ctx.held = scale, None if whole is weight else weight
-        ctx.save_for_backward(inputs, None if ctx.held else whole, down, up, low, mask)
+        ctx.save_for_backward(inputs, None if ctx.held else whole, down, up, low, keeps)
         out = torch.nn.functional.linear(inputs, whole, bias)
         return out.addmm_(low, up.T, alpha=scale)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:
-        inputs, weight, down, up, low, mask = ctx.saved_tensors
+        inputs, weight, down, up, low, keeps = ctx.saved_tensors
         from_above = gradients[0]
         to_low = (from_above @ up).mul_(ctx.scale)
         to_up = (from_above.T @ low).mul_(ctx.scale)
-        to_down = to_low.T @ (inputs if mask is None else inputs * mask)
+        to_down = to_low.T @ (inputs if keeps is None else only(inputs, keeps))
         to_inputs = None
         if ctx.needs_input_grad[0]:
-            to_inputs = from_above @ (ctx.held(from_above.dtype) if ctx.held else weight)
-            if mask is None:
-                to_inputs.addmm_(to_low, down)
-            else:
-                to_inputs.addcmul_(to_low @ down, mask)
+            to_inputs = to_low @ down
+            if keeps is not None:
+                to_inputs.view(keeps.dtype).bitwise_and_(keeps)
+            to_inputs.addmm_(from_above, ctx.held(from_above.dtype) if ctx.held else weight)
         return to_inputs, None, None, to_down, to_up, None, None
