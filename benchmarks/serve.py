@@ -10,7 +10,8 @@ A ratio is of two bursts of one round, seconds apart, so a machine that is slow 
 for both; the middle round counts.
 
 Prints one JSON line: requests/s, milliseconds of the middle and the slowest hundredth, those of
-a client that asks alone, ratios, and how many answers differ from the plain endpoint's.
+a client that asks alone, ratios, and how many answers differ from the plain endpoint's; and
+which precisions `burnish serve` refused the model in, with its words.
 
 Run: `python benchmarks/serve.py --model RUN` with a run folder of a classifier, with
 `--task causal --clients 16` or `--task seq2seq --clients 16` for models that write. LitServe is
@@ -55,6 +56,10 @@ CONTESTANTS = {
 START_S = 120
 WAKING = 4  # texts that a server is asked before it is measured: it was stopped
 GOLDEN = 8  # rows by which a model that writes proves itself
+
+
+class RefusedError(RuntimeError):
+    """A server ended before it took connections; holds what it told."""
 
 
 class Contestant:
@@ -137,7 +142,7 @@ def serving(spec: Spec) -> Iterator[Running]:
             while not listening(port):
                 if server.poll() is not None or time.perf_counter() - start > START_S:
                     told.seek(0)
-                    raise RuntimeError(f"{spec['who']} does not answer: {told.read()[-3000:]}")
+                    raise RefusedError(f"{spec['who']} does not answer: {told.read()[-3000:]}")
                 time.sleep(0.05)
             yield Running(port, server, time.perf_counter() - start)
         finally:
@@ -291,11 +296,19 @@ def race(given: argparse.Namespace, folder: Path) -> Figures:
         texts = [text for text, _ in rows(spec)[0]]
         spec |= {"model": given.model or saved_writer(spec, folder), "texts": texts}
     names = given.only or CONTESTANTS[given.task]
+    refused: Figures = {}
     with ExitStack() as servers:
-        every = [
-            Contestant(who, servers.enter_context(serving(spec | {"who": who})), spec)
-            for who in names
-        ]
+        every = []
+        for who in names:
+            try:
+                running = servers.enter_context(serving(spec | {"who": who}))
+            except RefusedError as problem:
+                # A model that does not prove itself in a precision is not served in it.
+                if who not in ("burnish-bf16", "burnish-int8"):
+                    raise
+                refused[who] = str(problem)
+            else:
+                every.append(Contestant(who, running, spec))
         for _ in range(given.rounds):
             for one in every:
                 one.measure(given.requests // given.rounds, given.alone)
@@ -307,6 +320,7 @@ def race(given: argparse.Namespace, folder: Path) -> Figures:
         "texts": len(spec["texts"]),
         **machine(given, cores()),
         "servers": {one.who: one.figures(every[0]) for one in every},
+        "refused": refused,
     }
 
 
