@@ -43,9 +43,13 @@ CONFIGS: dict[str, Any] = {
 
 @pytest.fixture(autouse=True)
 def _settings_of_this_process() -> Iterator[None]:
-    """Undo what training sets for the whole process."""
+    """Undo what training sets for the whole process, and begin with what PyTorch begins with.
+
+    A server that another test opened may have left its own; how precise products are depends on it.
+    """
     threads, matmul = torch.get_num_threads(), torch.get_float32_matmul_precision()
     torch.set_num_threads(1)
+    torch.set_float32_matmul_precision("highest")
     yield
     torch.set_num_threads(threads)
     torch.set_float32_matmul_precision(matmul)
