@@ -140,9 +140,11 @@ def serving(spec: Spec) -> Iterator[Running]:
         )
         try:
             while not listening(port):
-                if server.poll() is not None or time.perf_counter() - start > START_S:
+                ended = server.poll() is not None
+                if ended or time.perf_counter() - start > START_S:
                     told.seek(0)
-                    raise RefusedError(f"{spec['who']} does not answer: {told.read()[-3000:]}")
+                    kind = RefusedError if ended else RuntimeError
+                    raise kind(f"{spec['who']} does not answer: {told.read()[-3000:]}")
                 time.sleep(0.05)
             yield Running(port, server, time.perf_counter() - start)
         finally:
@@ -303,8 +305,9 @@ def race(given: argparse.Namespace, folder: Path) -> Figures:
             try:
                 running = servers.enter_context(serving(spec | {"who": who}))
             except RefusedError as problem:
-                # A model that does not prove itself in a precision is not served in it.
-                if who not in ("burnish-bf16", "burnish-int8"):
+                # A model that does not prove itself in a precision is not served in it. Without
+                # the first there is nothing to compare with.
+                if who == names[0] or who not in ("burnish-bf16", "burnish-int8"):
                     raise
                 refused[who] = str(problem)
             else:

@@ -34,8 +34,7 @@ def ours(spec: Spec) -> Figures:
     from burnish.training.sources import resolve
 
     given = training_recipe(spec)
-    source = resolve(spec["model"])
-    hardware = probe(given.training)
+    source, hardware = resolve(spec["model"]), probe(given.training)
     task, _, (train, held_out) = own_parts(rows(spec), given, source)
     fitted = fit(
         given,
