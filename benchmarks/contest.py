@@ -99,6 +99,28 @@ def peak_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
+def peak_gflops(threads: int) -> dict[str, float]:
+    """Return the fastest matrix product this machine does, per precision, in GFLOP/s.
+
+    The best of many: one slow moment here would make every share of the peak look better.
+    """
+    import torch
+
+    torch.set_num_threads(threads)
+    best = {}
+    for kind in ("highest", "medium", "bf16"):
+        dtype = torch.bfloat16 if kind == "bf16" else torch.float32
+        torch.set_float32_matmul_precision("highest" if kind == "highest" else "medium")
+        left, right = (torch.ones(n, 768, dtype=dtype) for n in (1024, 3072))
+        seconds = []
+        for _ in range(30):
+            start = time.perf_counter()
+            torch.nn.functional.linear(left, right)
+            seconds.append(time.perf_counter() - start)
+        best[kind] = round(2 * 1024 * 768 * 3072 / min(seconds) / 1e9, 1)
+    return best
+
+
 def machine(given: argparse.Namespace, threads: int) -> Figures:
     """Return what a result must be read with: commit, processor, threads, allocator, rounds."""
     from burnish.pipeline.manifest import git_commit

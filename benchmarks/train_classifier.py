@@ -13,15 +13,19 @@ tcmalloc, where installed, is preloaded under every contestant with `--allocator
 import argparse
 import json
 import time
+from math import sqrt
 from pathlib import Path
 from typing import Any
 
 from contest import (
+    Figures,
+    Spec,
     command_line,
     contestant,
     in_turn,
     machine,
     main,
+    peak_gflops,
     peak_mb,
     ratio,
     trainer_arguments,
@@ -71,7 +75,7 @@ def model_folder(encoder: str, folder: Path) -> str:
     return str(folder)
 
 
-def peer(spec: dict[str, Any]) -> dict[str, Any]:
+def peer(spec: Spec) -> Figures:
     """Train with Hugging Face's Trainer and return its figures."""
     import torch
     from transformers import (
@@ -123,7 +127,7 @@ def peer(spec: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def ours(spec: dict[str, Any]) -> dict[str, Any]:
+def ours(spec: Spec) -> Figures:
     """Train with Burnish and return its figures."""
     import polars as pl
 
@@ -198,9 +202,7 @@ def accuracy(answers: list[int], held_out: list[dict[str, Any]]) -> float:
     return sum(a == r["label"] for a, r in pairs) / len(held_out)
 
 
-def figures(
-    seconds: float, peak: float, spec: dict[str, Any], count: int, tokens: int
-) -> dict[str, Any]:
+def figures(seconds: float, peak: float, spec: Spec, count: int, tokens: int) -> Figures:
     """Return speed, useful FLOP/s and peak memory of one contestant."""
     flops = 6 * spec["weights"] * tokens * spec["epochs"]
     return {
@@ -208,28 +210,6 @@ def figures(
         "useful_gflops": round(flops / seconds / 1e9, 1),
         "peak_mb": round(peak),
     }
-
-
-def peak_gflops(threads: int) -> dict[str, float]:
-    """Return the fastest matrix product this machine does, per precision, in GFLOP/s.
-
-    The best of many: one slow moment here would make every share of the peak look better.
-    """
-    import torch
-
-    torch.set_num_threads(threads)
-    best = {}
-    for kind in ("highest", "medium", "bf16"):
-        dtype = torch.bfloat16 if kind == "bf16" else torch.float32
-        torch.set_float32_matmul_precision("highest" if kind == "highest" else "medium")
-        left, right = (torch.ones(n, 768, dtype=dtype) for n in (1024, 3072))
-        seconds = []
-        for _ in range(30):
-            start = time.perf_counter()
-            torch.nn.functional.linear(left, right)
-            seconds.append(time.perf_counter() - start)
-        best[kind] = round(2 * 1024 * 768 * 3072 / min(seconds) / 1e9, 1)
-    return best
 
 
 def options() -> argparse.ArgumentParser:
@@ -242,7 +222,7 @@ def options() -> argparse.ArgumentParser:
     return parser
 
 
-def race(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
+def race(given: argparse.Namespace, folder: Path) -> Figures:
     """Return every contestant's figures and the ratios between them."""
     from burnish.training.processor import cores, processor_flags
 
@@ -256,36 +236,80 @@ def race(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
         # Linear layers only.
         "weights": 10_646_784 if given.encoder == "minilm" else 42_527_232,
     }
-    usual_spec = spec | {"who": "peer", "batch": 8, "bf16": False, "group": False}
-    best_spec = usual_spec | {"bf16": has_bf16, "group": True}
-    tried = {
-        batch: contestant(best_spec | {"batch": batch}, given.allocator)[SPEED]
-        for batch in (8, 16, 32)
-    }
-    best_batch = max(tried, key=lambda batch: tried[batch])
-    own_spec = spec | {"who": "burnish", "batch": best_batch}
-    usual, best, own = in_turn(
-        [usual_spec, best_spec | {"batch": best_batch}, own_spec],
-        rounds=given.rounds,
-        allocator=given.allocator,
-        by=SPEED,
+    peers, own, tried = contestants(spec, has_bf16, given.allocator)
+    results = in_turn(
+        [*peers.values(), own], rounds=given.rounds, allocator=given.allocator, by=SPEED
     )
-    peak = peak_gflops(threads)
+    mine, peak = results[-1], peak_gflops(threads)
     return {
         "benchmark": "train_classifier",
         "encoder": given.encoder,
+        "data": Path(given.data).name,
         "rows": given.rows,
         "epochs": given.epochs,
         **machine(given, threads),
         "bf16": has_bf16,
-        "peer_usual": usual,
-        "peer_best": best | {"batch": best_batch},
-        "burnish": own,
-        "ratio_usual": ratio(own, usual, SPEED),
-        "ratio_best": ratio(own, best, SPEED),
+        "burnish": mine | settings_of(own),
+        **{
+            f"peer_{name}": result | settings_of(one)
+            for (name, one), result in zip(peers.items(), results, strict=False)
+        },
+        **{
+            f"ratio_{name}": ratio(mine, result, SPEED)
+            for name, result in zip(peers, results, strict=False)
+        },
+        "peer_tried": {name: [one[SPEED], one["quality"]] for name, one in tried.items()},
         "peak_gflops": peak,
-        "useful_share_of_peak": round(own["useful_gflops"] / max(peak.values()), 3),
+        "useful_share_of_peak": round(mine["useful_gflops"] / max(peak.values()), 3),
     }
+
+
+def contestants(
+    spec: Spec, has_bf16: bool, allocator: str
+) -> tuple[dict[str, Spec], Spec, dict[str, Figures]]:
+    """Return the peers that run in turn, Burnish's own settings, and what the peer was tried at.
+
+    Burnish learns from as many rows a step as the peer at its best. A trial of both tells whether
+    the peer at its best learns as much; if not, its fastest settings that do are a peer as well.
+    """
+    usual = spec | {"who": "peer", "batch": 8, "bf16": False, "group": False}
+    settings, tried = trials(usual, has_bf16, allocator)
+    best = fastest({name: one for name, one in tried.items() if settings[name]["group"]})
+    own = spec | {"who": "burnish", "batch": settings[best]["batch"]}
+    aim = contestant(own, allocator)["quality"]
+    peers = {"usual": usual, "best": usual | settings[best]}
+    equal = {name: one for name, one in tried.items() if as_good(one["quality"], aim, spec["rows"])}
+    if equal and best not in equal:
+        peers["equal"] = usual | settings[fastest(equal)]
+    return peers, own, tried
+
+
+def settings_of(spec: Spec) -> Spec:
+    """Return what tells one contestant from another."""
+    return {name: spec[name] for name in ("batch", "bf16", "group") if name in spec}
+
+
+def trials(
+    usual: Spec, has_bf16: bool, allocator: str
+) -> tuple[dict[str, Spec], dict[str, Figures]]:
+    """Return settings of the peer by name, and the figures of each."""
+    settings = {
+        f"{name}-{batch}": {"batch": batch, "bf16": has_bf16, "group": name == "grouped"}
+        for name in ("grouped", "random")
+        for batch in (8, 16, 32)
+    }
+    return settings, {name: contestant(usual | one, allocator) for name, one in settings.items()}
+
+
+def fastest(tried: dict[str, Figures]) -> str:
+    """Return the name of the fastest."""
+    return max(tried, key=lambda name: float(tried[name][SPEED]))
+
+
+def as_good(quality: float, aim: float, rows: int) -> bool:
+    """Return whether a share of rows answered right is not below another by more than luck."""
+    luck = 1.96 * sqrt((quality * (1 - quality) + aim * (1 - aim)) / rows)
+    return quality >= aim - luck
 
 
 if __name__ == "__main__":

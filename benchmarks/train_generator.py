@@ -3,7 +3,8 @@
 The same rows, model, epochs, adapters (rank, scale, dropout, layers), rows in a step, rate and
 schedule. The peer runs with its usual settings (padding to the longest of the batch, fp32) and
 with its best: lengths grouped or balanced, bf16 where the processor gains by it, the fastest of
-a few batch sizes; smaller batches are accumulated to the same step. Its loss is that of the
+a few batch sizes; smaller batches are accumulated to the same step. Lengths grouped, the best
+that is commonly set, runs by itself where balancing is faster. The peer's loss is that of the
 answer alone, a mean over the tokens of the step, as ours.
 
 Prints one JSON line: samples/s of each (the median of the rounds), ratios, peak memory, and the
@@ -73,16 +74,19 @@ def race(given: argparse.Namespace, folder: Path) -> Figures:
     spec |= {"precision": hardware.precision}
     plain = {"batch": usual_batch, "bf16": False, "matmul": "highest", "sampling": "random"}
     usual = spec | {"who": "peer"} | plain
-    best, tried = best_settings(usual, hardware, given.allocator)
+    settings, tried = trials(usual, hardware, given.allocator)
+    peers = {"usual": plain, "best": settings[fastest(tried)]}
+    grouped = settings[fastest(tried, "group_by_length")]
+    if grouped != peers["best"]:
+        peers["grouped"] = grouped
     results = in_turn(
-        [usual, usual | best, spec | {"who": "burnish"}],
+        [*(usual | one for one in peers.values()), spec | {"who": "burnish"}],
         rounds=given.rounds,
         allocator=given.allocator,
         by=SPEED,
     )
-    return verdict(given, spec, results) | {
-        "peer_usual_settings": plain,
-        "peer_best_settings": best,
+    return verdict(given, spec, dict(zip((*peers, "burnish"), results, strict=True))) | {
+        **{f"peer_{name}_settings": one for name, one in peers.items()},
         "peer_tried": tried,
         **machine(given, threads),
     }
@@ -104,8 +108,8 @@ def shared_spec(given: argparse.Namespace, folder: Path) -> Spec:
     }
 
 
-def best_settings(usual: Spec, hardware: Any, allocator: str) -> tuple[Spec, dict[str, float]]:
-    """Return the fastest settings of the peer in one epoch each, and what was tried."""
+def trials(usual: Spec, hardware: Any, allocator: str) -> tuple[dict[str, Spec], dict[str, float]]:
+    """Return settings of the peer by name, and how fast each was in an epoch."""
     step = usual["batch_size"]
     common = {"bf16": hardware.precision == "bf16", "matmul": hardware.matmul}
     tried: dict[str, float] = {}
@@ -117,33 +121,44 @@ def best_settings(usual: Spec, hardware: Any, allocator: str) -> tuple[Spec, dic
             name = f"{sampling}-{batch}"
             settings[name] = common | {"sampling": sampling, "batch": batch}
             tried[name] = contestant(usual | settings[name] | {"epochs": 1}, allocator)[SPEED]
-    return settings[max(tried, key=lambda name: tried[name])], tried
+    return settings, tried
 
 
-def verdict(given: argparse.Namespace, spec: Spec, results: list[Figures]) -> Figures:
+def fastest(tried: dict[str, float], sampling: str = "") -> str:
+    """Return the name of the fastest settings among those whose name begins so."""
+    return max((name for name in tried if name.startswith(sampling)), key=lambda name: tried[name])
+
+
+def verdict(given: argparse.Namespace, spec: Spec, raced: dict[str, Figures]) -> Figures:
     """Return figures and ratios, once it is sure that all learned the same thing."""
-    usual, best, own = results
+    own, results = raced["burnish"], list(raced.values())
     befores = [one["loss_before"] for one in results]
     apart = max(befores) / min(befores) - 1
     assert apart < SAME_LOSS[spec["precision"]], f"losses before training differ: {befores}"
     for name in ("trained_weights", "steps"):
         assert len({one[name] for one in results}) == 1, f"{name} differ: {results}"
-    return {
+    told = {
         "benchmark": "train_generator",
         "task": given.task,
         "data": Path(given.data).name if given.data else "made up",
         **{name: spec[name] for name in ("rows", "held_out", "epochs", "batch_size", "lora")},
         "learning_rate": given.learning_rate,
         "precision": spec["precision"],
-        "peer_usual": usual,
-        "peer_best": best,
         "burnish": own,
-        "ratio_usual": ratio(own, usual, SPEED),
-        "ratio_best": ratio(own, best, SPEED),
-        "memory_of_usual": ratio(own, usual, "peak_mb"),
-        "memory_of_best": ratio(own, best, "peak_mb"),
-        "loss_after_of_usual": ratio(own, usual, "loss_after"),
-        "loss_after_of_best": ratio(own, best, "loss_after"),
+    }
+    for name, other in raced.items():
+        if name != "burnish":
+            told |= beside(name, other, own)
+    return told
+
+
+def beside(name: str, other: Figures, own: Figures) -> Figures:
+    """Return a peer's figures and how ours stand to them."""
+    return {
+        f"peer_{name}": other,
+        f"ratio_{name}": ratio(own, other, SPEED),
+        f"memory_of_{name}": ratio(own, other, "peak_mb"),
+        f"loss_after_of_{name}": ratio(own, other, "loss_after"),
     }
 
 
