@@ -6,7 +6,8 @@
   for them.
 - drain: SIGTERM while 40 requests are in flight. How many are answered, the exit status.
 - swaps: the model's folder is exchanged 20 times while 8 clients ask. How many requests fail.
-- endure: 20,000 requests. How much memory, how many descriptors and threads are added.
+- endure: 20,000 requests after 1,000. How much memory, how many descriptors and threads are added
+  to what the first thousand left, after each quarter.
 
 Prints one JSON line. Run: `python benchmarks/serve_load.py --model RUN`.
 """
@@ -36,7 +37,7 @@ from serve_peers import folder_of
 
 PATH = "/v1/predict"
 CLIENTS, QUEUE, BURSTS = 300, 64, 7
-LEAVERS, IN_FLIGHT, SWAPS, WARM = 1000, 40, 20, 1000
+LEAVERS, IN_FLIGHT, SWAPS, WARM, PARTS = 1000, 40, 20, 1000, 4
 LONG = 100  # times a text is repeated to keep the model busy
 
 
@@ -245,11 +246,12 @@ async def endure(spec: Spec) -> Figures:
             return process.memory_info().rss / 1e6, process.num_fds(), process.num_threads()
 
         warm = await go(WARM)
-        end = await go(spec["requests"])
+        # In parts, so that what grows for ever shows beside what every new shape adds once.
+        parts = [await go(spec["requests"] // PARTS) for _ in range(PARTS)]
     names = ("memory_mb", "descriptors", "threads")
     return {
-        name: {"warm": round(a, 1), "added": round(b - a, 1)}
-        for name, a, b in zip(names, warm, end, strict=True)
+        name: {"warm": round(first, 1), "added": [round(one - first, 1) for one in later]}
+        for name, first, *later in zip(names, warm, *parts, strict=True)
     } | {"requests": spec["requests"]}
 
 
