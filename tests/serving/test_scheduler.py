@@ -202,6 +202,21 @@ def test_so_many_batches_are_computed_at_once_as_there_are_workers() -> None:
     asyncio.run(go())
 
 
+def test_workers_share_what_waits_though_one_batch_could_hold_it_all() -> None:
+    async def go() -> None:
+        toy = Toy()
+        under_test = scheduler(toy, workers=2)
+        asked = asyncio.create_task(under_test.answer([(n, False) for n in range(4)], [1] * 4))
+        await settle()
+
+        assert sorted(toy.batches) == [[0, 1], [2]]
+        toy.let_all()
+        assert await asked == [f"answer {n}" for n in range(4)]
+        await under_test.close()
+
+    asyncio.run(go())
+
+
 def test_a_request_of_several_inputs_is_queued_whole_or_refused_whole() -> None:
     async def go() -> None:
         toy = Toy()

@@ -18,7 +18,7 @@ from burnish.training.graphs import INT8_BOUNDS, MODEL_FILE, ClassifierGraph
 from burnish.training.processor import cores
 from burnish.training.tokenizers import open_saved_tokenizer
 
-_BATCH_TOKENS = 64  # texts are computed one by one: this saves short ones a change of threads
+_BATCH_TOKENS = 256  # texts are computed one by one: this saves them changes of threads
 
 
 class OnnxEngine:

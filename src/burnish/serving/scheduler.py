@@ -205,10 +205,14 @@ class Scheduler(Generic[T, R]):
         return found
 
     def _next_batch(self) -> list[_Job[T, R]]:
-        """Take the oldest requests that fit together; the first goes whatever it costs."""
+        """Take the oldest requests that fit together; the first goes whatever it costs.
+
+        Of few that wait each worker gets its share, so that none is idle while others have several.
+        """
+        most = math.ceil(len(self._waiting) / self._workers)
         batch = [self._waiting.popleft()]
         total = batch[0].cost
-        while self._waiting and total + self._waiting[0].cost <= self._batch_tokens:
+        while len(batch) < most and total + self._waiting[0].cost <= self._batch_tokens:
             batch.append(self._waiting.popleft())
             total += batch[-1].cost
         return batch
