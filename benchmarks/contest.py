@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -78,10 +78,19 @@ def environment(allocator: str) -> dict[str, str]:
     return found
 
 
-def in_turn(specs: Sequence[Spec], *, rounds: int, allocator: str, by: str) -> list[Figures]:
+def in_turn(
+    specs: Mapping[str, Spec], *, rounds: int, allocator: str, by: str
+) -> dict[str, Figures]:
     """Return the figures of each contestant in its round of middle speed; `by` names the speed."""
-    every = [[contestant(spec, allocator) for spec in specs] for _ in range(rounds)]
-    return [median(results, by) for results in zip(*every, strict=True)]
+    every = [
+        {name: contestant(spec, allocator) for name, spec in specs.items()} for _ in range(rounds)
+    ]
+    return {name: median([one[name] for one in every], by) for name in specs}
+
+
+def fastest(speeds: Mapping[str, float], kind: str = "") -> str:
+    """Return the name of the fastest among those whose name begins so."""
+    return max((name for name in speeds if name.startswith(kind)), key=lambda name: speeds[name])
 
 
 def median(results: Sequence[Figures], by: str) -> Figures:

@@ -117,12 +117,13 @@ def race(given: argparse.Namespace, folder: Path) -> Figures:
         "max_new_tokens": given.max_new_tokens,
         "threads": threads,
     }
-    one_by_one, own = in_turn(
-        [spec | {"who": "peer"}, spec | {"who": "burnish"}],
+    found = in_turn(
+        {who: spec | {"who": who} for who in ("peer", "burnish")},
         rounds=given.rounds,
         allocator=given.allocator,
         by=SPEED,
     )
+    one_by_one, own = found["peer"], found["burnish"]
     theirs, answers = one_by_one.pop("answers"), own.pop("answers")
     return {
         "benchmark": "generate",

@@ -22,6 +22,7 @@ from contest import (
     Spec,
     command_line,
     contestant,
+    fastest,
     in_turn,
     machine,
     main,
@@ -237,10 +238,10 @@ def race(given: argparse.Namespace, folder: Path) -> Figures:
         "weights": 10_646_784 if given.encoder == "minilm" else 42_527_232,
     }
     peers, own, tried = contestants(spec, has_bf16, given.allocator)
-    results = in_turn(
-        [*peers.values(), own], rounds=given.rounds, allocator=given.allocator, by=SPEED
+    raced = in_turn(
+        peers | {"burnish": own}, rounds=given.rounds, allocator=given.allocator, by=SPEED
     )
-    mine, peak = results[-1], peak_gflops(threads)
+    mine, peak = raced["burnish"], peak_gflops(threads)
     return {
         "benchmark": "train_classifier",
         "encoder": given.encoder,
@@ -250,14 +251,8 @@ def race(given: argparse.Namespace, folder: Path) -> Figures:
         **machine(given, threads),
         "bf16": has_bf16,
         "burnish": mine | settings_of(own),
-        **{
-            f"peer_{name}": result | settings_of(one)
-            for (name, one), result in zip(peers.items(), results, strict=False)
-        },
-        **{
-            f"ratio_{name}": ratio(mine, result, SPEED)
-            for name, result in zip(peers, results, strict=False)
-        },
+        **{f"peer_{name}": raced[name] | settings_of(one) for name, one in peers.items()},
+        **{f"ratio_{name}": ratio(mine, raced[name], SPEED) for name in peers},
         "peer_tried": {name: [one[SPEED], one["quality"]] for name, one in tried.items()},
         "peak_gflops": peak,
         "useful_share_of_peak": round(mine["useful_gflops"] / max(peak.values()), 3),
@@ -274,11 +269,16 @@ def contestants(
     """
     usual = spec | {"who": "peer", "batch": 8, "bf16": False, "group": False}
     settings, tried = trials(usual, has_bf16, allocator)
-    best = fastest({name: one for name, one in tried.items() if settings[name]["group"]})
+    speeds = {name: one[SPEED] for name, one in tried.items()}
+    best = fastest(speeds, "grouped")
     own = spec | {"who": "burnish", "batch": settings[best]["batch"]}
     aim = contestant(own, allocator)["quality"]
     peers = {"usual": usual, "best": usual | settings[best]}
-    equal = {name: one for name, one in tried.items() if as_good(one["quality"], aim, spec["rows"])}
+    equal = {
+        name: speeds[name]
+        for name, one in tried.items()
+        if as_good(one["quality"], aim, spec["rows"])
+    }
     if equal and best not in equal:
         peers["equal"] = usual | settings[fastest(equal)]
     return peers, own, tried
@@ -299,11 +299,6 @@ def trials(
         for batch in (8, 16, 32)
     }
     return settings, {name: contestant(usual | one, allocator) for name, one in settings.items()}
-
-
-def fastest(tried: dict[str, Figures]) -> str:
-    """Return the name of the fastest."""
-    return max(tried, key=lambda name: float(tried[name][SPEED]))
 
 
 def as_good(quality: float, aim: float, rows: int) -> bool:

@@ -18,7 +18,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from contest import Figures, Spec, command_line, contestant, in_turn, machine, main, ratio
+from contest import Figures, Spec, command_line, contestant, fastest, in_turn, machine, main, ratio
 from pairs import model_folder, own_parts, rows
 from trainer_peer import SPEED, figures, peer, training_recipe
 
@@ -79,13 +79,13 @@ def race(given: argparse.Namespace, folder: Path) -> Figures:
     grouped = settings[fastest(tried, "group_by_length")]
     if grouped != peers["best"]:
         peers["grouped"] = grouped
-    results = in_turn(
-        [*(usual | one for one in peers.values()), spec | {"who": "burnish"}],
+    raced = in_turn(
+        {name: usual | one for name, one in peers.items()} | {"burnish": spec | {"who": "burnish"}},
         rounds=given.rounds,
         allocator=given.allocator,
         by=SPEED,
     )
-    return verdict(given, spec, dict(zip((*peers, "burnish"), results, strict=True))) | {
+    return verdict(given, spec, raced) | {
         **{f"peer_{name}_settings": one for name, one in peers.items()},
         "peer_tried": tried,
         **machine(given, threads),
@@ -122,11 +122,6 @@ def trials(usual: Spec, hardware: Any, allocator: str) -> tuple[dict[str, Spec],
             settings[name] = common | {"sampling": sampling, "batch": batch}
             tried[name] = contestant(usual | settings[name] | {"epochs": 1}, allocator)[SPEED]
     return settings, tried
-
-
-def fastest(tried: dict[str, float], sampling: str = "") -> str:
-    """Return the name of the fastest settings among those whose name begins so."""
-    return max((name for name in tried if name.startswith(sampling)), key=lambda name: tried[name])
 
 
 def verdict(given: argparse.Namespace, spec: Spec, raced: dict[str, Figures]) -> Figures:
