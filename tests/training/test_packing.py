@@ -127,7 +127,9 @@ def test_segments_cover_a_pack_exactly(lengths: list[int], rest: int) -> None:
 
     assert [length for rows, length in segments.runs for _ in range(rows)] == lengths
     assert sum(segments.sizes) == sum(lengths) + rest
-    assert segments.starts.tolist() == [sum(lengths[:at]) for at in range(len(lengths))]
+    firsts = [sum(lengths[:at]) for at in range(len(lengths))]
+    assert segments.rows == len(lengths)
+    assert segments.firsts.tolist() == firsts + [0] * (-len(lengths) % 8)
 
 
 def test_a_change_in_one_row_changes_no_other_row() -> None:

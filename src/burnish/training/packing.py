@@ -35,8 +35,8 @@ class Anatomy:
 
     layers: str  # path of the layer list below the body
     embed: Callable[[Any, Tensor, Tensor], Tensor]  # body, ids, positions → (1, total, hidden)
-    last: Callable[[Any, Tensor, Rows], Tensor]  # top layer → first tokens (1, rows, hidden)
-    head: Callable[[Any, Tensor], Tensor]  # model, (rows, 1, hidden) → logits
+    last: Callable[[Any, Tensor, Rows], Tensor]  # top layer → first tokens (1, firsts, hidden)
+    head: Callable[[Any, Tensor], Tensor]  # model, (firsts, 1, hidden) → logits
     positions_after_pad: bool = False  # positions count from pad_token_id + 1
 
 
@@ -53,7 +53,7 @@ def _embed_electra(body: Any, ids: Tensor, positions: Tensor) -> Tensor:
 
 def _last_bert(layer: Any, hidden: Tensor, segments: Rows) -> Tensor:
     attention = layer.attention.self
-    first = hidden[:, segments.starts]
+    first = hidden[:, segments.firsts]
     context = _from_first(
         (attention.query, attention.key, attention.value), attention, first, hidden, segments
     )
@@ -63,7 +63,7 @@ def _last_bert(layer: Any, hidden: Tensor, segments: Rows) -> Tensor:
 
 def _last_distilbert(layer: Any, hidden: Tensor, segments: Rows) -> Tensor:
     attention = layer.attention
-    first = hidden[:, segments.starts]
+    first = hidden[:, segments.firsts]
     context = _from_first(
         (attention.q_lin, attention.k_lin, attention.v_lin), attention, first, hidden, segments
     )
@@ -79,7 +79,7 @@ def _from_first(
     hidden: Tensor,
     segments: Rows,
 ) -> Tensor:
-    """Return what the first tokens gather from their rows, shape (1, rows, hidden)."""
+    """Return what the first tokens gather from their rows, shape (1, firsts, hidden)."""
     query, key, value = projections
     heads = (-1, attention.attention_head_size)
     context = first_token_attention(
@@ -185,12 +185,12 @@ def from_hidden(model: Any, hidden: Tensor, segments: Segments, *, start: int) -
     parts = ANATOMIES[base.config.model_type]
     stack = layers(base)
     if start == len(stack):
-        return parts.head(base, hidden[0, segments.starts][:, None])
+        return parts.head(base, hidden[0, segments.firsts][:, None])[: segments.rows]
     with packed_calls(base):
         for layer in stack[start:-1]:
             hidden = layer(hidden, None, segments=segments)
     first = parts.last(stack[-1], hidden, segments)
-    return parts.head(base, first[0][:, None])
+    return parts.head(base, first[0][:, None])[: segments.rows]
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,11 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from burnish.training.dropout import Noise
+from burnish.training.products import unprepared
 from burnish.training.runs_attention import dropped_attention
 
 NAME = "burnish_packed"
+_FIRSTS_MULTIPLE = 8  # first tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,9 @@ class Segments:
     """How a pack is divided: `runs` of (rows, tokens a row), in order, and its padding."""
 
     runs: tuple[tuple[int, int], ...]
-    starts: Tensor  # shape (rows,), position of each row's first token
+    # Position of each row's first token, and zeros up to a multiple of 8: what is computed for
+    # first tokens alone then has few shapes, for each of which oneDNN prepares a program.
+    firsts: Tensor
     rest: int  # padding after the last row, in tokens
 
     @classmethod
@@ -40,8 +44,13 @@ class Segments:
                 runs[-1] = (runs[-1][0] + 1, length)
             else:
                 runs.append((1, length))
-        starts = lengths.cumsum(0) - lengths
-        return cls(tuple(runs), starts, total - int(lengths.sum()))
+        firsts = F.pad(lengths.cumsum(0) - lengths, (0, -len(lengths) % _FIRSTS_MULTIPLE))
+        return cls(tuple(runs), firsts, total - int(lengths.sum()))
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return sum(rows for rows, _ in self.runs)
 
     @property
     def sizes(self) -> list[int]:
@@ -83,7 +92,8 @@ def packed_attention(
         runs = segments.runs
         out = dropped_attention(*states, runs=runs, scale=scale, share=dropout, noise=noise)
     else:
-        out = _fused_attention(*states, segments=segments, dropout=dropout, scaling=scaling)
+        with unprepared():
+            out = _fused_attention(*states, segments=segments, dropout=dropout, scaling=scaling)
     return out[None], None
 
 
@@ -124,7 +134,7 @@ class PaddedRows:
     mask: Tensor  # shape (rows, length), 0 where a row is padded
 
     @property
-    def starts(self) -> Tensor:
+    def firsts(self) -> Tensor:
         """Position of each row's first token, shape (rows,)."""
         rows, length = self.mask.shape
         return torch.arange(rows, device=self.mask.device) * length
@@ -157,20 +167,21 @@ def first_token_attention(
 
     Args:
         module: the attention layer that asks; its dropout layer may bring its own noise.
-        query: shape (rows, heads, head size).
+        query: shape (firsts, heads, head size): the rows', and what fills them up.
         key: shape (total, heads, head size).
         value: of the same shape.
         segments: where rows begin and end.
         dropout: share of attention weights dropped, in [0, 1).
 
     Returns:
-        Shape (rows, heads, head size).
+        Shape (firsts, heads, head size), zeros after the rows'.
     """
     if isinstance(segments, PaddedRows):
         return segments.attend(query, key, value)
+    asked = query[: segments.rows]
     if dropout and (noise := _noise(module)) is not None:
-        return dropped_attention(
-            query,
+        found = dropped_attention(
+            asked,
             key,
             value,
             runs=segments.runs,
@@ -179,13 +190,16 @@ def first_token_attention(
             noise=noise,
             first=True,
         )
-    return _fused_first_token(query, key, value, segments, dropout=dropout)
+    else:
+        with unprepared():
+            found = _fused_first_token(asked, key, value, segments, dropout=dropout)
+    return F.pad(found, (0, 0, 0, 0, 0, len(query) - len(asked)))
 
 
 def _fused_first_token(
     query: Tensor, key: Tensor, value: Tensor, segments: Segments, *, dropout: float
 ) -> Tensor:
-    """Attend by PyTorch's own kernel, a run at a time; shapes as in `first_token_attention`."""
+    """Attend by PyTorch's own kernel, a run at a time; `query`: (rows, heads, head size)."""
     queries = torch.split(query, [rows for rows, _ in segments.runs])
     keys, values = torch.split(key, segments.sizes), torch.split(value, segments.sizes)
     outputs = []
