@@ -5,7 +5,7 @@ what to do. The base class makes it impossible to leave one out. `exit_code` is 
 command line returns: 1 a gate said no, 2 the input is wrong, 3 the environment lacks something.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class BurnishError(Exception):
@@ -13,6 +13,9 @@ class BurnishError(Exception):
 
     code: ClassVar[str] = "BN000"
     exit_code: ClassVar[int] = 2
+    # What was known of the rows before: each Finding and LedgerEntry; set by who knows them.
+    findings: tuple[Any, ...] = ()
+    entries: tuple[Any, ...] = ()
 
     def __init__(self, what: str, *, where: str, fix: str) -> None:
         super().__init__(what)
@@ -89,7 +92,6 @@ class CheckError(BurnishError):
     """Data checks whose action is `error` found something."""
 
     code = "BN207"
-    findings: tuple[object, ...] = ()  # every Finding of the stage, set by who raises it
 
 
 class SplitError(BurnishError):

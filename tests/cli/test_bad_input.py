@@ -130,6 +130,16 @@ CASES: dict[str, tuple[str, Case]] = {
     "override unknown": ("BN101", lambda folder: [*checked()(folder), "--set", "trainin.x=1"]),
     "unknown baseline": ("BN102", checked(evaluation={"baselines": ["tfidf-swm"]})),
     "unknown metric": ("BN102", checked(evaluation={"metrics": ["macro_f2"]})),
+    "metric of another task": ("BN101", checked(evaluation={"metrics": ["rouge1"]})),
+    "metric of more labels": ("BN101", checked(evaluation={"metrics": ["lexglue_macro_f1"]})),
+    "gate on another task's metric": (
+        "BN101",
+        checked(evaluation={"gates": [{"metric": "rouge1"}]}),
+    ),
+    "typo in what stopping waits for": (
+        "BN101",
+        checked(training={"early_stopping": {"metric": "f1x"}}),
+    ),
     "unknown tracker": ("BN102", checked(tracking={"trackers": ["mlfow"]})),
     # The data
     "file absent": ("BN201", checked(data={"from": "nowhere.jsonl"})),
@@ -183,6 +193,7 @@ CASES: dict[str, tuple[str, Case]] = {
     "no run folder": ("BN601", lambda folder: ["report", str(folder)]),
     "nothing to resume": ("BN601", lambda folder: ["resume", str(folder)]),
     "nothing to compare": ("BN601", lambda folder: ["compare", str(folder), str(folder)]),
+    "store of no database": ("BN403", lambda _: ["ui", "--uri", "garbage://x"]),
     "unknown schema key": ("BN101", lambda _: ["schema", "training.learnin_rate"]),
     "unknown task to init": ("BN102", lambda d: ["init", str(d / "new"), "--task", "text-clas"]),
 }
@@ -210,3 +221,21 @@ def test_bad_input_ends_in_its_code(
     assert "Traceback" not in error
     assert re.search(r"^  where: \S", error, re.MULTILINE)
     assert re.search(r"^  fix:   \S", error, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", ["typo in a key", "unknown label", "file absent"])
+def test_a_check_that_fails_is_one_json_document_too(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, case = CASES[name]
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(SystemExit):
+        main([*case(tmp_path), "--json"])
+
+    found = json.loads(capsys.readouterr().out)
+    assert not found["ok"]
+    assert found["error"].startswith(f"[{code}]")
+    if name == "unknown label":
+        assert found["ledger"]["totals"]["rows_in"] == 60
+        assert [one["code"] for one in found["findings"] if one["action"] == "error"]

@@ -2,6 +2,7 @@
 
 import json
 import resource
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -87,6 +88,46 @@ def test_a_slip_in_a_recipe_is_told_before_any_model_library_is_loaded(
 
 def test_version_is_told() -> None:
     assert run("--version").stdout.startswith("burnish 0.")
+
+
+def test_the_package_is_run_as_the_command() -> None:
+    command = [sys.executable, "-m", "burnish", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+
+    assert done.stdout == run("--version").stdout
+
+
+def test_a_port_that_is_taken_is_told_before_the_page_is_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(SystemExit) as ended:
+        main(["ui", "--port", str(taken.getsockname()[1])])
+
+    assert ended.value.code == 3
+    assert "[BN707]" in capsys.readouterr().err
+
+
+def test_rows_that_are_refused_leave_no_run_folder_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.chdir(tmp_path)
+    rows = [{"text": f"text number {at}", "label": "ab"[at % 2]} for at in range(30)]
+    Path("rows.jsonl").write_text("\n".join(map(json.dumps, rows)), "utf-8")
+    Path("recipe.yaml").write_text(
+        "task: {kind: text-classification, labels: [a, c]}\n"
+        "model: sentence-transformers/all-MiniLM-L6-v2\ndata: {from: rows.jsonl}\n"
+        "tracking: {trackers: []}\n",
+        "utf-8",
+    )
+
+    with pytest.raises(SystemExit) as ended:
+        main(["run", "recipe.yaml", "--out", "out"])
+
+    assert ended.value.code == 2
+    assert "[BN207]" in capsys.readouterr().err
+    assert not Path("out").exists()
 
 
 def test_an_unknown_command_is_a_usage_error() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from burnish.data.table import BATCH_ROWS
-from burnish.errors import DataFormatError, EmptyDataError
+from burnish.errors import DataFormatError, DataNotFoundError, EmptyDataError, UsageError
 from burnish.pipeline import batch_answers
 from burnish.pipeline.answer import OpenModel, answer_texts, open_model
 from burnish.pipeline.batch_answers import answer_to_file
@@ -149,3 +149,50 @@ def test_rows_are_counted_across_what_is_read_at_once(model: OpenModel, tmp_path
     ids = [one.example_id for one in read_predictions(found.out)]
     assert ids == ["in.jsonl:1", f"in.jsonl:{BATCH_ROWS + 2}"]
     assert found.without == {"the text is empty": BATCH_ROWS + 1}
+
+
+def test_answers_never_take_the_place_of_the_rows_or_of_a_device(
+    model: OpenModel, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "in.jsonl", [row("You agree.")])
+    (tmp_path / "link.jsonl").symlink_to(path)
+    before = path.read_bytes()
+
+    for out in (path, tmp_path / "link.jsonl"):
+        with pytest.raises(UsageError, match="would take the place of the rows"):
+            answer_to_file(model, path, out)
+    with pytest.raises(UsageError, match="put in place as a whole file"):
+        answer_to_file(model, path, Path("/dev/null"))
+    with pytest.raises(UsageError, match="put in place as a whole file"):
+        answer_to_file(model, path, tmp_path)
+    assert path.read_bytes() == before
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["in.jsonl", "link.jsonl"]
+
+
+def test_a_link_is_written_through(model: OpenModel, tmp_path: Path) -> None:
+    path = write(tmp_path / "in.jsonl", [row("You agree.")])
+    (tmp_path / "link.jsonl").symlink_to(tmp_path / "there.jsonl")
+
+    answer_to_file(model, path, tmp_path / "link.jsonl")
+
+    assert (tmp_path / "link.jsonl").is_symlink()
+    assert len(read_predictions(tmp_path / "there.jsonl")) == 1
+
+
+def test_absent_rows_are_told_as_such_and_leave_nothing_behind(
+    model: OpenModel, tmp_path: Path
+) -> None:
+    with pytest.raises(DataNotFoundError, match="No such file"):
+        answer_to_file(model, tmp_path / "none.jsonl", tmp_path / "out.jsonl")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_answers_carry_the_values_of_the_column_that_is_named(
+    model: OpenModel, tmp_path: Path
+) -> None:
+    lines = [json.dumps({"key": f"k{at}", "text": text}) for at, text in enumerate(TEXTS[:3])]
+    path = write(tmp_path / "in.jsonl", lines)
+
+    found = answer_to_file(model, path, tmp_path / "out.jsonl", id_column="key")
+
+    assert [one.example_id for one in read_predictions(found.out)] == ["k0", "k1", "k2"]

@@ -11,8 +11,9 @@ import transformers
 from burnish.errors import BurnishError, ModelTaskError
 from burnish.evaluation.report.render import render
 from burnish.files import read_json
-from burnish.pipeline.answer import answer_texts, evaluate_file, open_model
+from burnish.pipeline.answer import answer_texts, open_model
 from burnish.pipeline.check import check
+from burnish.pipeline.evaluate import evaluate_file
 from burnish.pipeline.export import export
 from burnish.pipeline.plugins import check_plugins
 from burnish.pipeline.run import Outcome, run

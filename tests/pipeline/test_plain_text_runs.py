@@ -11,8 +11,9 @@ import transformers
 
 from burnish.errors import CheckError, ModelTaskError, RecipeError
 from burnish.files import read_json
-from burnish.pipeline.answer import answer_file, answer_texts, evaluate_file, open_model
+from burnish.pipeline.answer import answer_file, answer_texts, open_model
 from burnish.pipeline.check import check
+from burnish.pipeline.evaluate import evaluate_file
 from burnish.pipeline.export import export
 from burnish.pipeline.run import Outcome, run
 from burnish.recipe.document import Document
@@ -126,7 +127,7 @@ def test_the_saved_model_finds_texts_as_likely_as_it_was_judged(
         opened, place / "texts.txt", text_column=None, label_column=None, out=None
     )
 
-    assert told == "62 rows in = 61 answered + 1 without a text or a label"
+    assert told == "62 rows in = 61 answered + 1 without a text"
     for one in answers:
         assert one.scores["tokens"] == judged[one.example_id]["tokens"]
         assert one.scores["log_likelihood"] == pytest.approx(

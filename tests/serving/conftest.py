@@ -22,6 +22,7 @@ from burnish.recipe.task import MaskedTask as MaskedSection
 from burnish.recipe.task import PlainTextTask as PlainSection
 from burnish.recipe.task import Seq2SeqTask as PairSection
 from burnish.records import LabelSpace, PlainSpace, TextSpace
+from burnish.serving.address import listeners, open_socket
 from burnish.serving.app import build_app
 from burnish.serving.engine import Engine
 from burnish.serving.keys import KeyRing
@@ -29,7 +30,7 @@ from burnish.serving.lifecycle import Lifecycle
 from burnish.serving.metrics import Metrics
 from burnish.serving.models import Candidate, Models
 from burnish.serving.reading import Named
-from burnish.serving.server import Server, listeners, open_socket
+from burnish.serving.server import Server
 from burnish.serving.settings import Settings
 from burnish.serving.torch_engine import TorchEngine
 from burnish.tasks.base import Task

@@ -20,11 +20,11 @@ import pytest
 
 from burnish.errors import ServerError
 from burnish.records import LabelSpace, Prediction
+from burnish.serving.address import open_socket
 from burnish.serving.engine import Answered, Facts, Read
 from burnish.serving.keys import KeyRing, new_key
 from burnish.serving.logs import NAME
 from burnish.serving.models import Candidate
-from burnish.serving.server import open_socket
 
 from .conftest import Running, Start
 

@@ -34,6 +34,10 @@ def predict(
         Path | None, typer.Option("--out", metavar="FILE", help="Answers, JSON lines.")
     ] = None,
     text_column: TextColumn = None,
+    id_column: Annotated[
+        str | None,
+        typer.Option("--id-column", help="Column whose values answers carry; none: file and row."),
+    ] = None,
     tracking_uri: TrackingUri = STORE,
     as_json: Json = False,
 ) -> None:
@@ -55,7 +59,9 @@ def predict(
     opened = open_model(model, tracking_uri=tracking_uri)
     if in_ and out:
         with counting("rows dealt with") as told:
-            found = answer_to_file(opened, in_, out, text_column=text_column, told=told)
+            found = answer_to_file(
+                opened, in_, out, text_column=text_column, id_column=id_column, told=told
+            )
         say(found.words)
         if found.faults:
             say(f"rows without an answer: {found.faults}")
@@ -64,14 +70,14 @@ def predict(
     if in_ is None:
         answers = answer_texts(opened, text or [])
     else:
-        answers, words = answer_file(opened, in_, text_column=text_column)
+        answers, words = answer_file(opened, in_, text_column=text_column, id_column=id_column)
         say(words)
     if out:
         write_predictions(out, answers)
         say(f"{len(answers)} answers in {out}")
-    elif as_json:
+    if as_json:
         print_json([one.to_json() for one in answers])
-    else:
+    elif not out:
         show_answers(answers)
 
 
@@ -88,7 +94,8 @@ def evaluate(
 ) -> None:
     """Score a model on new labelled rows; --out keeps predictions and scores."""
     from burnish.cli.display import show_scores
-    from burnish.pipeline.answer import evaluate_file, open_model
+    from burnish.pipeline.answer import open_model
+    from burnish.pipeline.evaluate import evaluate_file
 
     opened = open_model(model, tracking_uri=tracking_uri)
     scores, told = evaluate_file(

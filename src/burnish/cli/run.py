@@ -7,7 +7,7 @@ import typer
 
 from burnish.cli.options import Json, Out, RecipePath, Set, print_json, read_recipe
 from burnish.cli.progress import announce, stoppable
-from burnish.errors import GateError
+from burnish.errors import BurnishError, GateError
 
 if TYPE_CHECKING:
     from burnish.pipeline.run import Outcome
@@ -64,14 +64,21 @@ def check(
     recipe: RecipePath, overrides: Set = None, out: Out = None, as_json: Json = False
 ) -> None:
     """Check recipe and data without training; write nothing but what --out names."""
-    loaded = read_recipe(recipe, overrides)
+    try:
+        loaded = read_recipe(recipe, overrides)
+    except BurnishError as err:
+        if as_json:
+            from burnish.pipeline.check import Checked
+
+            print_json(Checked.refused(err).to_json())
+        raise
     from burnish.cli.display import show_check
     from burnish.pipeline.check import check as check_recipe
 
     checked = check_recipe(loaded, out=out)
     if as_json:
         print_json(checked.to_json())
-    else:
+    elif checked.entries:
         show_check(checked)
     if checked.error:
         raise checked.error

@@ -37,7 +37,8 @@ def settle_labels(
     Args:
         task: names, order, `multi_label` and `collapse` as the recipe has them.
         parts: canonical rows with raw labels, as `burnish.data.load` makes them; or each raw label
-            once, with `STANDS_FOR`.
+            once, with `STANDS_FOR`. The part train, where there is one, has to hold two classes,
+            and names them where the recipe does not; without it all parts name them.
         label_column: the column's name in the files, for error messages.
 
     Raises:
@@ -53,13 +54,16 @@ def settle_labels(
             where=f"recipe key `task.collapse`, column {label_column!r}",
             fix="set `task.multi_label: true`, or leave `collapse` out",
         )
-    names = task.labels or _names_in(parts["train"], label_column)
+    learned = parts.get("train")  # none: rows for a model that has learned
+    naming = pl.concat(parts.values()) if learned is None else learned
+    names = task.labels or _names_in(naming, label_column)
     settled = {name: _settled(frame, names, task, label_column) for name, frame in parts.items()}
     if not multi_label:
         for name, frame in parts.items():
             _refuse_lists(frame, settled[name]["labels"], label_column)
     space = _space(task, names, multi_label=multi_label)
-    refuse_one_class(space, settled["train"], label_column)
+    if learned is not None:
+        refuse_one_class(space, settled["train"], label_column)
     return space, settled
 
 

@@ -33,10 +33,16 @@ READERS: Registry[Reader] = Registry(
 
 def format_of(path: Path) -> str:
     """Return the format a file's name stands for: `train.jsonl.gz` → `jsonl`; "" without one."""
-    suffixes = [s.lower() for s in path.suffixes]
-    if suffixes and suffixes[-1] in COMPRESSIONS:
-        suffixes.pop()
-    return suffixes[-1][1:] if suffixes else ""
+    return _unpacked(path).suffix.lower()[1:]
+
+
+def stem_of(path: Path) -> str:
+    """Return a file's name without what its format adds: `a.b.jsonl.gz` → `a.b`."""
+    return _unpacked(path).stem
+
+
+def _unpacked(path: Path) -> Path:
+    return path.with_suffix("") if path.suffix.lower() in COMPRESSIONS else path
 
 
 def read_file(path: Path, *, encoding: str, columns: Mapping[str, Kind]) -> Table:

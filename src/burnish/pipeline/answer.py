@@ -1,4 +1,4 @@
-"""A saved model on new rows: answers, and scores where the rows are labelled."""
+"""A saved model on new rows: opened, and asked."""
 
 import json
 from dataclasses import dataclass, replace
@@ -8,16 +8,13 @@ import polars as pl
 
 from burnish.data.conversation import TURNS
 from burnish.data.load import load_part, with_text
-from burnish.data.settle import settle
-from burnish.errors import EmptyDataError, LabelError, RunFolderError
-from burnish.evaluation.score import score
-from burnish.files import write_json
+from burnish.data.readers import stem_of
+from burnish.errors import DataFormatError, EmptyDataError, RunFolderError
 from burnish.pipeline.context import fetchers
-from burnish.recipe.classification import ClassificationTask
 from burnish.recipe.load import load_recipe
 from burnish.recipe.recipe import Recipe
-from burnish.records import LabelSpace, LedgerEntry, Prediction, Score, Space
-from burnish.runfolder import RunFolder, write_predictions
+from burnish.records import LedgerEntry, Prediction, Space
+from burnish.runfolder import RunFolder
 from burnish.training.modelfolder import Answerer
 from burnish.training.sources import ModelSource, resolve
 
@@ -57,57 +54,45 @@ def answer_texts(model: OpenModel, texts: list[str]) -> list[Prediction]:
 
     Raises:
         EmptyDataError: BN205, a text is empty.
+        DataFormatError: BN202, a text is none in UTF-8.
     """
     for number, text in enumerate(texts, 1):
         if not text.strip():
             raise EmptyDataError(
                 "the text is empty", where=f"--text number {number}", fix="give some text"
             )
+        if not _is_text(text):
+            raise DataFormatError(
+                "the text holds bytes that are none in UTF-8",
+                where=f"--text number {number}",
+                fix="give it in UTF-8, or in a file whose encoding the recipe names",
+            )
     answers = model.answerer.answer(texts)
     return [replace(a, example_id=str(i)) for i, a in enumerate(answers, 1)]
 
 
+def _is_text(text: str) -> bool:
+    """Whether a text can be written; the shell's stray bytes arrive as lone surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def answer_file(
-    model: OpenModel, path: Path, *, text_column: str | None
+    model: OpenModel, path: Path, *, text_column: str | None, id_column: str | None = None
 ) -> tuple[list[Prediction], str]:
     """Return the answers to a file's rows, and in words what became of each row.
 
     Rows without text get no answer and are counted in the words.
     """
-    recipe = reading_recipe(model, path, text_column=text_column, label_column=None)
+    recipe = reading_recipe(model, path, text_column=text_column, id_column=id_column)
     rows, read = load_part(
-        path.stem, [str(path)], recipe.data, columns=recipe.columns, labelled=False
+        stem_of(path), [str(path)], recipe.data, columns=recipe.columns, labelled=False
     )
     usable = with_text(rows)
-    return answer_rows(model, usable), _told(read, usable)
-
-
-def evaluate_file(
-    model: OpenModel,
-    path: Path,
-    *,
-    text_column: str | None,
-    label_column: str | None,
-    out: Path | None,
-) -> tuple[list[Score], str]:
-    """Score the model on a labelled file; keep predictions and scores under `out`.
-
-    Raises:
-        ColumnError: BN204, the label column is missing.
-        LabelError: BN206, a label the model does not know.
-    """
-    recipe = reading_recipe(model, path, text_column=text_column, label_column=label_column)
-    rows, read = load_part(path.stem, [str(path)], recipe.data, columns=recipe.columns)
-    space = model.space
-    rows = settle(_as_answered(recipe, space), {"data": rows})[1]["data"]
-    usable = with_text(rows).filter(pl.col("labels").is_not_null())
-    _check_known(usable, space)
-    answers = answer_rows(model, usable)
-    scores = score("tuned", path.stem, answers, space)
-    if out:
-        write_predictions(out / "predictions" / f"tuned.{path.stem}.jsonl", answers)
-        write_json(out / "scores.json", [one.to_json() for one in scores])
-    return scores, _told(read, usable)
+    return answer_rows(model, usable), counted(read, usable, without="a text")
 
 
 def answer_rows(model: OpenModel, rows: pl.DataFrame) -> list[Prediction]:
@@ -125,7 +110,12 @@ def answer_rows(model: OpenModel, rows: pl.DataFrame) -> list[Prediction]:
 
 
 def reading_recipe(
-    model: OpenModel, path: Path, *, text_column: str | None, label_column: str | None
+    model: OpenModel,
+    path: Path,
+    *,
+    text_column: str | None,
+    label_column: str | None = None,
+    id_column: str | None = None,
 ) -> Recipe:
     """Return a recipe that reads just this file, with the columns of the model's own run."""
     kind = str(model.answerer.task.to_json()["kind"])
@@ -137,35 +127,13 @@ def reading_recipe(
         text: text_column or own.get(text, text),
         answer: label_column or own.get(answer, answer),
         "encoding": own.get("encoding", "utf-8"),
-        "id": None,
+        "id": id_column,
     }
     task = values.get("task", {"kind": kind})
     return Recipe.model_validate_json(json.dumps({"task": task, "model": "-", "data": data}))
 
 
-def _as_answered(recipe: Recipe, space: Space) -> Recipe:
-    """Return the recipe with the model's labels, before `collapse` where the run used it."""
-    task = recipe.task
-    if not (isinstance(space, LabelSpace) and isinstance(task, ClassificationTask)):
-        return recipe
-    labels = task.labels if task.collapse else space.names
-    section = task.model_copy(update={"labels": labels, "multi_label": space.multi_label})
-    return recipe.model_copy(update={"task": section})
-
-
-def _told(read: LedgerEntry, usable: pl.DataFrame) -> str:
+def counted(read: LedgerEntry, usable: pl.DataFrame, *, without: str) -> str:
+    """Return in words what became of the rows that were read."""
     left = read.rows_in - usable.height
-    return f"{read.rows_in} rows in = {usable.height} answered + {left} without a text or a label"
-
-
-def _check_known(rows: pl.DataFrame, space: Space) -> None:
-    if not isinstance(space, LabelSpace):
-        return
-    found = set(rows["labels"].explode(empty_as_null=False).to_list()) if rows.height else set()
-    unknown = sorted(found - set(space.names))
-    if unknown:
-        raise LabelError(
-            f"the model does not know {', '.join(map(repr, unknown[:5]))}",
-            where="the file given",
-            fix=f"use the model's labels: {', '.join(space.names)}",
-        )
+    return f"{read.rows_in} rows in = {usable.height} answered + {left} without {without}"

@@ -11,7 +11,7 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -21,9 +21,10 @@ import polars as pl
 from burnish.data.keys import is_filled
 from burnish.data.load import Reading
 from burnish.data.table import Fault, Faults
-from burnish.errors import BurnishError
+from burnish.errors import BurnishError, DataNotFoundError, UsageError
 from burnish.files import read_json, storage_errors, write_json
 from burnish.pipeline.answer import OpenModel, answer_rows, reading_recipe
+from burnish.recipe.recipe import Recipe
 from burnish.records import Prediction
 from burnish.training.version import model_version
 
@@ -82,6 +83,7 @@ def answer_to_file(
     out: Path,
     *,
     text_column: str | None = None,
+    id_column: str | None = None,
     told: Told | None = None,
 ) -> Answered:
     """Write the answers to a file's rows, one JSON line each, in their order.
@@ -94,21 +96,56 @@ def answer_to_file(
         path: rows, in any format that is read.
         out: the file of answers; one that is there is replaced at the end.
         text_column: column with the text; None: as the model's own recipe says.
+        id_column: column whose values answers carry; None: they carry file and row.
         told: is told how many records were dealt with so far.
 
     Raises:
+        UsageError: BN103, the answers would take the place of the rows, or of no ordinary file.
         DataNotFoundError, ColumnError, EmptyDataError: as any reader.
         DataFormatError: BN202, the file cannot be read on, as behind a broken quote in CSV.
         StorageError: BN402, answers cannot be written.
     """
+    _refuse_place(path, out)
+    out = out.resolve()  # a link stays one: what it leads to is written
     folder = out.with_name(f".{out.name}.partial")
-    recipe = reading_recipe(model, path, text_column=text_column, label_column=None)
-    with storage_errors(out):
+    recipe = reading_recipe(model, path, text_column=text_column, id_column=id_column)
+    job = _job(model, path, recipe)
+    with storage_errors(out), _left_if_begun(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        progress = _Progress.of(folder, _job(model, path, recipe.columns.text))
+        progress = _Progress.of(folder, job)
         work = _Work(model, path, folder, progress, told)
         rows_in = work.through(Reading.of(recipe, labelled=False))
         return _finished(folder, out, rows_in, resumed=progress.row)
+
+
+def _refuse_place(path: Path, out: Path) -> None:
+    written = (out, _faults_of(out))
+    if any(one.exists() and path.exists() and one.samefile(path) for one in written):
+        raise UsageError(
+            "the answers would take the place of the rows themselves",
+            where=f"option --out ({out})",
+            fix="name another file",
+        )
+    if out.exists() and not out.is_file():
+        raise UsageError(
+            "answers are put in place as a whole file, and there is something else",
+            where=f"option --out ({out})",
+            fix="name a file; without --out answers go to standard output",
+        )
+
+
+@contextmanager
+def _left_if_begun(folder: Path) -> Iterator[None]:
+    """Leave no folder behind in which nothing was done."""
+    try:
+        yield
+    finally:
+        if folder.is_dir() and not (folder / _PROGRESS).is_file():
+            shutil.rmtree(folder)
+
+
+def _faults_of(out: Path) -> Path:
+    return out.with_name(f"{out.name}.faults.jsonl")
 
 
 @dataclass(slots=True)
@@ -173,13 +210,21 @@ def _answers(model: OpenModel, rows: pl.DataFrame) -> tuple[list[Prediction], Fa
     return made, faults + [one for _, wrong in alone for one in wrong]
 
 
-def _job(model: OpenModel, path: Path, column: str) -> dict[str, Any]:
-    file = path.stat()
+def _job(model: OpenModel, path: Path, recipe: Recipe) -> dict[str, Any]:
+    try:
+        file = path.stat()
+    except OSError as err:
+        raise DataNotFoundError(
+            f"cannot be read: {err.strerror or err}",
+            where=str(path),
+            fix="give the path of a file that exists and may be read",
+        ) from err
     return {
         "file": str(path.resolve()),
         "bytes": file.st_size,
         "changed_ns": file.st_mtime_ns,
-        "column": column,
+        "column": recipe.columns.text,
+        "id": recipe.data.id,
         "model": model_version(model.source),
     }
 
@@ -206,7 +251,7 @@ def _finished(folder: Path, out: Path, rows_in: int, *, resumed: int) -> Answere
     with (folder / _ANSWERS).open("rb") as file:
         answered = sum(1 for _ in file)
     (folder / _ANSWERS).replace(out)
-    faults = out.with_name(f"{out.name}.faults.jsonl")
+    faults = _faults_of(out)
     if without:
         (folder / _FAULTS).replace(faults)
     else:

@@ -7,12 +7,12 @@ that was found before it.
 import gc
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import polars as pl
 
 from burnish.data.ledger import ledger_json
-from burnish.errors import BurnishError, CheckError
+from burnish.errors import BurnishError
 from burnish.files import write_json, write_jsonl, write_text
 from burnish.pipeline.context import Context
 from burnish.pipeline.driver import execute
@@ -40,6 +40,11 @@ class Checked:
     remarks: tuple[str, ...] = ()
     error: BurnishError | None = None
 
+    @classmethod
+    def refused(cls, error: BurnishError) -> Self:
+        """Return what is known where an error ended it."""
+        return cls(entries=error.entries, findings=error.findings, error=error)
+
     def to_json(self) -> dict[str, Any]:
         """Return what `burnish check --json` prints."""
         return {
@@ -56,20 +61,19 @@ class Checked:
 def check(recipe: Recipe, *, out: Path | None = None) -> Checked:
     """Check recipe, data and model; write ledger and findings under `out` if given.
 
-    Errors of the data checks come back in `Checked.error`; all others are raised.
+    Errors come back in `Checked.error`, with what was known of the rows before.
     """
-    check_plugins(recipe)
     context = Context.of_nothing()
     try:
+        check_plugins(recipe)
         found = execute(
             ("fitting", "choosing_split", "judged_split", "model_source", "task", "label_space"),
             recipe=recipe,
             context=context,
         )
-    except CheckError as err:
-        checked = Checked(entries=(), findings=tuple(getattr(err, "findings", ())), error=err)
-    else:
         checked = _trainable(recipe, context, found)
+    except BurnishError as err:
+        checked = Checked.refused(err)
     if out:
         _write(out, recipe, checked)
     return checked

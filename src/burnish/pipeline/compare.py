@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from burnish.errors import RunFolderError
 from burnish.evaluation.answers import from_predictions, infer_space
 from burnish.evaluation.compare import Comparison, compare
 from burnish.evaluation.metrics.table import default_metric
@@ -32,6 +33,12 @@ def _predictions(path: Path) -> list[Prediction]:
     if path.is_file():
         return read_predictions(path)
     folder = RunFolder.open(path)
+    if not folder.verdict.is_file():
+        raise RunFolderError(
+            "the run has not finished: it has no verdict yet",
+            where=str(path),
+            fix=f"finish it with `burnish resume {path}`",
+        )
     return read_predictions(folder.predictions("tuned", read_json(folder.verdict)["split"]))
 
 

@@ -22,13 +22,13 @@ def without_unfit(stage: Stage, unfit: list[Unfit]) -> Stage:
     """Return the stage with the training rows that can be learned.
 
     Raises:
-        CheckError: BN207, the recipe says `error` about rows that were found; `.findings` has all.
+        CheckError: BN207, the recipe says `error` about rows that were found; `.findings` has them.
         EmptyDataError: BN205, no training row is left.
     """
     if not unfit:
         return stage
     rows = stage.rows[TRAIN]
-    findings = stage.findings + tuple(_finding(rows, one) for one in unfit)
+    findings = tuple(_finding(rows, one) for one in unfit)
     if fixes := [one.fix for one in unfit if one.action == "error"]:
         raise refusal(findings, fix=fixes[0])
     left_out = LeftOut({TRAIN: rows})
@@ -45,7 +45,7 @@ def without_unfit(stage: Stage, unfit: list[Unfit]) -> Stage:
         stage,
         rows=stage.rows | kept,
         entries=stage.entries + left_out.entries("length"),
-        findings=findings,
+        findings=stage.findings + findings,
     )
 
 

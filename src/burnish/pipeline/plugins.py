@@ -10,9 +10,10 @@ from burnish.evaluation.metrics.table import METRICS, metrics_for
 from burnish.recipe.recipe import Recipe
 from burnish.recipe.task import MASKED
 from burnish.records import Asked, LabelSpace, PlainSpace, Space, TextSpace
-from burnish.tasks.base import TASKS
+from burnish.tasks.base import TASKS, Task
 from burnish.tracking.table import TRACKERS
 from burnish.training.methods import METHODS
+from burnish.training.stopping import check_stopping
 
 _ANSWERS: dict[Asked, Space] = {
     "labels": LabelSpace(names=("one", "other"), multi_label=False),
@@ -57,6 +58,18 @@ def check_plugins(recipe: Recipe) -> None:
                 where=f"recipe key `evaluation.gates.{number}.over`",
                 fix=f"use {near[0]!r}" if near else f"use one of {', '.join(sorted(scored))}",
             )
+
+
+def check_metrics(recipe: Recipe, task: Task) -> None:
+    """Refuse metrics that do not fit the task, as soon as its labels are known.
+
+    Raises:
+        RecipeError: BN101, in `evaluation.metrics`, a gate, or `training.early_stopping`.
+    """
+    of_gates = [gate.metric for gate in recipe.evaluation.gates if gate.metric]
+    for names in (recipe.evaluation.metrics, of_gates):
+        metrics_for(names, task.space)
+    check_stopping(recipe.training, task)
 
 
 def _check_arms(recipe: Recipe) -> None:

@@ -1,6 +1,7 @@
 """One whole run: folder, trackers, graph, and an honest end whatever happens."""
 
 import hashlib
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any, TypedDict, Unpack
 
 import polars as pl
 
+from burnish.errors import BurnishError
 from burnish.files import read_json, read_jsonl, write_json, write_text
 from burnish.pipeline.context import Context
 from burnish.pipeline.driver import Announce, execute
@@ -52,11 +54,22 @@ class Listeners(TypedDict, total=False):
 
 
 def run(recipe: Recipe, *, out: Path | None = None, **listeners: Unpack[Listeners]) -> Outcome:
-    """Do everything the recipe says, into a new run folder: `out`, or `runs/<UTC time>-<name>`."""
+    """Do everything the recipe says, into a new run folder: `out`, or `runs/<UTC time>-<name>`.
+
+    The folder is gone again where rows or recipe were refused before anything was made of them.
+    """
     check_plugins(recipe)
     folder = RunFolder.create(recipe.name, out=out)
     write_text(folder.recipe, dump_recipe(recipe))
-    return _in_folder(recipe, folder, resume=False, **listeners)
+    try:
+        return _in_folder(recipe, folder, resume=False, **listeners)
+    except BurnishError:
+        if not any(
+            made.exists()
+            for made in (folder.start, folder.splits, folder.checkpoints, folder.model)
+        ):
+            shutil.rmtree(folder.root, ignore_errors=True)
+        raise
 
 
 def resume(recipe: Recipe, folder: RunFolder, **listeners: Unpack[Listeners]) -> Outcome:

@@ -1,10 +1,12 @@
 """Values that the nodes of the graph hand to one another."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import polars as pl
 
+from burnish.errors import BurnishError
 from burnish.records import Finding, LedgerEntry
 from burnish.tasks.encoded import Encoded
 
@@ -19,6 +21,15 @@ class Stage:
     entries: tuple[LedgerEntry, ...]
     findings: tuple[Finding, ...] = ()
     unselected: pl.DataFrame | None = None  # training rows before a formula chose among them
+
+    @contextmanager
+    def told(self) -> Iterator[None]:
+        """Let an error inside the block tell of all rows and findings so far too."""
+        try:
+            yield
+        except BurnishError as err:
+            err.entries, err.findings = self.entries, (*self.findings, *err.findings)
+            raise
 
 
 def encode_entries(encoded: Mapping[str, Encoded]) -> tuple[LedgerEntry, ...]:

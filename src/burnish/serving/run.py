@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from burnish.serving.address import listeners, open_socket
 from burnish.serving.app import build_app
 from burnish.serving.keys import KeyRing
 from burnish.serving.lifecycle import Lifecycle
@@ -12,7 +13,7 @@ from burnish.serving.metrics import Metrics
 from burnish.serving.models import Finder, Models
 from burnish.serving.page.asks import PATH
 from burnish.serving.page.opening import why_off
-from burnish.serving.server import Server, listeners, open_socket
+from burnish.serving.server import Server
 from burnish.serving.settings import Settings
 
 

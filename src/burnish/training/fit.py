@@ -2,7 +2,6 @@
 
 import signal
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from burnish.errors import RecipeError
 from burnish.recipe.recipe import Recipe
 from burnish.recipe.training import FullMethod, Training
 from burnish.tasks.base import Task
@@ -43,6 +41,7 @@ from burnish.training.rescaling import calibrated
 from burnish.training.saving import Keeper, Saver, resume_from
 from burnish.training.sources import ModelSource
 from burnish.training.state import Plan, RunState
+from burnish.training.stopping import check_stopping
 from burnish.training.vocabulary import train_used_rows, use_whole_table
 from burnish.training.weights import weight_count, weight_mb
 
@@ -133,7 +132,7 @@ def fit(
         KeyboardInterrupt: SIGINT came; a checkpoint was written.
         SystemExit: 143, SIGTERM came; a checkpoint was written.
     """
-    _check_metric(recipe.training, task)
+    check_stopping(recipe.training, task)
     with applied(hardware):
         task = task.for_training(recipe.training, train)
         parts, feed = _assemble(recipe, task, source, train, hardware)
@@ -149,18 +148,6 @@ def fit(
         if parts.state.step < parts.plan.steps and parts.state.stop is None:
             _run(parts, data, callbacks, stopper)
         return _finish(parts, feed, judge, choose, checkpoints)
-
-
-def _check_metric(training: Training, task: Task) -> None:
-    known = task.metric_names()
-    metric = training.early_stopping.metric if training.early_stopping else "loss"
-    if metric not in known:
-        near = get_close_matches(metric, known, n=1)
-        raise RecipeError(
-            f"{metric!r} is not a metric of this task",
-            where="recipe key `training.early_stopping.metric`",
-            fix=f"use {near[0]!r}" if near else f"use one of {', '.join(known)}",
-        )
 
 
 def _keeper(

@@ -226,10 +226,11 @@ def test_a_column_that_is_not_there_is_told_with_its_file(tmp_path: Path) -> Non
     signals = {"a": {"kind": "value", "column": "prize"}}
     given = recipe(tmp_path, "a > 3", data={"signals": signals})
 
-    with pytest.raises(BurnishError, match="no column is called 'prize'") as caught:
-        check(given)
+    error = check(given).error
 
-    assert "did you mean 'price'" in caught.value.fix
+    assert error
+    assert "no column is called 'prize'" in error.what
+    assert "did you mean 'price'" in error.fix
 
 
 def test_a_formula_that_is_a_number_cannot_select() -> None:

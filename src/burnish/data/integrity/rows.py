@@ -12,6 +12,14 @@ _FAR = 5.0
 _LEAST_SPREAD = 0.25  # of log length: texts of nearly one length must not make outliers of ±20 %
 _SHOWN_LABELS = 5
 
+# An accepted answer of the row is empty, or white space only.
+HAS_EMPTY_ANSWER = (
+    pl.col("labels")
+    .list.eval(pl.element().str.strip_chars() == "")
+    .list.any()
+    .fill_null(value=False)
+)
+
 
 def null_text(parts: Parts, space: Space) -> list[Hit]:  # noqa: ARG001
     """Find rows whose text is missing."""
@@ -31,9 +39,7 @@ def null_label(parts: Parts, space: Space) -> list[Hit]:
 
 def empty_answer(parts: Parts, space: Space) -> list[Hit]:  # noqa: ARG001
     """Find rows of which an accepted answer is empty or white space only."""
-    is_empty = pl.element().str.strip_chars() == ""
-    empty = pl.col("labels").list.eval(is_empty).list.any().fill_null(value=False)
-    return _where(parts, empty, "answer(s) are empty")
+    return _where(parts, HAS_EMPTY_ANSWER, "answer(s) are empty")
 
 
 def _where(parts: Parts, wrong: pl.Expr, what: str) -> list[Hit]:

@@ -17,6 +17,7 @@ from burnish.data.splits import split_parts
 from burnish.errors import SplitError
 from burnish.pipeline.arms import Questions, general_rows, probe_sentences
 from burnish.pipeline.fitting import without_unfit
+from burnish.pipeline.plugins import check_metrics
 from burnish.pipeline.signal_models import RecipeModels
 from burnish.pipeline.stage import Parts, Stage, encode_entries
 from burnish.pipeline.start import only, only_selecting
@@ -38,7 +39,8 @@ def loaded(recipe: Recipe) -> Stage:
 
 def labelled(recipe: Recipe, loaded: Stage) -> tuple[Space, Parts]:
     """Label names settled, and each row's answers: labels by name, or texts."""
-    return settle(recipe, loaded.rows)
+    with loaded.told():
+        return settle(recipe, loaded.rows)
 
 
 @only("base")
@@ -51,13 +53,15 @@ def checked(
     recipe: Recipe, labelled: tuple[Space, Parts], loaded: Stage, label_space: Space
 ) -> Stage:
     """Rows that passed the data checks."""
-    parts, findings, entries = check_parts(labelled[1], label_space, recipe.data)
+    with loaded.told():
+        parts, findings, entries = check_parts(labelled[1], label_space, recipe.data)
     return Stage(rows=parts, entries=loaded.entries + entries, findings=findings)
 
 
 def ruled(recipe: Recipe, checked: Stage) -> Stage:
     """Rows that keep the recipe's rules for single columns."""
-    parts, findings, entries = check_rules(recipe, checked.rows)
+    with checked.told():
+        parts, findings, entries = check_rules(recipe, checked.rows)
     return Stage(
         rows=parts, entries=checked.entries + entries, findings=checked.findings + findings
     )
@@ -65,7 +69,8 @@ def ruled(recipe: Recipe, checked: Stage) -> Stage:
 
 def selection(recipe: Recipe, ruled: Stage) -> dict[str, Selection]:
     """Each part divided by the recipe's formula; nothing where it has none."""
-    return select_parts(recipe, ruled.rows, RecipeModels(recipe))
+    with ruled.told():
+        return select_parts(recipe, ruled.rows, RecipeModels(recipe))
 
 
 def selected(
@@ -75,7 +80,8 @@ def selected(
     entries = tuple(found.tally.entry(part) for part, found in selection.items())
     parts = ruled.rows | {part: found.kept for part, found in selection.items()}
     if isinstance(label_space, LabelSpace):  # rules and formula may have left one class alone
-        refuse_one_class(label_space, parts["train"], recipe.data.label)
+        with ruled.told():
+            refuse_one_class(label_space, parts["train"], recipe.data.label)
     return Stage(
         rows=parts,
         entries=ruled.entries + entries,
@@ -86,13 +92,15 @@ def selected(
 
 def divided(recipe: Recipe, selected: Stage, label_space: Space) -> Stage:
     """Rows by split, none on two sides."""
-    splits, entries = split_parts(selected.rows, recipe.split, recipe.data, label_space)
+    with selected.told():
+        splits, entries = split_parts(selected.rows, recipe.split, recipe.data, label_space)
     return replace(selected, rows=splits, entries=selected.entries + entries)
 
 
 def leak_checked(recipe: Recipe, divided: Stage, label_space: Space) -> Stage:
     """Splits without texts that stand on two sides, or with those told."""
-    splits, findings, entries = check_splits(divided.rows, label_space, recipe.data)
+    with divided.told():
+        splits, findings, entries = check_splits(divided.rows, label_space, recipe.data)
     return replace(
         divided,
         rows=splits,
@@ -102,8 +110,10 @@ def leak_checked(recipe: Recipe, divided: Stage, label_space: Space) -> Stage:
 
 
 def asked_task(recipe: Recipe, label_space: Space) -> Task:
-    """The task as the recipe asks for it."""
-    return TASKS.get(recipe.task.kind).from_recipe(recipe.task, label_space)
+    """The task as the recipe asks for it, with metrics that fit it."""
+    asked = TASKS.get(recipe.task.kind).from_recipe(recipe.task, label_space)
+    check_metrics(recipe, asked)
+    return asked
 
 
 @only("base")
@@ -114,8 +124,9 @@ def task(asked_task: Task, leak_checked: Stage, tokenizer: Any) -> Task:
 
 def fitting(leak_checked: Stage, task: Task, tokenizer: Any) -> Stage:
     """Rows that can be learned from, judged by their tokens."""
-    unfit = task.unfit(leak_checked.rows["train"], tokenizer)
-    return without_unfit(leak_checked, unfit)
+    with leak_checked.told():
+        unfit = task.unfit(leak_checked.rows["train"], tokenizer)
+        return without_unfit(leak_checked, unfit)
 
 
 @only("base")
