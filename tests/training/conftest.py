@@ -96,7 +96,7 @@ def save_tiny_model(folder: Path, kind: str = "bert", **changes: Any) -> Path:
     """Write a random model with tokenizer to a folder."""
     torch.manual_seed(7)
     model = transformers.AutoModelForSequenceClassification.from_config(
-        tiny_config(kind, num_labels=2, **changes)
+        tiny_config(kind, **({"num_labels": 2} | changes))
     )
     model.save_pretrained(folder)
     tiny_tokenizer().save_pretrained(folder)

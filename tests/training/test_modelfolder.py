@@ -147,7 +147,9 @@ def test_burnish_json_tells_task_thresholds_and_limits(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoints", "model", "tiny"]
 
 
-def test_a_model_folder_of_another_program_is_told(tiny: ModelSource) -> None:
+def test_facts_that_tell_no_task_are_refused(tiny: ModelSource) -> None:
+    (tiny.folder / "burnish.json").write_text('{"task": {"kind": "text-classification"}}', "utf-8")
+
     with pytest.raises(ModelFormatError, match=r"burnish\.json"):
         Answerer.open(tiny.folder)
 

@@ -8,6 +8,7 @@ from burnish.errors import ModelFormatError
 from burnish.runfolder import MODEL_FACTS
 from burnish.tasks.base import TASKS, Task
 from burnish.training.guard import read_config
+from burnish.training.untuned import task_of
 
 _VERSION = 1
 
@@ -28,7 +29,13 @@ def task_facts(task: Task, meta: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_task(folder: Path) -> Task:
-    """Return the task of a model folder. Raises ModelFormatError (BN303) without burnish.json."""
+    """Return the task of a model folder; without burnish.json, what the model itself tells.
+
+    Raises:
+        ModelFormatError: BN303, burnish.json is damaged, or the model is for none of the tasks.
+    """
+    if not (folder / MODEL_FACTS).is_file():
+        return task_of(folder)
     facts = read_config(folder / MODEL_FACTS)
     try:
         return TASKS.get(facts["task"]["kind"]).from_json(facts["task"])
