@@ -6,14 +6,14 @@ graph, its proof and the server together.
 
 from dataclasses import replace
 
-from burnish.errors import UsageError
+from burnish.errors import ModelFormatError, UsageError
 from burnish.serving.engine import Computing, Engine, Precision
 from burnish.serving.models import Candidate
 from burnish.serving.onnx_engine import OnnxEngine
 from burnish.serving.parity import prove
 from burnish.serving.reading import Named
 from burnish.training.sources import Fetchers, ModelSource, resolve
-from burnish.training.version import model_version
+from burnish.training.version import last_writes, model_version
 
 
 def find(
@@ -38,14 +38,20 @@ def find(
     Raises:
         ModelNotFoundError: BN301, nothing is there.
         UnsafeModelError: BN302, the folder holds code.
+
+    Loading raises ModelFormatError (BN303) where the folder is written to meanwhile: version and
+    proof would be of other weights than those that answer.
     """
     source = resolve(reference, fetchers=fetchers, graphs=True)
+    written = last_writes(source)
     named = Named(name=name, reference=reference, version=model_version(source))
 
     def load() -> Engine:
         opened = _open(source, named, precision, engine)
         try:
             parity = prove(opened, source.folder)
+            if last_writes(source) != written:
+                raise _changed(source)
         except BaseException:
             opened.close()
             raise
@@ -53,6 +59,14 @@ def find(
         return opened
 
     return Candidate(named.version, load)
+
+
+def _changed(source: ModelSource) -> ModelFormatError:
+    return ModelFormatError(
+        "the folder was written to while it was read",
+        where=str(source.folder),
+        fix="write a new model beside it and rename it into place, then start or swap again",
+    )
 
 
 def _open(source: ModelSource, named: Named, precision: Precision, engine: Computing) -> Engine:

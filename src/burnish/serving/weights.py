@@ -1,10 +1,12 @@
 """From the weights of a model to an engine: as they were judged, rounded, or by vLLM."""
 
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import torch
+from torch import Tensor, nn
 
 from burnish.errors import ModelTaskError, UsageError
 from burnish.recipe.training import Training
@@ -30,12 +32,33 @@ def open_model(source: ModelSource, named: Named, precision: Precision) -> Engin
     """Open a model as it was judged, or in the precision that is asked for."""
     if precision == "int8":
         return _rounded(source, named)
-    answerer = Answerer.open(source)
+    answerer = _opened(source)
     if precision != "auto":
         answerer = replace(answerer, hardware=probe(Training(precision=precision)))
     if answerer.hardware.precision == "bf16":
         hold_bf16(answerer.model)
     return _engine(answerer, named)
+
+
+def _opened(source: ModelSource) -> Answerer:
+    answerer = Answerer.open(source)
+    hold_apart(answerer.model)
+    return answerer
+
+
+def hold_apart(model: nn.Module) -> None:
+    """Hold the parameters and buffers of a model in memory of the process's own, tied ones tied.
+
+    As they are loaded they lie in the mapped file: one that is written over would answer with
+    other weights under the old version, one that is cut short would end the process. One tensor
+    is copied at a time; the pages of the file are the system's to take back.
+    """
+    held: dict[tuple[object, ...], Tensor] = {}
+    for one in chain(model.parameters(), model.buffers()):
+        place = (one.data_ptr(), one.dtype, one.shape, one.stride())
+        if place not in held:
+            held[place] = one.data.clone()
+        one.data = held[place]
 
 
 def _engine(answerer: Answerer, named: Named, *, int8: bool = False) -> TorchEngine:
@@ -47,7 +70,7 @@ def _engine(answerer: Answerer, named: Named, *, int8: bool = False) -> TorchEng
 
 def _rounded(source: ModelSource, named: Named) -> Engine:
     """Open a model in int8: a classifier as a graph, all others with layers of integers."""
-    answerer = Answerer.open(source)
+    answerer = _opened(source)
     if answerer.task.family == "sequence-classification":
         # Written to a folder that is gone when it is loaded.
         with TemporaryDirectory(prefix="burnish-int8-") as place:
