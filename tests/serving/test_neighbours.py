@@ -67,7 +67,21 @@ def test_a_tensor_that_is_no_column_of_texts_is_refused(
     response = infer(all_served, "colours", TEXTS, **changes)
 
     assert response.status_code == 422
-    assert response.json()["error"]["fix"]
+    assert response.json()["error"].startswith("[BN701] ")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/v2/models/none"), ("GET", "/v2/none"), ("POST", "/v2/models/colours/infer"),
+     ("POST", "/v2/health/live")],
+)  # fmt: skip
+def test_an_error_of_the_inference_protocol_is_a_text(
+    method: str, path: str, all_served: Running
+) -> None:
+    told = all_served.client.request(method, path).json()
+
+    assert set(told) == {"error"}
+    assert told["error"].startswith("[BN70")
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,8 @@ def test_the_client_of_triton_infers(all_served: Running) -> None:
     np.testing.assert_allclose(found.as_numpy("scores"), scores, atol=1e-6)
     alone = client.infer("colours", [texts], outputs=wanted[1:])
     assert [one["name"] for one in alone.get_response()["outputs"]] == ["scores"]
+    with pytest.raises(triton.InferenceServerException, match=r"\[BN703\] no model is called"):
+        client.infer("none", [texts], outputs=wanted)
 
 
 def test_the_client_of_mlflow_invokes(all_served: Running) -> None:

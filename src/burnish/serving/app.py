@@ -14,7 +14,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import PlainTextResponse, Response
 
 from burnish.errors import BurnishError, RequestError
-from burnish.serving import native, neighbours, openai
+from burnish.serving import inference, native, neighbours, openai
 from burnish.serving.gate import Gate
 from burnish.serving.keys import KeyRing
 from burnish.serving.lifecycle import Lifecycle
@@ -58,6 +58,7 @@ def build_app(
     )
     app.include_router(native.routes(models, settings))
     app.include_router(openai.routes(models))
+    app.include_router(inference.routes(models))
     app.include_router(neighbours.routes(models))
     _add_probes(app, models, metrics, lifecycle)
     app.add_exception_handler(BurnishError, _on_error)

@@ -1,4 +1,4 @@
-"""Errors as responses: which status an error has, and the one form that all of them take."""
+"""Errors as responses: which status an error has, and the form it takes in each API."""
 
 import json
 from collections.abc import Mapping
@@ -26,6 +26,7 @@ _STATUS: Mapping[type[BurnishError], int] = {
 UNFIT = 422
 DEFECT = 500
 _OPENAI = ("/v1/chat/", "/v1/completions", "/v1/embeddings", "/v1/models")
+_INFERENCE = "/v2"
 _OPENAI_TYPES = {
     401: "authentication_error",
     404: "not_found_error",
@@ -46,16 +47,14 @@ def status_of(err: BurnishError) -> int:
 def response_to(err: BurnishError, path: str, *, status: int | None = None) -> Response:
     """Return the response that tells an error, in the form of the API that the path is of."""
     status = status or status_of(err)
-    is_openai = path.startswith(_OPENAI)
-    if is_openai and status == UNFIT:
+    if path.startswith(_OPENAI) and status == UNFIT:
         status = 400
     headers = {}
     if isinstance(err, OverCapacityError):
         headers["retry-after"] = str(err.retry_after_s)
     if isinstance(err, AccessError):
         headers["www-authenticate"] = "Bearer"
-    told = as_openai(err, status) if is_openai else _as_ours(err)
-    return json_response(told, status=status, headers=headers)
+    return json_response(_told(err, path, status), status=status, headers=headers)
 
 
 def json_response(
@@ -75,6 +74,12 @@ def defect() -> BurnishError:
     )
 
 
+def _told(err: BurnishError, path: str, status: int) -> dict[str, Any]:
+    if path.startswith(_OPENAI):
+        return as_openai(err, status)
+    return _as_text(err) if path.startswith(_INFERENCE) else _as_ours(err)
+
+
 def _as_ours(err: BurnishError) -> dict[str, Any]:
     return {"error": {"code": err.code, "message": err.what, "where": err.where, "fix": err.fix}}
 
@@ -85,5 +90,14 @@ def as_openai(err: BurnishError, status: int) -> dict[str, Any]:
     code = getattr(err, "kind", None) or err.code
     if isinstance(err, UnknownModelError):
         code = "model_not_found"
-    message = f"{err.what} ({err.where}); {err.fix}"
+    message = _in_words(err)
     return {"error": {"message": message, "type": kind, "param": None, "code": code}}
+
+
+def _as_text(err: BurnishError) -> dict[str, Any]:
+    """Return an error in the form of the Open Inference Protocol, whose clients take a text."""
+    return {"error": f"[{err.code}] {_in_words(err)}"}
+
+
+def _in_words(err: BurnishError) -> str:
+    return f"{err.what} ({err.where}); {err.fix}"
