@@ -11,6 +11,7 @@ TEXTS = ["word1 word2 word3", "word9"]
 
 
 def infer(running: Running, model: str, texts: list[str], **changes: Any) -> Any:
+    """Ask a model, or `MODEL/versions/VERSION`, for answers."""
     tensor = {"name": "text", "shape": [len(texts)], "datatype": "BYTES", "data": texts} | changes
     return running.client.post(f"/v2/models/{model}/infer", json={"id": "mine", "inputs": [tensor]})
 
@@ -54,6 +55,27 @@ def test_models_and_their_health_are_told(all_served: Running) -> None:
     assert get("/v2/models/colours").json()["outputs"][1]["shape"] == [-1, 3]
     assert get("/v2/models/colours/ready").json()["ready"]
     assert get("/v2/models/none").status_code == 404
+
+
+def test_a_model_is_found_under_the_version_it_tells_and_under_no_other(
+    all_served: Running,
+) -> None:
+    get = all_served.client.get
+    plain = get("/v2/models/colours").json()
+    (version,) = plain["versions"]
+
+    name = f"colours/versions/{version}"
+    assert get(f"/v2/models/{name}").json() == plain
+    assert get(f"/v2/models/{name}/ready").json() == get("/v2/models/colours/ready").json()
+    assert infer(all_served, name, TEXTS).json() == infer(all_served, "colours", TEXTS).json()
+    others = [
+        get("/v2/models/colours/versions/1"),
+        get("/v2/models/colours/versions/1/ready"),
+        get(f"/v2/models/words/versions/{version}"),
+        infer(all_served, "colours/versions/1", TEXTS),
+    ]
+    assert {one.status_code for one in others} == {404}
+    assert version in others[0].json()["error"]
 
 
 @pytest.mark.parametrize(

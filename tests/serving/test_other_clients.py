@@ -45,6 +45,11 @@ def test_the_client_of_triton_infers(all_served: Running) -> None:
     np.testing.assert_allclose(found.as_numpy("scores"), scores, atol=1e-6)
     alone = client.infer("colours", [texts], outputs=wanted[1:])
     assert [one["name"] for one in alone.get_response()["outputs"]] == ["scores"]
+    (version,) = client.get_model_metadata("colours")["versions"]
+    assert client.is_model_ready("colours", model_version=version)
+    assert not client.is_model_ready("colours", model_version="1")
+    by_version = client.infer("colours", [texts], model_version=version, outputs=wanted)
+    assert by_version.get_response()["model_version"] == version
     with pytest.raises(triton.InferenceServerException, match=r"\[BN703\] no model is called"):
         client.infer("none", [texts], outputs=wanted)
 

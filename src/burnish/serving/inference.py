@@ -119,30 +119,83 @@ def routes(models: Models) -> APIRouter:
         """Tell what the server is."""
         return ServerFacts(name="burnish", version=version("burnish"), extensions=[])
 
+    _add_models(router, models)
+    _add_versions(router, models)
+    return router
+
+
+def _add_models(router: APIRouter, models: Models) -> None:
     @router.get("/models/{model}")
     async def facts(model: str) -> ModelFacts:
         """Tell what a model takes and gives."""
-        with models.use(model) as served:
-            return _facts(served.facts)
+        return _facts(models, model)
 
     @router.get("/models/{model}/ready")
     async def ready(model: str) -> dict[str, Any]:
         """Tell that a model answers."""
-        with models.use(model) as served:
-            return {"name": served.facts.name, "ready": True}
+        return _ready(models, model)
 
     @router.post("/models/{model}/infer", response_model_exclude_none=True)
     async def infer(model: str, asked: InferRequest, request: Request) -> InferResponse:
         """Answer texts."""
-        found, facts = await column_answers(models, model, _flat(asked.inputs[0]), request)
-        return InferResponse(
-            model_name=facts.name,
-            model_version=facts.version,
-            id=asked.id,
-            outputs=_chosen(_tensors(found, facts), asked.outputs),
-        )
+        return await _infer(models, model, None, asked, request)
 
-    return router
+
+def _add_versions(router: APIRouter, models: Models) -> None:
+    """Add the same below the one version that each model has, which changes with its files."""
+
+    @router.get("/models/{model}/versions/{version}")
+    async def facts_of_version(model: str, version: str) -> ModelFacts:
+        """Tell what a model takes and gives, if it is of that version."""
+        return _facts(models, model, version)
+
+    @router.get("/models/{model}/versions/{version}/ready")
+    async def version_ready(model: str, version: str) -> dict[str, Any]:
+        """Tell that a model of that version answers."""
+        return _ready(models, model, version)
+
+    @router.post("/models/{model}/versions/{version}/infer", response_model_exclude_none=True)
+    async def infer_by_version(
+        model: str, version: str, asked: InferRequest, request: Request
+    ) -> InferResponse:
+        """Answer texts with a model of that version."""
+        return await _infer(models, model, version, asked, request)
+
+
+def _facts(models: Models, model: str, version: str | None = None) -> ModelFacts:
+    with models.use(model, version=version) as served:
+        facts = served.facts
+    outputs = [TensorFacts(name="answer", datatype="BYTES", shape=[-1])]
+    if isinstance(facts.space, LabelSpace):
+        width = len(facts.space.names)
+        outputs.append(TensorFacts(name="scores", datatype="FP64", shape=[-1, width]))
+    if isinstance(facts.space, PlainSpace):
+        outputs.append(TensorFacts(name="log_likelihood", datatype="FP64", shape=[-1]))
+    return ModelFacts(
+        name=facts.name,
+        versions=[facts.version],
+        platform=f"burnish_{facts.kind}",
+        inputs=[TensorFacts(name=COLUMN, datatype="BYTES", shape=[-1])],
+        outputs=outputs,
+    )
+
+
+def _ready(models: Models, model: str, version: str | None = None) -> dict[str, Any]:
+    with models.use(model, version=version) as served:
+        return {"name": served.facts.name, "ready": True}
+
+
+async def _infer(
+    models: Models, model: str, version: str | None, asked: InferRequest, request: Request
+) -> InferResponse:
+    texts = _flat(asked.inputs[0])
+    found, facts = await column_answers(models, model, texts, request, version=version)
+    return InferResponse(
+        model_name=facts.name,
+        model_version=facts.version,
+        id=asked.id,
+        outputs=_chosen(_tensors(found, facts), asked.outputs),
+    )
 
 
 def _flat(tensor: Tensor) -> list[Any]:
@@ -169,22 +222,6 @@ def _chosen(tensors: list[Tensor], wanted: list[Wanted] | None) -> list[Tensor]:
             fix=f"ask for {', '.join(known)}, or leave `outputs` out",
         )
     return [known[one.name] for one in wanted]
-
-
-def _facts(facts: Facts) -> ModelFacts:
-    outputs = [TensorFacts(name="answer", datatype="BYTES", shape=[-1])]
-    if isinstance(facts.space, LabelSpace):
-        width = len(facts.space.names)
-        outputs.append(TensorFacts(name="scores", datatype="FP64", shape=[-1, width]))
-    if isinstance(facts.space, PlainSpace):
-        outputs.append(TensorFacts(name="log_likelihood", datatype="FP64", shape=[-1]))
-    return ModelFacts(
-        name=facts.name,
-        versions=[facts.version],
-        platform=f"burnish_{facts.kind}",
-        inputs=[TensorFacts(name=COLUMN, datatype="BYTES", shape=[-1])],
-        outputs=outputs,
-    )
 
 
 def _tensors(found: Sequence[Answered], facts: Facts) -> list[Tensor]:

@@ -160,14 +160,25 @@ class Models:
         raise err
 
     @contextmanager
-    def use(self, name: str | None) -> Iterator[Served]:
+    def use(self, name: str | None, *, version: str | None = None) -> Iterator[Served]:
         """Yield the model of that name; it stays until the block ends.
 
+        Args:
+            name: None: the first.
+            version: which it must be of; None: any.
+
         Raises:
-            UnknownModelError: BN703, there is none; the message names those there are.
+            UnknownModelError: BN703, there is none, or of another version; the message names
+                those there are.
             OverCapacityError: BN704, it is not loaded yet.
         """
         served = self._named(self.names[0] if name is None else name)
+        if version not in (None, served.facts.version):
+            raise UnknownModelError(
+                f"the model {served.facts.name!r} is not served in version {version!r}",
+                where="the path of the request",
+                fix=f"use {served.facts.version}, or leave the version out",
+            )
         served.take()
         try:
             yield served

@@ -104,7 +104,12 @@ def routes(models: Models) -> APIRouter:
 
 
 async def column_answers(
-    models: Models, name: str | None, texts: list[Any], request: Request
+    models: Models,
+    name: str | None,
+    texts: list[Any],
+    request: Request,
+    *,
+    version: str | None = None,
 ) -> tuple[list[Answered], Facts]:
     """Return the answers to a column of texts, and of which model they are.
 
@@ -113,6 +118,7 @@ async def column_answers(
         name: of one of them; None: the first.
         texts: whatever a client sent for them.
         request: is told in the log, and when it must be answered.
+        version: which the model must be of; None: any.
 
     Raises:
         RequestError: BN701, a row has no text, or there is no row.
@@ -125,7 +131,7 @@ async def column_answers(
             where=f"the column or input {COLUMN!r}",
             fix=f"send texts under the name {COLUMN!r}",
         )
-    with models.use(name) as served:
+    with models.use(name, version=version) as served:
         visit.tell_model(served.facts, len(texts))
         visit.tell_text(input=texts)
         asks = [Ask(text=text) for text in texts]
