@@ -262,8 +262,13 @@ def test_pages_from_elsewhere_may_ask_only_where_that_is_allowed(start: Start) -
     with slow_server(start, Slow(), origins=("https://shop.example",)) as running:
         open_ = running.client.options("/v1/predict", headers=asks)
         other = running.client.options("/v1/predict", headers=asks | {"origin": "https://a.b"})
+        # As OpenAI's client for JavaScript asks.
+        named = {"access-control-request-headers": "authorization,content-type,x-stainless-lang"}
+        with_headers = running.client.options("/v1/chat/completions", headers=asks | named)
 
     allowed = "access-control-allow-origin"
+    assert with_headers.status_code == 200
+    assert "x-stainless-lang" in with_headers.headers["access-control-allow-headers"]
     assert allowed not in closed.headers
     assert open_.headers[allowed] == "https://shop.example"
     assert allowed not in other.headers
