@@ -60,6 +60,17 @@ def test_a_wrong_line_is_told_with_its_number(line: str, tmp_path: Path) -> None
     assert "--new-key" in wrong.value.fix
 
 
+@pytest.mark.parametrize("limits", ["rate=0", "rate=0.0 burst=5", "burst=20"])
+def test_a_limit_that_would_limit_nothing_is_refused_with_its_line(
+    limits: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ServerError, match="rate=") as wrong:
+        ring(tmp_path, new_key("alice")[1], f"{new_key('bob')[1]} {limits}")
+
+    assert wrong.value.where.endswith("keys line 2")
+    assert wrong.value.code == "BN707"
+
+
 def test_a_file_that_is_not_there_or_names_a_key_twice_is_refused(tmp_path: Path) -> None:
     line = new_key("alice")[1]
 

@@ -156,7 +156,19 @@ def _key(line: str, where: str) -> Key:
             where=where,
             fix="make a line with `burnish serve --new-key NAME`",
         )
-    told = {one[1]: float(one[2]) for one in options if one}
-    rate = told.get("rate", 0.0)
-    burst = max(1.0, told.get("burst", rate))
-    return Key(name, rest[0], Bucket(rate, burst) if rate else None)
+    return Key(name, rest[0], _bucket({one[1]: float(one[2]) for one in options if one}, where))
+
+
+def _bucket(told: dict[str, float], where: str) -> Bucket | None:
+    """Return how often a key may ask. Raises ServerError (BN707)."""
+    if not told:
+        return None
+    rate = told.get("rate")
+    if not rate:
+        raise ServerError(
+            "burst= says nothing without rate=" if rate is None else "with rate=0 no key may ask",
+            where=where,
+            fix="write rate= with the requests a second, 0.1 for one in ten; to let nobody ask "
+            "with the key, delete its line",
+        )
+    return Bucket(rate, max(1.0, told.get("burst", rate)))
