@@ -6,10 +6,10 @@ deadline, is refused for the same reasons. Nothing here knows how the page looks
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Literal
 
 from burnish.errors import BurnishError, RequestError
-from burnish.records import LabelSpace
+from burnish.records import LabelSpace, TextSpace
 from burnish.serving.engine import Answered, Ask, Facts
 from burnish.serving.growing import Write, Written
 from burnish.serving.lifecycle import Lifecycle
@@ -29,6 +29,8 @@ MOST_WORDS_A_MASK = 20
 MOST_TOKENS = 256  # written at once after a plain text
 _MOST_TURNS = 64
 
+Wanted = Literal["labels", "words for masks", "written answers"]  # what a model can give
+
 
 class Asker:
     """Asks models by name."""
@@ -39,14 +41,23 @@ class Asker:
         self._models, self._settings = models, settings
         self._metrics, self._lifecycle = metrics, lifecycle
 
-    async def one(self, model: str, text: str, *, top_k: int | None = None) -> Answered:
+    async def one(
+        self, model: str, text: str, *, top_k: int | None = None, wanted: Wanted | None = None
+    ) -> Answered:
         """Return the answer to one text, as it was evaluated.
+
+        Args:
+            model: its name.
+            text: to be answered.
+            top_k: words a mask; None: as the task says.
+            wanted: what the model must give; None: whatever it does.
 
         Raises:
             BurnishError: the text cannot be answered, there is no room, or no time.
         """
         _check_number(top_k, MOST_WORDS_A_MASK, "words a mask")
         async with self._visit("ask") as visit:
+            _check_gives(self.facts(model), wanted)
             found = await self._answers(model, [_checked(text)], visit, top_k=top_k)
         return found[0]
 
@@ -67,9 +78,7 @@ class Asker:
         """
         spans = parts_of(_checked(text), most=max(2, min(MOST_PARTS, self._settings.max_queue - 1)))
         async with self._visit("words") as visit:
-            facts = self.facts(model)
-            if not isinstance(facts.space, LabelSpace):
-                raise _unfit("the model gives no labels", "name a model that does")
+            _check_gives(self.facts(model), "labels")
             asked = [text, *without(text, spans)]
             found = await self._answers(model, asked, visit)
         scores = [one.prediction.scores for one in found]
@@ -182,6 +191,16 @@ def _checked_turns(turns: list[dict[str, str]]) -> list[dict[str, str]]:
 def _check_number(number: Any, most: int, noun: str) -> None:
     if number is not None and not (isinstance(number, int) and 1 <= number <= most):
         raise _unfit(f"{noun}: {number!r}", f"ask for 1 to {most}")
+
+
+def _check_gives(facts: Facts, wanted: Wanted | None) -> None:
+    gives: dict[Wanted, bool] = {
+        "labels": isinstance(facts.space, LabelSpace),
+        "words for masks": facts.mask is not None,
+        "written answers": isinstance(facts.space, TextSpace),
+    }
+    if wanted and not gives[wanted]:
+        raise _unfit(f"the model gives no {wanted}", "name a model that does")
 
 
 def _unfit(what: str, fix: str) -> RequestError:

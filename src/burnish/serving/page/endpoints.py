@@ -29,7 +29,7 @@ def _classify(asker: Asker) -> Callable[..., Any]:
     async def classify(text: str, model: str = "") -> dict[str, Any]:
         """Give the labels of a text, and the probability of every label."""
         name = asker.named(model)
-        found = await asker.one(name, text)
+        found = await asker.one(name, text, wanted="labels")
         told = found.prediction
         return {
             "labels": list(told.answer),
@@ -54,7 +54,7 @@ def _words(asker: Asker) -> Callable[..., Any]:
 def _fill(asker: Asker) -> Callable[..., Any]:
     async def fill(text: str, top_k: int = 5, model: str = "") -> list[Any]:
         """Give the likeliest words for each mask of a text."""
-        found = await asker.one(asker.named(model), text, top_k=top_k)
+        found = await asker.one(asker.named(model), text, top_k=top_k, wanted="words for masks")
         return [
             [{"word": one.token_str, "score": one.score, "text": one.sequence} for one in mask]
             for mask in found.prediction.fills
@@ -66,7 +66,7 @@ def _fill(asker: Asker) -> Callable[..., Any]:
 def _write(asker: Asker) -> Callable[..., Any]:
     async def write(text: str, model: str = "") -> str:
         """Answer a text, as in the evaluation."""
-        found = await asker.one(asker.named(model), text)
+        found = await asker.one(asker.named(model), text, wanted="written answers")
         return found.prediction.answer[0]
 
     return write
