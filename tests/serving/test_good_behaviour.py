@@ -255,6 +255,38 @@ def test_a_key_is_asked_for_but_not_by_probes(start: Start, tmp_path: Path) -> N
     assert int(too_often.headers["retry-after"]) > 1
 
 
+def test_head_is_answered_as_get_without_its_body(start: Start, tmp_path: Path) -> None:
+    key, line = new_key("alice")
+    (tmp_path / "keys").write_text(f"{line}\n", "utf-8")
+    paths = (
+        "/healthz", "/readyz", "/metrics", "/ping", "/version", "/v1/models", "/v1/models/slow",
+        "/v1/info", "/v2", "/v2/health/live", "/v2/health/ready", "/v2/models/slow",
+        "/openapi.json",
+    )  # fmt: skip
+    with slow_server(start, Slow(), KeyRing.read(tmp_path / "keys")) as running:
+        asked = {"authorization": f"Bearer {key}"}
+        pairs = [
+            (running.client.head(path, headers=asked), running.client.get(path, headers=asked))
+            for path in paths
+        ]
+        without_key = running.client.head("/v1/info")
+        of_post = running.client.head("/v1/predict", headers=asked)
+        post_of_get = running.client.post("/v1/info", headers=asked)
+        unknown = running.client.head("/v1/models/none", headers=asked)
+        counted = running.client.get("/metrics").text
+        described = running.client.get("/openapi.json").json()["paths"]
+
+    for head, get in pairs:
+        assert (head.status_code, head.content) == (get.status_code, b""), get.url
+        assert head.headers["content-type"] == get.headers["content-type"]
+        assert head.headers["content-length"] == str(len(get.content)) or "/metrics" in str(get.url)
+    statuses = [one.status_code for one in (without_key, of_post, post_of_get, unknown)]
+    assert statuses == [401, 405, 405, 404]
+    assert (of_post.headers["allow"], post_of_get.headers["allow"]) == ("POST", "GET, HEAD")
+    assert 'path="/v1/models/{model}",status="404"' in counted
+    assert not any("head" in operations for operations in described.values())
+
+
 def test_pages_from_elsewhere_may_ask_only_where_that_is_allowed(start: Start) -> None:
     asks = {"origin": "https://shop.example", "access-control-request-method": "POST"}
     with slow_server(start, Slow()) as running:

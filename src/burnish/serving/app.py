@@ -16,6 +16,7 @@ from starlette.responses import PlainTextResponse, Response
 from burnish.errors import BurnishError, RequestError
 from burnish.serving import inference, native, neighbours, openai
 from burnish.serving.gate import Gate
+from burnish.serving.heads import Heads
 from burnish.serving.keys import KeyRing
 from burnish.serving.lifecycle import Lifecycle
 from burnish.serving.logs import tell, tell_failure
@@ -64,6 +65,7 @@ def build_app(
     app.add_exception_handler(BurnishError, _on_error)
     app.add_exception_handler(RequestValidationError, _on_unfit)
     app.add_exception_handler(HTTPException, _on_http)
+    app.add_middleware(Heads)
     app.add_middleware(
         Gate,
         models=models,
@@ -87,7 +89,7 @@ def _let_origins_in(app: FastAPI, origins: Sequence[str]) -> None:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=list(origins),
-            allow_methods=["GET", "POST"],
+            allow_methods=["GET", "HEAD", "POST"],
             allow_headers=["*"],  # clients have headers of their own; the origins are the gate
             expose_headers=["retry-after", "x-request-id"],
         )
@@ -192,4 +194,6 @@ async def _on_http(request: Request, err: Exception) -> Response:
     response = await _on_error(request, told)
     for name, value in (err.headers or {}).items():
         response.headers[name] = value
+    if response.headers.get("allow") == "GET":
+        response.headers["allow"] = "GET, HEAD"
     return response
