@@ -85,6 +85,15 @@ def test_lists_written_as_text_are_read_in_json_and_in_python_form() -> None:
     assert labels == [["a", "b"], [], ["b"]]
 
 
+@pytest.mark.parametrize("empty", ["", None])
+def test_empty_cells_among_written_lists_are_no_label_where_the_task_is_multi_label(
+    empty: str | None,
+) -> None:
+    cells = ['["a", "b"]', empty, "[]", '["a"]']
+    assert settle(cells, multi_label=True)[1] == [["a", "b"], [], [], ["a"]]
+    assert settle(cells)[1] == [["a", "b"], None, [], ["a"]]
+
+
 def test_a_list_of_one_empty_name_is_not_an_empty_list() -> None:
     _, labels = settle([[], [""], ["a"]])
     assert labels == [[], [""], ["a"]]

@@ -103,23 +103,32 @@ def _lists(task: ClassificationTask, parts: Parts, column: str) -> tuple[Parts, 
         gap, lists = pl.lit(None, _LISTS), pl.col("raw_label").cast(_LISTS)
         as_lists = {n: lists if n in full else gap.alias("raw_label") for n in parts}
         return {n: f.with_columns(as_lists[n]) for n, f in parts.items()}, True
-    if task.multi_label is not False and _looks_like_lists(parts):
-        return {n: _parsed_lists(f, column) for n, f in parts.items()}, True
     # An empty cell is no label in a multi-label CSV, and a gap otherwise.
-    empty = pl.lit([] if task.multi_label else None, _LISTS)
+    empty: list[str] | None = [] if task.multi_label else None
+    if task.multi_label is not False and _looks_like_lists(parts):
+        return {n: _parsed_lists(f, column, empty) for n, f in parts.items()}, True
     single = pl.col("raw_label").cast(pl.String)
-    wrapped = pl.when(single.fill_null("") == "").then(empty).otherwise(pl.concat_list(single))
+    wrapped = (
+        pl.when(single.fill_null("") == "")
+        .then(pl.lit(empty, _LISTS))
+        .otherwise(pl.concat_list(single))
+    )
     return {n: f.with_columns(wrapped.alias("raw_label")) for n, f in parts.items()}, False
 
 
 def _looks_like_lists(parts: Parts) -> bool:
     """Whether every cell with text is a list written out, as CSV files hold them."""
-    cells = pl.concat([f["raw_label"].cast(pl.String).drop_nulls() for f in parts.values()])
+    cells = pl.concat([_cells(f).drop_nulls() for f in parts.values()])
     return cells.len() > 0 and bool(cells.str.contains(r"^\s*\[.*\]\s*$").all())
 
 
-def _parsed_lists(frame: pl.DataFrame, column: str) -> pl.DataFrame:
-    cells = frame["raw_label"].cast(pl.String)
+def _cells(frame: pl.DataFrame) -> pl.Series:
+    """Return raw labels as text, empty ones as null."""
+    return frame["raw_label"].cast(pl.String).replace("", None)
+
+
+def _parsed_lists(frame: pl.DataFrame, column: str, empty: list[str] | None) -> pl.DataFrame:
+    cells = _cells(frame)
     lists = {cell: _parsed_list(cell) for cell in cells.unique().drop_nulls()}
     bad = [cell for cell, made in lists.items() if made is None]
     if bad:
@@ -129,7 +138,8 @@ def _parsed_lists(frame: pl.DataFrame, column: str) -> pl.DataFrame:
             where=f"{first['file']}, row {first['row']}",
             fix='write a JSON list, such as ["a", "b"] or [0, 3]',
         )
-    return frame.with_columns(pl.Series("raw_label", [lists.get(c) for c in cells], dtype=_LISTS))
+    made = [lists.get(cell, empty) for cell in cells]
+    return frame.with_columns(pl.Series("raw_label", made, dtype=_LISTS))
 
 
 def _parsed_list(cell: str) -> list[str] | None:

@@ -53,6 +53,13 @@ def test_every_check_of_the_recipe_has_a_function_and_a_policy() -> None:
     assert all(callable(CHECKS.get(name)) for name in CHECKS.names())
 
 
+def test_a_missing_label_among_several_tells_how_no_label_is_written() -> None:
+    space = LabelSpace(names=("no", "yes"), multi_label=True)
+    bad = ("with a gap", None)
+    findings = check_parts({"train": rows("train", *BOTH, bad)}, space, data())[1]
+    assert "no label at all is [], or an empty CSV cell" in only(findings).message
+
+
 @pytest.mark.parametrize(
     ("bad", "kind", "words"),
     [

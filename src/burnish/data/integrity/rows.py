@@ -34,7 +34,10 @@ def empty_text(parts: Parts, space: Space) -> list[Hit]:  # noqa: ARG001
 
 def null_label(parts: Parts, space: Space) -> list[Hit]:
     """Find rows whose label is missing; an empty list of labels is an answer, not a gap."""
-    return _where(parts, pl.col("labels").is_null(), f"row(s) have no {space.noun}")
+    several = isinstance(space, LabelSpace) and space.multi_label
+    more = "; no label at all is [], or an empty CSV cell with `task.multi_label: true`"
+    missing = pl.col("labels").is_null()
+    return _where(parts, missing, f"row(s) have no {space.noun}", more=more if several else "")
 
 
 def empty_answer(parts: Parts, space: Space) -> list[Hit]:  # noqa: ARG001
@@ -42,11 +45,11 @@ def empty_answer(parts: Parts, space: Space) -> list[Hit]:  # noqa: ARG001
     return _where(parts, HAS_EMPTY_ANSWER, "answer(s) are empty")
 
 
-def _where(parts: Parts, wrong: pl.Expr, what: str) -> list[Hit]:
+def _where(parts: Parts, wrong: pl.Expr, what: str, *, more: str = "") -> list[Hit]:
     hits = []
     for split, rows in parts.items():
         mask = rows.select(wrong).to_series()
-        hits += hit_rows(split, rows, mask, f"{{n}} {{split}} {what} (first: {{first}})")
+        hits += hit_rows(split, rows, mask, f"{{n}} {{split}} {what} (first: {{first}}){more}")
     return hits
 
 
