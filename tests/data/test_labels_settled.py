@@ -44,6 +44,18 @@ def test_names_that_are_numbers_are_names_not_positions() -> None:
     assert labels == [["1"], ["2"], ["3"]]
 
 
+def test_whole_numbers_and_truth_values_may_be_written_as_tables_write_them() -> None:
+    assert settle(["1.0", "0.0"], labels=("bad", "good"))[1] == [["good"], ["bad"]]
+    assert settle(["1.0", "0.00"], labels=("1", "0"))[1] == [["1"], ["0"]]
+    assert settle(["True", "False"], labels=("false", "true"))[1] == [["true"], ["false"]]
+    assert settle(["1.0", "0.5"], labels=("bad", "good"))[1] == [["good"], ["0.5"]]
+
+
+def test_a_name_that_looks_like_a_number_of_a_table_stays_that_name() -> None:
+    assert settle(["1.0", "2.0"], labels=("2.0", "1.0"))[1] == [["1.0"], ["2.0"]]
+    assert settle(["1.0", "2.0"])[0].names == ("1.0", "2.0")
+
+
 def test_names_are_taken_from_the_training_rows_sorted_by_value() -> None:
     assert settle(["10", "9", "2"])[0].names == ("2", "9", "10")
     assert settle(["b", "a", "10"])[0].names == ("10", "a", "b")
@@ -92,6 +104,12 @@ def test_empty_cells_among_written_lists_are_no_label_where_the_task_is_multi_la
     cells = ['["a", "b"]', empty, "[]", '["a"]']
     assert settle(cells, multi_label=True)[1] == [["a", "b"], [], [], ["a"]]
     assert settle(cells)[1] == [["a", "b"], None, [], ["a"]]
+
+
+def test_written_lists_may_hold_whole_floats_and_truth_values_but_no_other_number() -> None:
+    assert settle(["[1.0]", "[true, 0]"])[1] == [["1"], ["0", "true"]]
+    with pytest.raises(BurnishError, match=r"'\[0.5\]', which is no list of labels"):
+        settle(["[0.5]", "[1]"])
 
 
 def test_a_list_of_one_empty_name_is_not_an_empty_list() -> None:

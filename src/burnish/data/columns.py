@@ -7,8 +7,10 @@ turned silently into null or text would be a row lost without anybody knowing.
 Used by `burnish.data.formats`.
 """
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -215,6 +217,9 @@ class _Batch:
         return series
 
     def _labels(self, types: set[type]) -> pl.Series:
+        if float in types and any(map(_is_gap, self.values)):
+            filled = [None if _is_gap(v) else v for v in self.values]
+            return replace(self, values=filled).typed()
         if not types or types == {str}:
             return self._series(self.values, pl.String if types else pl.Null)
         if list not in types:
@@ -239,12 +244,8 @@ class _Batch:
 
     def _label(self, value: Any, cell: Any) -> str:
         """Return a label as text; `cell` is the value itself, or the list that it is in."""
-        if isinstance(value, bool):
-            return "true" if value else "false"
-        if isinstance(value, str | int):
-            return str(value)
-        if isinstance(value, float) and value.is_integer():
-            return str(int(value))  # a column of whole numbers with gaps is often saved as floats
+        if (name := label_name(value)) is not None:
+            return name
         what = f"holds {_shown(value)}, which is neither a label nor a list of labels"
         fix = "write each label as a name or a whole number, and several labels as one flat list"
         raise self._fault(lambda v: v is cell, what, fix)
@@ -274,6 +275,25 @@ def typed(path: Path, series: pl.Series, kind: Kind, rows: pl.Series) -> pl.Seri
         DataFormatError: BN202, a value does not fit; names file, row, column and value.
     """
     return _Batch(path, series.name, kind, rows.to_list(), series.to_list()).typed()
+
+
+def label_name(value: Any) -> str | None:
+    """Return a label as text, the same whatever the format of its file; None: it is no label.
+
+    Whole numbers may be written as floats or decimals, as tables do with columns that have gaps.
+    """
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str | int):
+        return str(value)
+    if isinstance(value, float | Decimal) and math.isfinite(value) and value == int(value):
+        return str(int(value))
+    return None
+
+
+def _is_gap(value: Any) -> bool:
+    """Whether a value is the NaN by which tables of numbers say that one is missing."""
+    return type(value) is float and math.isnan(value)
 
 
 def _has_surrogate(value: Any) -> bool:

@@ -1,18 +1,21 @@
 """Raw labels → names: what the classes are, and which of them each row has.
 
 A raw label is a name or a whole number; numbers are positions in `task.labels` unless the
-names are numbers themselves. A label that is neither is kept as it is, so that the check
-`unknown-label` can count it and name its row.
+names are numbers themselves. A number may be written as 1.0, unless a name is. A label that is
+neither is kept as it is, so that the check `unknown-label` can count it and name its row.
 
 Called after `burnish.data.load`. The distinct values of the column are few, so each is settled
 once in plain Python and joined back; a million rows cost one join.
 """
 
 import json
+import re
 from collections.abc import Mapping
+from typing import cast
 
 import polars as pl
 
+from burnish.data.columns import label_name
 from burnish.errors import ColumnError, DataFormatError, LabelError
 from burnish.recipe.classification import ClassificationTask
 from burnish.records import LabelSpace
@@ -21,6 +24,7 @@ KEY = "burnish:key"  # column of `label_keys`; like the next, a name no data fil
 STANDS_FOR = "burnish:stands_for"  # column: how many rows a row stands for; absent: one
 _BETWEEN = "\x1f"  # joins the labels of a list into one key; refused inside labels below
 _LISTS = pl.List(pl.String)
+_WHOLE = re.compile(r"(\d+)\.0+")
 _MANY = 50  # distinct labels from which "nearly every row its own" means a wrong column
 
 Parts = dict[str, pl.DataFrame]
@@ -79,8 +83,18 @@ def _named(raw: list[str], names: tuple[str, ...], task: ClassificationTask) -> 
 
 def _name(label: str, names: tuple[str, ...], order: Mapping[str, int]) -> str:
     """Return the name of a label, which may be the position of one."""
-    is_position = label not in order and label.isdecimal() and int(label) < len(names)
-    return names[int(label)] if is_position else label
+    for form in (label, _as_json(label)):
+        if form in order:
+            return form
+        if form.isdecimal() and int(form) < len(names):
+            return names[int(form)]
+    return label
+
+
+def _as_json(label: str) -> str:
+    """Return 1 for a cell with 1.0, and true for True: CSV as tables write it."""
+    whole = _WHOLE.fullmatch(label)
+    return whole[1] if whole else label.lower() if label in ("True", "False") else label
 
 
 def _lists(task: ClassificationTask, parts: Parts, column: str) -> tuple[Parts, bool]:
@@ -148,8 +162,8 @@ def _parsed_list(cell: str) -> list[str] | None:
             values = json.loads(text)
         except (ValueError, RecursionError):
             continue
-        if all(isinstance(v, str | int) for v in values):
-            return [str(v) for v in values]
+        names = [label_name(value) for value in values]
+        return None if None in names else cast("list[str]", names)
     return None
 
 

@@ -124,6 +124,55 @@ def test_parquet_lists_categories_and_whole_floats_are_labels(tmp_path: Path) ->
         assert made.null_count() == labels.null_count()
 
 
+LABELS = {
+    "floats": ([1.0, 0.0], ["1", "0"]),
+    "truth values": ([True, False], ["true", "false"]),
+    "a gap among numbers": ([1.0, float("nan")], ["1", None]),
+    "lists of floats": ([[1.0, 0.0], []], [["1", "0"], []]),
+    "lists of truth values": ([[True], [False]], [["true"], ["false"]]),
+}
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "json", "parquet"])
+@pytest.mark.parametrize("labels", LABELS)
+def test_a_label_is_the_same_in_every_format_that_types_it(
+    kind: str, labels: str, tmp_path: Path
+) -> None:
+    values, names = LABELS[labels]
+    path = tmp_path / f"a.{kind}"
+    path.write_bytes(written(kind, [{"text": "t", "label": v, "year": 1} for v in values]))
+    assert read(path).frame["label"].to_list() == names
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "json", "parquet"])
+@pytest.mark.parametrize("wrong", [0.5, float("inf"), [0.5], [float("nan")]])
+def test_a_number_that_is_not_whole_is_no_label_in_any_format(
+    kind: str, wrong: Any, tmp_path: Path
+) -> None:
+    good = [1.0] if isinstance(wrong, list) else 1.0
+    path = tmp_path / f"a.{kind}"
+    path.write_bytes(written(kind, [{"text": "t", "label": v, "year": 1} for v in (good, wrong)]))
+    with pytest.raises(DataFormatError, match="neither a label nor a list of labels") as caught:
+        read(path)
+    assert caught.value.where.endswith("row 2")
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        pl.Series([1, 0], dtype=pl.Decimal(10, 2)),
+        pl.Series([[1], [0]], dtype=pl.Array(pl.Int64, 1)),
+        pl.Series([["1"], ["0"]], dtype=pl.Array(pl.String, 1)),
+    ],
+)
+def test_parquet_decimals_and_lists_of_one_length_are_labels(
+    labels: pl.Series, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.parquet"
+    pl.DataFrame({"text": ["a", "b"], "label": labels, "year": [1, 2]}).write_parquet(path)
+    assert read(path).frame["label"].explode().to_list() == ["1", "0"]
+
+
 @pytest.mark.parametrize(
     ("name", "kind"),
     [("a.jsonl", "jsonl"), ("a.b.CSV.GZ", "csv"), ("train", ""), ("x.zst", ""), ("a.xlsx", "xlsx")],

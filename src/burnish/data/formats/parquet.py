@@ -66,13 +66,11 @@ def frames(
 
 
 def _column(path: Path, series: pl.Series, kind: Kind, rows: pl.Series) -> pl.Series:
+    if isinstance(series.dtype, pl.Array):
+        series = series.arr.to_list()
     dtype = series.dtype
     if kind is Kind.LABELS:
-        if _is_label(dtype):
-            return _label_names(path, series)
-        if isinstance(dtype, pl.List) and _is_label(cast("pl.DataType", dtype.inner)):
-            return _label_lists(path, series, rows)
-        raise _wrong_type(path, series, "a label or a list of labels")
+        return _labels(path, series, rows)
     if kind is Kind.ANSWERS:
         return _answers(path, series, rows)
     if kind is Kind.INPUT and isinstance(dtype, pl.List):
@@ -95,22 +93,18 @@ def _is_label(dtype: pl.DataType) -> bool:
     return _is_text(dtype) or dtype.is_numeric() or isinstance(dtype, pl.Boolean)
 
 
-def _label_names(path: Path, series: pl.Series) -> pl.Series:
-    if isinstance(series.dtype, pl.Null):
+def _labels(path: Path, series: pl.Series, rows: pl.Series) -> pl.Series:
+    dtype = series.dtype
+    inner = cast("pl.DataType", dtype.inner if isinstance(dtype, pl.List) else dtype)
+    if not _is_label(inner):
+        raise _wrong_type(path, series, "a label or a list of labels")
+    if isinstance(dtype, pl.Null):
         return series
-    if series.dtype.is_float():
-        # A column of whole numbers with gaps is often saved as floats; 1.5 is no label.
-        whole = series.cast(pl.Int64, strict=False)
-        if not (whole.cast(pl.Float64) == series.cast(pl.Float64)).fill_null(value=True).all():
-            raise _wrong_type(path, series, "whole numbers")
-        series = whole
-    return series.cast(pl.String)
-
-
-def _label_lists(path: Path, series: pl.Series, rows: pl.Series) -> pl.Series:
-    lists = series.cast(pl.List(pl.String))
-    _refuse_gaps(path, lists, rows, "a list with an empty label")
-    return lists
+    if isinstance(dtype, pl.List):
+        _refuse_gaps(path, series, rows, "a list with an empty label")
+    if inner.is_float() or inner.is_decimal():
+        return typed(path, series, Kind.LABELS, rows)
+    return series.cast(pl.List(pl.String) if isinstance(dtype, pl.List) else pl.String)
 
 
 def _answers(path: Path, series: pl.Series, rows: pl.Series) -> pl.Series:
