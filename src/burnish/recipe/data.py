@@ -26,6 +26,7 @@ CheckKind = Literal[
     "length-outliers",
     "leak",
     "near-leak",
+    "group-leak",
 ]
 
 

@@ -199,6 +199,34 @@ def test_near_leaks_are_warned_of_and_exact_ones_left_to_the_other_check() -> No
     )
 
 
+def grouped(name: str, *groups: str | None) -> pl.DataFrame:
+    made = rows(name, *((f"{name} text number {n}", ("no", "yes")[n % 2]) for n in range(4)))
+    return made.with_columns(group=pl.Series(groups, dtype=pl.String))
+
+
+def test_groups_on_two_sides_are_warned_of_and_rows_without_group_are_of_none() -> None:
+    splits = {
+        "train": grouped("train", "1", None, "2", "2"),
+        "test": grouped("test", None, "2", "3", "2"),
+    }
+    kept, findings, _ = check_splits(splits, SPACE, data())
+    assert only(findings).message == (
+        "2 test row(s) are of groups that are also in train (first: test.jsonl row 2 is of the "
+        "group of train.jsonl row 3)"
+    )
+    assert {name: rows.height for name, rows in kept.items()} == {"train": 4, "test": 4}
+
+
+def test_a_dropped_group_leak_leaves_the_train_side() -> None:
+    splits = {
+        "train": grouped("train", "1", None, "2", None),
+        "test": grouped("test", None, "2", "3", "2"),
+    }
+    kept, _, entries = check_splits(splits, SPACE, data(group_leak="drop"))
+    assert kept["train"]["row"].to_list() == [1, 2, 4]
+    assert {e.split: e.dropped for e in entries} == {"train": {"group-leak": 1}, "test": {}}
+
+
 def test_a_class_that_a_split_lacks_is_named() -> None:
     splits = {"train": rows("train", *BOTH), "test": rows("test", ("new", "no"))}
     finding = only(check_splits(splits, SPACE, data(missing_class="warn"))[1])

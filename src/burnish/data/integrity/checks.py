@@ -39,6 +39,7 @@ CHECKS: Registry[Check] = Registry(
         "length-outliers": "burnish.data.integrity.rows:length_outliers",
         "leak": "burnish.data.integrity.sides:leak",
         "near-leak": "burnish.data.integrity.sides:near_leak",
+        "group-leak": "burnish.data.integrity.sides:group_leak",
         "missing-class": "burnish.data.integrity.sides:missing_class",
     },
     where="recipe key `data.checks`",
@@ -76,6 +77,7 @@ POLICIES: Mapping[str, Policy] = {
     "length-outliers": Policy("check", "warn", severity="info"),
     "leak": Policy("leaks", "error"),
     "near-leak": Policy("leaks", "warn"),
+    "group-leak": Policy("leaks", "warn"),
     "missing-class": Policy("leaks", "warn", ("ignore", "warn", "error"), spaces=(LabelSpace,)),
 }
 

@@ -1,4 +1,4 @@
-"""Checks between splits: texts on two sides, nearly so, and classes that a split lacks."""
+"""Checks between splits: texts and groups on two sides, and classes that a split lacks."""
 
 from itertools import combinations
 
@@ -14,26 +14,32 @@ _ORDER = ("train", "tune", "validation", "test")
 
 def leak(parts: Parts, space: Space) -> list[Hit]:  # noqa: ARG001
     """Find texts that are in two splits."""
-    return _across(parts, KEY, "are also", "repeats")
+    return _across(parts, KEY, HAS_TEXT, "text(s) are also in", "repeats")
 
 
 def near_leak(parts: Parts, space: Space) -> list[Hit]:  # noqa: ARG001
     """Find texts that are in one split and, changed a little, in another."""
-    return _across(parts, CLUSTER, "are nearly", "nearly repeats")
+    return _across(parts, CLUSTER, HAS_TEXT, "text(s) are nearly in", "nearly repeats")
 
 
-def _across(parts: Parts, column: str, verb: str, again: str) -> list[Hit]:
+def group_leak(parts: Parts, space: Space) -> list[Hit]:  # noqa: ARG001
+    """Find groups that are in two splits, as given ones may have them."""
+    grouped = pl.col("group").is_not_null()
+    told = "row(s) are of groups that are also in"
+    return _across(parts, "group", grouped, told, "is of the group of")
+
+
+def _across(parts: Parts, column: str, known: pl.Expr, verb: str, again: str) -> list[Hit]:
     hits = []
     for near, far in combinations([name for name in _ORDER if name in parts], 2):
-        here, there = parts[near].filter(HAS_TEXT), parts[far].filter(HAS_TEXT)
+        here, there = parts[near].filter(known), parts[far].filter(known)
         if column == CLUSTER:  # what is the same to the letter is `leak`'s to tell
             here, there = _without(here, there), _without(there, here)
         found = there.filter(_in(column, here))
         if found.height:
             twin = here.filter(pl.col(column) == found[column][0])
             message = (
-                f"{found.height} {far} text(s) {verb} in {near} "
-                f"(first: {place(found)} {again} {place(twin)})"
+                f"{found.height} {far} {verb} {near} (first: {place(found)} {again} {place(twin)})"
             )
             drop = parts[near].select(_in(KEY, here) & _in(column, found)).to_series()
             hits.append(hit(far, found, message, {near: drop}))
@@ -41,7 +47,7 @@ def _across(parts: Parts, column: str, verb: str, again: str) -> list[Hit]:
 
 
 def _in(column: str, rows: pl.DataFrame) -> pl.Expr:
-    return pl.col(column).is_in(rows[column].implode())
+    return pl.col(column).is_in(rows[column].implode()).fill_null(value=False)
 
 
 def _without(rows: pl.DataFrame, others: pl.DataFrame) -> pl.DataFrame:
