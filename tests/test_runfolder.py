@@ -160,3 +160,10 @@ def test_an_error_that_is_not_the_disks_stays_what_it_is(tmp_path: Path) -> None
         raise RuntimeError("mine")
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_folder_that_cannot_be_looked_up_is_told_as_such(closed: Path) -> None:
+    with pytest.raises(RunFolderError, match="Permission denied"):
+        RunFolder.open(closed / "run")
+    with pytest.raises(RunFolderError, match="too long"):
+        RunFolder.open(Path("x" * 300))

@@ -16,7 +16,7 @@ from io import BufferedWriter, FileIO
 from pathlib import Path
 from typing import IO, Any
 
-from burnish.errors import RunFolderError, StorageError
+from burnish.errors import BurnishError, RunFolderError, StorageError
 
 _HASH_BLOCK_BYTES = 1 << 20
 
@@ -96,6 +96,20 @@ def storage_errors(path: Path, *also: type[Exception]) -> Iterator[None]:
             where=str(path),
             fix="free space or give write permission there, or name another folder with `--out`",
         ) from err
+
+
+@contextmanager
+def path_errors(error: type[BurnishError], *, where: str, fix: str) -> Iterator[None]:
+    """Turn what is wrong with a path itself inside the block into `error`.
+
+    That is no right to look there, a name too long, the home of nobody, or a pattern that is
+    none. Python has an exception of its own for each; a path where nothing lies raises none.
+    """
+    try:
+        yield
+    except (OSError, RuntimeError, ValueError) as err:
+        what = f"cannot be looked up: {getattr(err, 'strerror', None) or err}"
+        raise error(what, where=where, fix=fix) from err
 
 
 def apply_umask(path: Path) -> None:
@@ -187,7 +201,9 @@ def new_folder(path: Path, *, fix: str) -> Iterator[Path]:
     Raises:
         StorageError: BN402, `path` holds something, or cannot be made.
     """
-    if path.exists():
+    with storage_errors(path):
+        is_there = path.exists()
+    if is_there:
         empty_folder(path, fix=fix)
     with whole_folder(path) as temporary:
         yield temporary

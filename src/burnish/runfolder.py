@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from burnish.errors import RunFolderError
-from burnish.files import empty_folder, read_jsonl, unreadable, write_jsonl
+from burnish.files import empty_folder, path_errors, read_jsonl, unreadable, write_jsonl
 from burnish.records import Prediction
 
 _LABEL_FILES = ("label-errors.json", "label-errors.jsonl", "conflicts.jsonl")
@@ -51,12 +51,12 @@ class RunFolder:
         Raises:
             RunFolderError: BN601, `root` holds no recipe.yaml.
         """
-        if not (root / "recipe.yaml").is_file():
-            raise RunFolderError(
-                "not a run folder: it holds no recipe.yaml",
-                where=str(root),
-                fix="name a folder that `burnish run` made, such as runs/<time>-<name>",
-            )
+        fix = "name a folder that `burnish run` made, such as runs/<time>-<name>"
+        with path_errors(RunFolderError, where=str(root), fix=fix):
+            is_run = (root / "recipe.yaml").is_file()
+        if not is_run:
+            what = "not a run folder: it holds no recipe.yaml"
+            raise RunFolderError(what, where=str(root), fix=fix)
         return cls(root)
 
     @property

@@ -170,3 +170,27 @@ def test_hub_files_become_paths_in_the_cache_and_are_found_again_without_the_hub
     assert found(**{"from": "hub:coastalcph/lex_glue:unfair_tos"}) == expected
     with pytest.raises(DataNotFoundError):
         found(test="hub:coastalcph/lex_glue:absent", train=str(tmp_path / "unfair_tos"))
+
+
+def refused(**data: Any) -> str:
+    with pytest.raises(DataNotFoundError, match="cannot be looked up") as caught:
+        find_sources(Data.model_validate(data))
+    return str(caught.value)
+
+
+def test_paths_that_cannot_be_looked_up_are_told_with_their_key() -> None:
+    assert "home directory" in refused(**{"from": "~nobody-is-called-so/x.jsonl"})
+    assert "too long" in refused(**{"from": "x" * 300})
+    assert "home directory" in refused(**{"from": "synth:~nobody-is-called-so/x.yaml"})
+
+
+@pytest.mark.parametrize("pattern", ["x/**a/[.jsonl", "x/***/a"])
+def test_a_pattern_that_is_none_is_told_with_its_key(pattern: str) -> None:
+    with pytest.raises(DataNotFoundError, match=r"`data.train` \(x/\*\*"):
+        find_sources(Data.model_validate({"train": pattern}))
+
+
+@pytest.mark.parametrize("name", ["", "train.jsonl", "*.jsonl"])
+def test_a_folder_closed_to_the_user_is_told_as_such(name: str, closed: Path) -> None:
+    assert "Permission denied" in refused(**{"from": str(closed / name)})
+    assert "`data.test`" in refused(**{"from": "starter:clauses", "test": str(closed / "a.jsonl")})

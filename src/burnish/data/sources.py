@@ -7,12 +7,14 @@ Called by `burnish.data.load`, and by the manifest, which records each input's d
 """
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from burnish.data.hub import HUB, NAMES, PARTS, fetch
 from burnish.data.readers import READERS, format_of
 from burnish.data.synthesis.made import SYNTH, parts_made
 from burnish.errors import DataFormatError, DataNotFoundError, RecipeError
+from burnish.files import path_errors
 from burnish.recipe.data import Data, Source
 
 STARTER = "starter:"
@@ -71,10 +73,19 @@ def _from_one(source: str) -> dict[str, tuple[str, ...]]:
         return dict.fromkeys(parts_made(source), (source,))
     if source.startswith(HUB):
         return {part: tuple(map(str, paths)) for part, paths in fetch(source).items()}
-    path = Path(source).expanduser()
-    if path.is_dir():
-        return _from_folder(path)
+    with _path_errors(source, "data.from"):
+        path = Path(source).expanduser()
+        if path.is_dir():
+            return _from_folder(path)
     return {"train": _from_pattern(source, key="data.from")}
+
+
+def _path_errors(source: str, key: str) -> AbstractContextManager[None]:
+    return path_errors(
+        DataNotFoundError,
+        where=f"recipe key `{key}` ({source})",
+        fix="set it to a path that exists and that you may read",
+    )
 
 
 def _from_folder(folder: Path) -> dict[str, tuple[str, ...]]:
@@ -138,15 +149,10 @@ def _from_entry(part: str, entry: str) -> tuple[str, ...]:
 
 
 def _from_pattern(pattern: str, *, key: str) -> tuple[str, ...]:
-    path = Path(pattern).expanduser()
-    if path.exists():
-        return (str(path),)
-    matches: list[Path] = []
     is_glob = any(c in pattern for c in _WILD)
-    if is_glob:
-        # Everything before the first wildcard is a plain folder; glob wants a relative pattern.
-        plain = next(i for i, name in enumerate(path.parts) if any(c in name for c in _WILD))
-        matches = sorted(Path(*path.parts[:plain]).glob(str(Path(*path.parts[plain:]))))
+    with _path_errors(pattern, key):
+        path = Path(pattern).expanduser()
+        matches = [path] if path.exists() else _matches(path) if is_glob else []
     if not matches:
         set_to = key if key != "data.from" else "data.from=<folder with train.jsonl …> or data.from"
         raise DataNotFoundError(
@@ -155,6 +161,12 @@ def _from_pattern(pattern: str, *, key: str) -> tuple[str, ...]:
             fix=f"set it to a path that exists: `--set {set_to}=<file>`",
         )
     return tuple(map(str, matches))
+
+
+def _matches(pattern: Path) -> list[Path]:
+    # Everything before the first wildcard is a plain folder; glob wants a relative pattern.
+    plain = next(i for i, name in enumerate(pattern.parts) if any(c in name for c in _WILD))
+    return sorted(Path(*pattern.parts[:plain]).glob(str(Path(*pattern.parts[plain:]))))
 
 
 def _refuse_twice(parts: dict[str, tuple[str, ...]]) -> None:

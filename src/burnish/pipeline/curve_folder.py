@@ -46,8 +46,10 @@ class CurveFolder:
             StorageError: BN402, the folder holds something else.
         """
         folder = cls(out)
-        if not folder.asked.is_file():
-            if out.is_dir():
+        with storage_errors(out):
+            is_begun, is_there = folder.asked.is_file(), out.is_dir()
+        if not is_begun:
+            if is_there:
                 empty_folder(out, fix=_FIX)
         elif read_json(folder.asked).get("recipe_sha256") != _of_recipe(recipe):
             raise UsageError(

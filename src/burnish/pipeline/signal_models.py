@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from burnish.data.load import with_text
 from burnish.data.signals.modelled import Answers
+from burnish.errors import RunFolderError
+from burnish.files import path_errors
 from burnish.pipeline.answer import OpenModel, open_model
 from burnish.pipeline.context import fetchers
 from burnish.recipe.recipe import Recipe
@@ -87,6 +89,8 @@ class RecipeModels:
 
 def _kept(path: str) -> tuple[dict[str, Prediction], bool]:
     """Return predictions by id, and whether the probabilities of each sum to 1."""
-    said = {one.example_id: one for one in read_predictions(Path(path).expanduser())}
+    with path_errors(RunFolderError, where=path, fix="name a file of predictions"):
+        file = Path(path).expanduser()
+    said = {one.example_id: one for one in read_predictions(file)}
     sums = (sum(one.scores.values()) for one in said.values())
     return said, all(abs(total - 1) < _SUM_ERROR for total in sums)

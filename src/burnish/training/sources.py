@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from burnish.errors import ModelFormatError, ModelNotFoundError
-from burnish.files import sha256
+from burnish.files import path_errors, sha256
 from burnish.training.guard import check_folder, is_graph, read_config
 from burnish.training.hub import download, starter_folder
 
@@ -87,16 +87,16 @@ def _locate(reference: str, fetchers: Fetchers) -> ModelSource:
     scheme, colon, _ = reference.partition(":/")
     if colon and scheme in fetchers:
         return _in_folder(reference, fetchers[scheme](reference), origin=scheme)
-    path = Path(reference).expanduser()
-    if path.is_dir():
-        return _in_folder(reference, path, origin="folder")
-    if _HUB_ID.match(reference) and not path.is_file():
+    where = "recipe key `model`, or the MODEL argument"
+    fix = "name a folder with config.json and *.safetensors, a run folder, or a hub id"
+    with path_errors(ModelNotFoundError, where=f"{where} ({reference})", fix=fix):
+        path = Path(reference).expanduser()
+        if path.is_dir():
+            return _in_folder(reference, path, origin="folder")
+        is_file = path.is_file()
+    if _HUB_ID.match(reference) and not is_file:
         return _on_hub(reference)
-    raise ModelNotFoundError(
-        f"no model is at {reference!r}",
-        where="recipe key `model`, or the MODEL argument",
-        fix="name a folder with config.json and *.safetensors, a run folder, or a hub id",
-    )
+    raise ModelNotFoundError(f"no model is at {reference!r}", where=where, fix=fix)
 
 
 def _in_folder(reference: str, path: Path, *, origin: str) -> ModelSource:

@@ -65,6 +65,11 @@ def test_a_missing_file_is_told_by_every_reader(kind: str, packing: str, tmp_pat
         read(tmp_path / f"data.{kind}{packing}")
 
 
+def test_a_file_in_a_closed_folder_is_told_as_such(closed: Path) -> None:
+    with pytest.raises(DataNotFoundError, match="Permission denied"):
+        read(closed / "a.jsonl")
+
+
 def test_a_text_file_is_one_text_a_line(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text("one\n\n  two  \r\n", newline="")

@@ -18,7 +18,8 @@ from burnish.data.signals.personal import FINDERS, Personal, found_in
 from burnish.data.signals.sentiment import sentiment_of
 from burnish.data.signals.signal import Signal
 from burnish.data.table import Kind
-from burnish.errors import SignalError
+from burnish.errors import DataNotFoundError, SignalError
+from burnish.files import path_errors
 
 # A word ends where a letter, digit or underscore does not go on. Written out, because the regular
 # expressions of Polars know no look-around, and their \b is slow where a text is not ASCII.
@@ -138,7 +139,10 @@ def near_duplicate(
 
     @cache
     def known() -> pl.Series:
-        table = read_file(Path(of).expanduser(), encoding="utf-8", columns={of_column: Kind.TEXT})
+        fix = "give the path of a data file in `of`"
+        with path_errors(DataNotFoundError, where=f"signal `{name}` ({of})", fix=fix):
+            path = Path(of).expanduser()
+        table = read_file(path, encoding="utf-8", columns={of_column: Kind.TEXT})
         return table.frame[of_column].drop_nulls().unique(maintain_order=True)
 
     def measure(inputs: Mapping[str, pl.Series], *_: object) -> pl.Series:

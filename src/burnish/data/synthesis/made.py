@@ -11,6 +11,7 @@ from burnish.data.synthesis.fill import MadeUp, make_up
 from burnish.data.synthesis.spec import Spec, read_spec
 from burnish.data.table import ROW, Kind, Table, require_columns
 from burnish.errors import DataNotFoundError
+from burnish.files import path_errors
 
 SYNTH = "synth:"
 _SHIPPED = "brand"
@@ -57,13 +58,13 @@ def _made(reference: str) -> MadeUp:
     name = reference.removeprefix(SYNTH)
     if name == _SHIPPED:
         return _filled(shipped_spec().model_dump_json())
-    path = Path(name).expanduser()
-    if not path.is_file():
-        raise DataNotFoundError(
-            "no such specification",
-            where=f"recipe key `data.from` ({reference}), looked up from {Path.cwd()}",
-            fix=f"use {SYNTH}{_SHIPPED}, or {SYNTH} and the path of a YAML file",
-        )
+    where = f"recipe key `data.from` ({reference}), looked up from {Path.cwd()}"
+    fix = f"use {SYNTH}{_SHIPPED}, or {SYNTH} and the path of a YAML file"
+    with path_errors(DataNotFoundError, where=where, fix=fix):
+        path = Path(name).expanduser()
+        is_file = path.is_file()
+    if not is_file:
+        raise DataNotFoundError("no such specification", where=where, fix=fix)
     return _filled(read_spec(path).model_dump_json())
 
 
