@@ -66,7 +66,7 @@ def _cached(repository: str, config: str, branch: str | None) -> dict[str, list[
     except (LocalEntryNotFoundError, OSError, ValueError):
         return {}
     folder = Path(found)
-    names = (str(path.relative_to(folder)) for path in folder.rglob("*.parquet"))
+    names = (str(path.relative_to(folder)) for path in folder.rglob("*"))
     return {part: [folder / n for n in found] for part, found in parts_of(names, config).items()}
 
 
@@ -80,7 +80,7 @@ def parts_of(names: Iterable[str], config: str) -> dict[str, list[str]]:
     for name in sorted(names):
         path = PurePosixPath(name)
         folders = path.parts[:-1]
-        if path.suffix != ".parquet" or (config and config not in folders):
+        if path.suffix.lower() != ".parquet" or (config and config not in folders):
             continue
         stems = {path.name.split("-")[0].split(".")[0], *folders[-1:]}
         for part, words in NAMES.items():

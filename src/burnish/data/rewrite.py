@@ -18,7 +18,7 @@ import polars as pl
 
 from burnish.data.formats.delimited import records_of
 from burnish.data.readers import format_of
-from burnish.data.streams import binary_stream, text_stream
+from burnish.data.streams import binary_stream, compression_of, text_stream
 from burnish.errors import DataFormatError
 from burnish.files import atomic_path, atomic_writer
 
@@ -103,7 +103,7 @@ def _delimited(delimiter: str) -> _Writer:
 
 def _parquet(path: Path, out: Path, rows: Iterator[int], encoding: str) -> None:  # noqa: ARG001
     with binary_stream(path) as stream:
-        source = path if path.suffix == ".parquet" else stream.read()
+        source = stream.read() if compression_of(path) else path
         table = pl.scan_parquet(source)
         # A bit a row, beside the table: Polars then copies it piece by piece.
         kept = np.zeros(table.select(pl.len()).collect().item(), np.bool_)

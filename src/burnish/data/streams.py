@@ -98,10 +98,17 @@ def _bad_encoding(path: Path, encoding: str, codec: str) -> DataFormatError:
     return bad_row(path, row, f"not {encoding} text{wrong}", fix)
 
 
+def compression_of(path: Path) -> str:
+    """Return the one of `COMPRESSIONS` that a file's name ends in, in any case; "" without."""
+    suffix = path.suffix.lower()
+    return suffix if suffix in COMPRESSIONS else ""
+
+
 def _opened(path: Path) -> Any:
-    if path.suffix == ".gz":
+    compression = compression_of(path)
+    if compression == ".gz":
         return gzip.open(path, "rb")
-    if path.suffix == ".zst":
+    if compression == ".zst":
         return closing(io.BufferedReader(_Stream(_unpacked(path)), _BLOCK_BYTES))
     return path.open("rb")
 

@@ -42,11 +42,14 @@ def read(path: Path, columns: dict[str, Kind] | None = None) -> Table:
     return read_file(path, encoding="utf-8", columns=columns or COLUMNS)
 
 
+@pytest.mark.parametrize("is_upper", [False, True])
 @pytest.mark.parametrize("packing", ["", ".gz", ".zst"])
 @pytest.mark.parametrize("kind", [name for name in READERS.names() if name != "txt"])
-def test_every_format_gives_the_same_rows(kind: str, packing: str, tmp_path: Path) -> None:
+def test_every_format_gives_the_same_rows(
+    kind: str, packing: str, is_upper: bool, tmp_path: Path
+) -> None:
     pack = {"": bytes, ".gz": gzip.compress, ".zst": zstandard.compress}[packing]
-    path = tmp_path / f"data.{kind}{packing}"
+    path = tmp_path / (f"DATA.{kind}{packing}".upper() if is_upper else f"data.{kind}{packing}")
     path.write_bytes(pack(written(kind, ROWS)))
 
     table = read(path)

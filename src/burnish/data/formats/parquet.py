@@ -7,7 +7,7 @@ from typing import cast
 import polars as pl
 
 from burnish.data.columns import typed
-from burnish.data.streams import binary_stream
+from burnish.data.streams import binary_stream, compression_of
 from burnish.data.table import (
     BATCH_ROWS,
     ROW,
@@ -52,7 +52,7 @@ def frames(
     """
     with binary_stream(path) as stream:
         # From a path Polars maps the file; an archive has to be unpacked first.
-        source = path if path.suffix == ".parquet" else stream.read()
+        source = stream.read() if compression_of(path) else path
         try:
             names = list(pl.read_parquet_schema(source))
             require_columns(path, columns or {}, names)
