@@ -12,8 +12,8 @@ import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from burnish.data.readers import READERS, format_of, read_file
-from burnish.data.table import ROW, Kind, Table
+from burnish.data.readers import READERS, format_of, read_batches, read_file
+from burnish.data.table import ROW, Fault, Kind, Table
 from burnish.errors import BurnishError, DataFormatError, DataNotFoundError
 
 COLUMNS = {"text": Kind.TEXT, "label": Kind.LABELS, "year": Kind.PLAIN}
@@ -80,6 +80,24 @@ def test_a_text_file_is_one_text_a_line(tmp_path: Path) -> None:
     assert table.frame["text"].to_list() == ["one", "  two  "]
     assert table.frame[ROW].to_list() == [1, 3]
     assert (table.rows_in, table.dropped) == (3, {"blank-line": 1})
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "json"])
+def test_an_element_that_is_no_row_harms_no_other_where_faults_are_taken_down(
+    kind: str, tmp_path: Path
+) -> None:
+    rows = ['{"text": "a"}', "3", '{"text": "b", "more": [{"k": 1, "k": 2}]}', '{"text": 5}',
+            '{"text": "c"}']  # fmt: skip
+    path = tmp_path / f"a.{kind}"
+    path.write_text("\n".join(rows) if kind == "jsonl" else f"[{', '.join(rows)}]")
+    faults: list[Fault] = []
+
+    tables = read_batches(path, encoding="utf-8", columns={"text": Kind.TEXT}, faults=faults)
+
+    kept = [(table.rows_in, table.frame["text"].to_list()) for table in tables]
+    assert kept == [(5, ["a", "c"])]
+    assert [fault.row for fault in faults] == [2, 3, 4]
+    assert "'k' is there twice" in faults[1].what
 
 
 def test_row_numbers_of_json_lines_count_blank_lines(tmp_path: Path) -> None:

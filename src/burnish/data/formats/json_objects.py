@@ -4,10 +4,11 @@ Strict: an object with a key twice is refused, because one of the two values wou
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from burnish.data.columns import batch
 from burnish.data.streams import text_stream
@@ -22,6 +23,8 @@ from burnish.data.table import (
     require_columns,
 )
 from burnish.errors import DataFormatError
+
+T = TypeVar("T")
 
 
 def read_lines(
@@ -39,7 +42,7 @@ def read_lines(
         while some := list(islice(stream, BATCH_ROWS)):
             full = {row: line for row, line in enumerate(some, lines + 1) if not line.isspace()}
             lines += len(some)
-            records = _parsed_lines(path, full, faults)
+            records = _objects(full, partial(_parsed_line, path), faults)
             yield _table(path, columns, records, keys, faults, rows_in=len(some))
     if keys:
         require_columns(path, columns, list(keys))
@@ -53,7 +56,8 @@ def read_list(
     The list is parsed as a whole: it is the one text format that has to fit into memory.
 
     Raises:
-        DataFormatError: BN202, not JSON, not a list, or an element that is not an object.
+        DataFormatError: BN202, not JSON, not a list, or an element that is not an object; the
+            last is a fault of its row.
         ColumnError: BN204, no element has a requested key.
     """
     with text_stream(path, encoding=encoding) as stream:
@@ -61,9 +65,9 @@ def read_list(
     values = _parsed_list(path, content) if content.strip() else []
     keys: dict[str, None] = {}
     for start in range(0, len(values), BATCH_ROWS):
-        some = enumerate(values[start : start + BATCH_ROWS], start + 1)
-        records = {row: _object(path, row, value) for row, value in some}
-        yield _table(path, columns, records, keys, faults, rows_in=len(records))
+        some = values[start : start + BATCH_ROWS]
+        records = _objects(dict(enumerate(some, start + 1)), partial(_object, path), faults)
+        yield _table(path, columns, records, keys, faults, rows_in=len(some))
     if keys:
         require_columns(path, columns, list(keys))
 
@@ -83,14 +87,14 @@ def _table(
     return Table(frame=batch(path, columns, list(records), values, faults), rows_in=rows_in)
 
 
-def _parsed_lines(
-    path: Path, lines: Mapping[int, str], faults: Faults | None
+def _objects(
+    values: Mapping[int, T], object_of: Callable[[int, T], dict[str, Any]], faults: Faults | None
 ) -> dict[int, dict[str, Any]]:
-    """Return the object of each line by row; lines without one are faults."""
+    """Return the object of each line or element by row; those without one are faults."""
     found = {}
-    for row, line in lines.items():
+    for row, value in values.items():
         try:
-            found[row] = _parsed_line(path, row, line)
+            found[row] = object_of(row, value)
         except DataFormatError as err:
             if faults is None:
                 raise
@@ -111,11 +115,33 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
+def _marked(pairs: list[tuple[str, Any]]) -> Any:
+    """Return the object, or in its place the error that it, or one within it, has a key twice."""
+    try:
+        found = _unique_keys(pairs)
+    except _DuplicateKeyError as err:
+        return err
+    return _error_in([*found.values()]) or found
+
+
+def _error_in(value: Any) -> _DuplicateKeyError | None:
+    if isinstance(value, list):
+        return next(filter(None, map(_error_in, value)), None)
+    return value if isinstance(value, _DuplicateKeyError) else None
+
+
 _PLAIN = json.JSONDecoder()
 _STRICT = json.JSONDecoder(object_pairs_hook=_unique_keys)
+_MARKING = json.JSONDecoder(object_pairs_hook=_marked)
+
+
+def _key_twice(path: Path, row: int | None, err: _DuplicateKeyError) -> DataFormatError:
+    return bad_row(path, row, str(err), "keep one of the two")
 
 
 def _object(path: Path, row: int, value: Any) -> dict[str, Any]:
+    if isinstance(value, _DuplicateKeyError):
+        raise _key_twice(path, row, value) from value
     if not isinstance(value, dict):
         what = f"the row is a JSON {type(value).__name__}, not an object with named values"
         fix = 'write each row as an object, like {"text": "…", "label": "…"}'
@@ -139,7 +165,7 @@ def _unparsable(path: Path, row: int, line: str, err: Exception) -> DataFormatEr
         fix = "remove them with `tr -d '\\000'`, or set `data.encoding: utf-16` if it is that"
         return bad_row(path, row, "the line holds NUL bytes", fix)
     if isinstance(err, _DuplicateKeyError):
-        return bad_row(path, row, str(err), "keep one of the two")
+        return _key_twice(path, row, err)
     if isinstance(err, RecursionError):
         return bad_row(path, row, "the JSON is nested too deep", "flatten the row")
     what = str(err)
@@ -153,34 +179,20 @@ def _unparsable(path: Path, row: int, line: str, err: Exception) -> DataFormatEr
 
 def _parsed_list(path: Path, content: str) -> list[Any]:
     try:
-        value = _STRICT.decode(content)
+        value = _MARKING.decode(content)
     except json.JSONDecodeError as err:
         nul = NUL in content[max(0, err.pos - 1) : err.pos + 1]
         what = "the file holds NUL bytes" if nul else f"not JSON: {err.msg}"
         fix = "correct the file; if every line is an object of its own, name it .jsonl"
         raise bad_row(path, None, f"{what}, line {err.lineno}, column {err.colno}", fix) from err
-    except _DuplicateKeyError as err:
-        row = _row_with_key_twice(content)
-        raise bad_row(path, row, str(err), "keep one of the two") from err
     except RecursionError as err:
         raise bad_row(path, None, "the JSON is nested too deep", "flatten the rows") from err
     except ValueError as err:
         raise bad_row(path, None, f"not JSON: {err}", "correct the file") from err
+    if isinstance(value, _DuplicateKeyError):
+        raise _key_twice(path, None, value) from value
     if not isinstance(value, list):
         inner = [k for k, v in value.items() if isinstance(v, list)] if type(value) is dict else []
         fix = f"keep only the list under {inner[0]!r}" if inner else "write one list of objects"
         raise bad_row(path, None, f"the file is a JSON {type(value).__name__}, not a list", fix)
     return value
-
-
-def _row_with_key_twice(content: str) -> int | None:
-    """Parse again, leaving a mark in place of each object with a key twice, to find the first."""
-    mark = object()
-
-    def marked(pairs: list[tuple[str, Any]]) -> Any:
-        values = [value for _, value in pairs]
-        return mark if len(dict(pairs)) < len(pairs) or mark in values else dict(pairs)
-
-    value = json.loads(content, object_pairs_hook=marked)
-    records = value if isinstance(value, list) else []
-    return next((row for row, record in enumerate(records, 1) if record is mark), None)
