@@ -6,6 +6,7 @@ of failing becomes an error that names the file and, where it can be known, the 
 Owner of `zstandard`. Called by `burnish.data.formats`.
 """
 
+import codecs
 import gzip
 import io
 import zlib
@@ -14,11 +15,12 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from burnish.data.table import bad_row
+from burnish.data.table import bad_row, unmarked_utf_16
 from burnish.errors import DataFormatError, DataNotFoundError, MissingPackageError
 
 COMPRESSIONS = (".gz", ".zst")
 _BLOCK_BYTES = 1 << 20
+_HEAD_BYTES = 1 << 10  # from which an encoding is guessed
 _DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error)
 _SIGNATURES = {
     b"\x1f\x8b": "a gzip archive; add .gz to its name",
@@ -66,6 +68,7 @@ def text_stream(path: Path, *, encoding: str) -> Iterator[io.TextIOWrapper]:
     name = "utf-8-sig" if encoding.lower().replace("_", "-") in {"utf-8", "utf8"} else encoding
     with binary_stream(path) as stream:
         try:
+            _skip_mark(stream, name)
             with io.TextIOWrapper(stream, encoding=name, errors="strict", newline="") as text:
                 yield text
         except LookupError as err:
@@ -78,6 +81,15 @@ def text_stream(path: Path, *, encoding: str) -> Iterator[io.TextIOWrapper]:
             raise _bad_encoding(path, encoding, name) from err
 
 
+def _skip_mark(stream: Any, encoding: str) -> None:
+    """Take off the byte-order mark, which encodings that name their order leave in the text."""
+    codec = codecs.lookup(encoding).name
+    if codec.endswith(("-le", "-be")):
+        mark = "\ufeff".encode(codec)
+        if stream.peek(len(mark)).startswith(mark):
+            stream.read(len(mark))
+
+
 def _bad_encoding(path: Path, encoding: str, codec: str) -> DataFormatError:
     """Read the file again as a whole to find the row of the first wrong byte."""
     with binary_stream(path) as stream:
@@ -86,6 +98,10 @@ def _bad_encoding(path: Path, encoding: str, codec: str) -> DataFormatError:
     if seen:
         what, _, fix = seen[0].partition("; ")
         return bad_row(path, 1, f"this is {what}, not {encoding} text", fix)
+    unmarked = unmarked_utf_16(content[:_HEAD_BYTES].decode("latin-1"))
+    if unmarked and unmarked != codecs.lookup(codec).name:
+        fix = f"set `data.encoding: {unmarked}`"
+        return bad_row(path, 1, f"this looks like UTF-16 without its mark, not {encoding}", fix)
     row, wrong = 1, ""
     try:
         content.decode(codec)

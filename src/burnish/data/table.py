@@ -121,6 +121,24 @@ def refuse_nul(path: Path, series: pl.Series, rows: Sequence[int] | pl.Series) -
     """Raise DataFormatError (BN202) when a text holds the NUL character; names file and row."""
     nul = series.str.contains(NUL, literal=True).fill_null(value=False)
     if nul.any():
-        fix = "remove it, for instance with `tr -d '\\000'`; it is a sign of a damaged export"
+        at = nul.arg_max() or 0
         what = f"column {series.name!r} holds a NUL character"
-        raise bad_row(path, int(rows[nul.arg_max() or 0]), what, fix)
+        raise bad_row(path, int(rows[at]), what, nul_fix(series[at]))
+
+
+def nul_fix(text: str) -> str:
+    """Return how to be rid of the NUL characters of the first text of a file that has some."""
+    if encoding := unmarked_utf_16(text):
+        return f"set `data.encoding: {encoding}`, which the file seems to be in"
+    return "remove them, for instance with `tr -d '\\000'`; they are a sign of a damaged export"
+
+
+def unmarked_utf_16(text: str) -> str | None:
+    """Return the UTF-16 that a text looks to be in that was read byte by byte; None: in neither.
+
+    Of each Latin letter one byte is NUL. A text of fewer than four characters tells nothing.
+    """
+    for encoding, nuls in (("utf-16-le", text[1::2]), ("utf-16-be", text[::2])):
+        if len(text) >= 8 and nuls.count(NUL) * 2 > len(nuls):  # noqa: PLR2004
+            return encoding
+    return None

@@ -146,6 +146,10 @@ CASES = [
     ),
     Case("utf-16 with the key set", "a.jsonl", GOOD.decode().encode("utf-16"), rows_in=20,
          data={"encoding": "utf-16"}),
+    Case("utf-16 with a mark and the order in the key", "a.csv", csv(*CSV_ROWS).decode().encode(
+         "utf-16"), rows_in=20, data={"encoding": "utf-16-le"}),
+    Case("packed utf-16 without a mark", "a.jsonl.gz", gzip.compress(GOOD.decode().encode(
+         "utf-16-be")), rows_in=20, data={"encoding": "UTF_16BE"}),
     Case("latin-1 with the key set", "a.csv", csv(*CSV_ROWS, "caf\xe9,yes").replace(b"\xc3\xa9",
          b"\xe9"), rows_in=21, data={"encoding": "latin-1"}),
     Case("labels saved as floats", "a.jsonl",
@@ -299,3 +303,21 @@ def test_what_cannot_be_read_is_refused_with_code_file_and_row(case: Case, tmp_p
     assert case.where in error.where
     assert case.what in error.what
     assert error.fix
+
+
+@pytest.mark.parametrize("letter", ["", "é"])
+@pytest.mark.parametrize("order", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "json"])
+def test_utf_16_without_a_mark_is_told_with_its_order(
+    kind: str, order: str, letter: str, tmp_path: Path
+) -> None:
+    text = {
+        "csv": csv(*CSV_ROWS).decode(),
+        "jsonl": GOOD.decode(),
+        "json": json.dumps(TWENTY),
+    }[kind].replace("alpha", f"alpha{letter}")
+    case = Case("", f"a.{kind}", text.encode(order))
+    with pytest.raises(BurnishError) as caught:
+        whole_way(case, tmp_path)
+    assert f"`data.encoding: {order}`" in caught.value.fix
+    assert "row 0" not in caught.value.where

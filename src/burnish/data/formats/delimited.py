@@ -21,6 +21,7 @@ from burnish.data.table import (
     Kind,
     Table,
     bad_row,
+    nul_fix,
     require_columns,
 )
 
@@ -87,13 +88,14 @@ def records_of(path: Path, reader: Iterator[list[str]]) -> Iterator[list[str]]:
                 record = next(reader, None)
             except csv.Error as err:
                 fix = 'double each quote inside a quoted cell: "she said ""no"""'
-                raise bad_row(path, row, f"broken quoting: {err}", fix) from err
+                raise bad_row(path, row or None, f"broken quoting: {err}", fix) from err
             finally:
                 csv.field_size_limit(usual)
         if record is None:
             return
         if any(NUL in cell for cell in record):
-            raise bad_row(path, row, "the record holds NUL bytes", "remove them")
+            what = f"the {'record' if row else 'header'} holds NUL bytes"
+            raise bad_row(path, row or None, what, nul_fix(",".join(record)))
         yield record
         row += 1
 

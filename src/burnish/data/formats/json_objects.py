@@ -20,6 +20,7 @@ from burnish.data.table import (
     Kind,
     Table,
     bad_row,
+    nul_fix,
     require_columns,
 )
 from burnish.errors import DataFormatError
@@ -162,8 +163,7 @@ def _parsed_line(path: Path, row: int, line: str) -> dict[str, Any]:
 
 def _unparsable(path: Path, row: int, line: str, err: Exception) -> DataFormatError:
     if NUL in line:
-        fix = "remove them with `tr -d '\\000'`, or set `data.encoding: utf-16` if it is that"
-        return bad_row(path, row, "the line holds NUL bytes", fix)
+        return bad_row(path, row, "the line holds NUL bytes", nul_fix(line))
     if isinstance(err, _DuplicateKeyError):
         return _key_twice(path, row, err)
     if isinstance(err, RecursionError):
@@ -181,9 +181,10 @@ def _parsed_list(path: Path, content: str) -> list[Any]:
     try:
         value = _MARKING.decode(content)
     except json.JSONDecodeError as err:
-        nul = NUL in content[max(0, err.pos - 1) : err.pos + 1]
-        what = "the file holds NUL bytes" if nul else f"not JSON: {err.msg}"
+        what = f"not JSON: {err.msg}"
         fix = "correct the file; if every line is an object of its own, name it .jsonl"
+        if NUL in content[max(0, err.pos - 1) : err.pos + 1]:
+            what, fix = "the file holds NUL bytes", nul_fix(content)
         raise bad_row(path, None, f"{what}, line {err.lineno}, column {err.colno}", fix) from err
     except RecursionError as err:
         raise bad_row(path, None, "the JSON is nested too deep", "flatten the rows") from err
