@@ -1,6 +1,7 @@
 """Whole runs of models that write, tiny and random: what is judged is what is saved."""
 
 import json
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -179,6 +180,58 @@ def test_the_merged_model_writes_the_same_and_others_open_it(
             for one in said
         ]
         assert [one[0]["generated_text"].strip() for one in made] == [p.answer[0] for p in said]
+
+
+SEARCHES: dict[str, dict[str, Any]] = {
+    "greedy": {},
+    "beams": {"beams": 3, "no_repeat_ngram": 2, "length_penalty": 0.2},
+}
+
+
+@pytest.mark.parametrize("search", SEARCHES)
+@pytest.mark.parametrize("kind", ["causal-lm full", "seq2seq full"])
+def test_the_saved_folder_by_itself_has_others_write_what_was_judged(
+    kind: str, search: str, tmp_path: Path, workplace: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    generation = {"max_new_tokens": 6} | SEARCHES[search]
+    done = run(recipe(tmp_path, kind, task={"generation": generation}), out=tmp_path / "run")
+    said = read_predictions(done.folder.predictions("tuned", "test"))
+    rows = {one["id"]: one["text"] for one in _test_rows(done)}
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        made = [_written(done.folder.model, rows[one.example_id]) for one in said]
+
+    assert made == [one.answer[0] for one in said]
+    assert not [one for one in caplog.records if "generat" in one.getMessage()]
+
+
+def _written(folder: Path, text: str) -> str:
+    """Return what transformers writes with a model folder as it stands."""
+    if read_json(folder / "config.json")["model_type"] == "llama":
+        pipe = transformers.pipeline("text-generation", model=str(folder), device="cpu")
+        return str(pipe(text, return_full_text=False)[0]["generated_text"]).strip()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    model = transformers.AutoModelForSeq2SeqLM.from_pretrained(folder)
+    asked = tokenizer(text, return_tensors="pt", return_token_type_ids=False)
+    return str(tokenizer.decode(model.generate(**asked)[0], skip_special_tokens=True)).strip()
+
+
+def test_a_model_tuned_further_writes_by_its_own_settings(tmp_path: Path, workplace: Path) -> None:
+    first = recipe(tmp_path, KINDS[0], task={"generation": SEARCHES["beams"]})
+    before = run(first, out=tmp_path / "first").folder
+    again = {"kind": "causal-lm", "prompt": "{input}", "generation": {"max_new_tokens": 9}}
+    second = first.model_copy(update={"model": str(before.root)})
+
+    after = run(
+        Recipe.model_validate(second.model_dump() | {"task": again, "method": {"kind": "lora"}}),
+        out=tmp_path / "second",
+    ).folder
+
+    told = read_json(after.model / "generation_config.json")
+    assert told | {"do_sample": False, "max_new_tokens": 9, "eos_token_id": [3]} == told
+    assert not {"num_beams", "no_repeat_ngram_size", "length_penalty"} & told.keys()
+    assert read_json(before.model / "generation_config.json")["num_beams"] == 3
 
 
 CHAT = "{% for m in messages %}{{ m.content }} [START] {% endfor %}"

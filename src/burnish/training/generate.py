@@ -7,6 +7,7 @@ and models that `training.greedy` does not know, are left to `generate`.
 Called through `training.predict`. The tests compare with one row at a time, token for token.
 """
 
+from copy import deepcopy
 from typing import Any
 
 import torch
@@ -35,6 +36,25 @@ _ALTERS = (
     "repetition_penalty",
     "sequence_bias",
     "suppress_tokens",
+)
+# How an answer is searched for, which the task decides; drawing by chance is no part of it.
+_SEARCH = (
+    "do_sample",
+    "early_stopping",
+    "epsilon_cutoff",
+    "eta_cutoff",
+    "length_penalty",
+    "max_length",
+    "max_new_tokens",
+    "min_p",
+    "no_repeat_ngram_size",
+    "num_beams",
+    "num_return_sequences",
+    "temperature",
+    "top_h",
+    "top_k",
+    "top_p",
+    "typical_p",
 )
 _CACHE_BYTES = 400_000_000  # keys and values of one batch, in fp32
 _LEAST_TOKENS = 2048  # of a batch, however large the model
@@ -115,8 +135,6 @@ def settings(base: Any, wanted: Writing, tokenizer: Any) -> Any:
     """Return transformers' settings for writing as the task wants it, end marks included."""
     from transformers import GenerationConfig
 
-    own = base.generation_config
-    start = getattr(base.config, "decoder_start_token_id", None)
     return GenerationConfig(
         max_new_tokens=wanted.max_new_tokens,
         num_beams=wanted.beams,
@@ -124,10 +142,47 @@ def settings(base: Any, wanted: Writing, tokenizer: Any) -> Any:
         length_penalty=wanted.length_penalty,
         do_sample=False,
         use_cache=True,
-        eos_token_id=end_tokens(own, tokenizer),
-        pad_token_id=tokenizer.pad_token_id,
-        decoder_start_token_id=own.decoder_start_token_id if start is None else start,
+        **_marks(base, tokenizer),
     )
+
+
+def settings_to_save(base: Any, wanted: Writing | None, tokenizer: Any) -> Any:
+    """Return a model's generation_config by which others write as it was judged.
+
+    What it says of single tokens stays, for Burnish heeds it too. Nothing stays of how a base
+    searched: its limit was one for other answers.
+
+    Args:
+        base: a transformers model that can generate.
+        wanted: how the task wants answers written; None: it wants none.
+        tokenizer: the model's own.
+    """
+    found = deepcopy(base.generation_config)
+    search = _search(wanted, found.early_stopping) if wanted else {}
+    found.update(**dict.fromkeys(_SEARCH) | search | _marks(base, tokenizer))
+    found._from_model_config = None  # or a reader might take what config.json says in its place
+    return found
+
+
+def _search(wanted: Writing, early_stopping: Any) -> dict[str, Any]:
+    """Return the settings of a search that differ from what transformers does without them."""
+    found: dict[str, Any] = {"do_sample": False, "max_new_tokens": wanted.max_new_tokens}
+    if wanted.no_repeat_ngram:
+        found |= {"no_repeat_ngram_size": wanted.no_repeat_ngram}
+    if wanted.beams > 1:  # transformers refuses the others without beams
+        found |= {"num_beams": wanted.beams, "early_stopping": early_stopping}
+        found |= {"length_penalty": wanted.length_penalty} if wanted.length_penalty != 1 else {}
+    return found
+
+
+def _marks(base: Any, tokenizer: Any) -> dict[str, Any]:
+    """Return the tokens that end an answer, come after its end, and that a decoder starts from."""
+    own, start = base.generation_config, getattr(base.config, "decoder_start_token_id", None)
+    return {
+        "eos_token_id": end_tokens(own, tokenizer),
+        "pad_token_id": tokenizer.pad_token_id,
+        "decoder_start_token_id": own.decoder_start_token_id if start is None else start,
+    }
 
 
 def end_tokens(own: Any, tokenizer: Any) -> list[int]:

@@ -22,9 +22,11 @@ from burnish.training.averaging import MARK, averages
 from burnish.training.card import model_card
 from burnish.training.facts import read_task, task_facts
 from burnish.training.fill import fill
+from burnish.training.generate import settings_to_save
 from burnish.training.hardware import Hardware, probe
 from burnish.training.methods.lora import save_adapter
 from burnish.training.models import load_model, open_adapter
+from burnish.training.packing import plain
 from burnish.training.predict import predictions
 from burnish.training.quiet import quiet
 from burnish.training.sources import ModelSource, resolve
@@ -61,9 +63,12 @@ def save_facts(
     meta: Mapping[str, Any],
     form: str,
 ) -> None:
-    """Write what stands beside the weights: tokenizer, burnish.json, model card."""
+    """Write what stands beside the weights: tokenizer, search, burnish.json, model card."""
+    base = plain(model)
     with storage_errors(folder), quiet():
         tokenizer.save_pretrained(folder)
+        if base.can_generate():
+            settings_to_save(base, task.writing, tokenizer).save_pretrained(folder)
     write_json(folder / MODEL_FACTS, task_facts(task, meta) | {MARK: averages(model)})
     write_text(folder / "README.md", model_card(task, meta, form=form))
 

@@ -23,7 +23,6 @@ from transformers import AutoConfig, GenerationConfig, GenerationMixin, PreTrain
 from transformers.cache_utils import DynamicCache, EncoderDecoderCache
 from transformers.modeling_outputs import BaseModelOutput, Seq2SeqLMOutput
 
-from burnish.files import storage_errors
 from burnish.recipe.training import Training
 from burnish.records import Prediction
 from burnish.tasks.encoded import Encoded
@@ -97,7 +96,7 @@ def _cache(stacked: Tensor) -> DynamicCache:
 
 
 def write_graphs(model: Any, folder: Path) -> None:
-    """Write both graphs, and the configurations that `open_pair` reads.
+    """Write both graphs; `open_pair` also reads the configurations that are written beside them.
 
     Args:
         model: an encoder-decoder that can be traced.
@@ -130,8 +129,6 @@ def write_graphs(model: Any, folder: Path) -> None:
         free={"input_ids": new, "attention_mask": words, "cross": kept, "logits": new}
         | {"past": rows | {3: "before"}, "fresh": rows | {3: "new"}},
     )
-    with storage_errors(folder):
-        model.generation_config.save_pretrained(folder)
 
 
 def open_pair(folder: Path) -> Answers:
@@ -172,7 +169,7 @@ class _Pair(PreTrainedModel, GenerationMixin):  # type: ignore[misc]  # they hav
 
     @classmethod
     def opened(cls, folder: Path) -> "_Pair":
-        """Return the model of a folder that `write_graphs` filled."""
+        """Return the model of a folder that was exported to."""
         where = {"local_files_only": True}
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False, **where)
         reader = _Reader(open_graph(folder / ENCODER_FILE))
