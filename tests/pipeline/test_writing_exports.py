@@ -46,7 +46,7 @@ def save_model(folder: Path, task: str, tokenizer: Any) -> None:
     tokenizer.save_pretrained(folder)
 
 
-def recipe(folder: Path, task: str, method: str) -> Recipe:
+def recipe(folder: Path, task: str, method: str, **search: Any) -> Recipe:
     rng = np.random.default_rng(0)
     said = [" ".join(rng.choice(WORDS, size=int(rng.integers(3, 9)))) for _ in range(60)]
     rows = [{"question": one, "reply": " ".join(one.split()[-2:])} for one in said]
@@ -55,7 +55,7 @@ def recipe(folder: Path, task: str, method: str) -> Recipe:
     return Recipe.model_validate(
         {
             "name": "tiny",
-            "task": {"kind": task, "generation": {"max_new_tokens": 6}} | asked,
+            "task": {"kind": task, "generation": {"max_new_tokens": 6} | search} | asked,
             "model": str(folder / "base"),
             "data": {"from": str(folder / "rows.json"), "input": "question", "output": "reply"},
             "split": {"validation": 0.2, "test": 0.3},
@@ -68,7 +68,8 @@ def recipe(folder: Path, task: str, method: str) -> Recipe:
     )  # fmt: skip
 
 
-Runs = Callable[[str], Outcome]
+Runs = Callable[..., Outcome]
+BEAMS = {"beams": 3, "no_repeat_ngram": 3, "length_penalty": 0.1}
 
 
 @pytest.fixture(scope="module")
@@ -76,13 +77,14 @@ def runs(tmp_path_factory: pytest.TempPathFactory, workplace: Path, byte_level: 
     """Finished runs, made when first asked for."""
     made: dict[str, Outcome] = {}
 
-    def get(task: str) -> Outcome:
-        if task not in made:
-            folder = tmp_path_factory.mktemp(task)
+    def get(task: str, **search: Any) -> Outcome:
+        name = f"{task}-beams" if search else task
+        if name not in made:
+            folder = tmp_path_factory.mktemp(name)
             save_model(folder / "base", task, byte_level(" ".join(WORDS), size=400))
             method = "lora" if task == "causal-lm" else "full"
-            made[task] = run(recipe(folder, task, method), out=folder / "run")
-        return made[task]
+            made[name] = run(recipe(folder, task, method, **search), out=folder / "run")
+        return made[name]
 
     return get
 
@@ -133,18 +135,19 @@ def test_a_form_the_model_cannot_have_is_refused_with_one_it_can(
 
 @pytest.mark.filterwarnings("ignore")  # transformers' pipeline warns of its own defaults
 @pytest.mark.parametrize(
-    ("task", "form"),
+    ("task", "form", "search"),
     [
-        ("causal-lm", None), ("causal-lm", "merged"), ("causal-lm", "gguf"),
-        ("seq2seq", None), ("seq2seq", "onnx"),
+        ("causal-lm", None, {}), ("causal-lm", "merged", {}), ("causal-lm", "gguf", {}),
+        ("seq2seq", None, {}), ("seq2seq", "onnx", {}),
+        ("causal-lm", None, BEAMS), ("causal-lm", "merged", BEAMS), ("seq2seq", None, BEAMS),
     ],
 )  # fmt: skip
 def test_the_code_on_the_model_card_writes_what_was_judged(
-    task: str, form: str | None, runs: Runs, tmp_path: Path
+    task: str, form: str | None, search: dict[str, Any], runs: Runs, tmp_path: Path
 ) -> None:
     if form == "gguf":
         pytest.importorskip("llama_cpp", reason="comes with the extra starter-lm")
-    folder = runs(task).folder
+    folder = runs(task, **search).folder
     place = export(folder.root, form, tmp_path / form)[0] if form else folder.model
     card = (place / "README.md").read_text()
     code = card.split("```python\n")[1].split("\n```")[0]

@@ -36,6 +36,22 @@ class Writing:
     no_repeat_ngram: int = 0  # no run of so many tokens comes twice; 0: off
     length_penalty: float = 1.0  # of beams; above 1 longer answers win
 
+    @property
+    def is_greedy(self) -> bool:
+        """Whether each token is the likeliest after those before it."""
+        return self.beams == 1 and not self.no_repeat_ngram
+
+    def as_arguments(self) -> dict[str, Any]:
+        """Return what transformers' `generate` has to be told, without what it does anyhow."""
+        told: dict[str, Any] = {"max_new_tokens": self.max_new_tokens, "do_sample": False}
+        if self.no_repeat_ngram:
+            told["no_repeat_ngram_size"] = self.no_repeat_ngram
+        if self.beams > 1:
+            told["num_beams"] = self.beams
+            # Without beams it has no effect, and transformers refuses to save it.
+            told |= {"length_penalty": self.length_penalty} if self.length_penalty != 1 else {}
+        return told
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:

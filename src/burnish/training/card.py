@@ -33,13 +33,15 @@ def model_card(task: Task, meta: Mapping[str, Any], *, form: str) -> str:
         "",
         *_score_rows(meta.get("scores", [])),
         "```python",
-        opening(told, form),
+        opening(told, form, task.writing),
         "```",
         "",
     ]
     if form in _OURS:
         what = _JUDGED[task.space.asked]
         lines += [f'{what}: `burnish predict path/to/this/folder --text "some text"`', ""]
+    elif task.writing and not task.writing.is_greedy:
+        lines += ["The code searches greedily, so it may write other answers than were judged.", ""]
     return "\n".join(lines)
 
 
@@ -66,6 +68,8 @@ def _writing_rows(told: Mapping[str, Any]) -> list[str]:
     search = "greedily" if beams == 1 else f"by {beams} beams"
     if told["no_repeat_ngram"]:
         search += f", no {told['no_repeat_ngram']} tokens in a row twice"
+    if beams > 1 and told["length_penalty"] != 1:
+        search += f", with a length penalty of {told['length_penalty']}"
     return [
         f"Inputs over {told['max_input']} tokens were cut at the end. "
         f"Answers were searched for {search}, of at most {longest} tokens.",

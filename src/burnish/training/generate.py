@@ -158,20 +158,11 @@ def settings_to_save(base: Any, wanted: Writing | None, tokenizer: Any) -> Any:
         tokenizer: the model's own.
     """
     found = deepcopy(base.generation_config)
-    search = _search(wanted, found.early_stopping) if wanted else {}
+    search = wanted.as_arguments() if wanted else {}
+    if "num_beams" in search:
+        search["early_stopping"] = found.early_stopping
     found.update(**dict.fromkeys(_SEARCH) | search | _marks(base, tokenizer))
     found._from_model_config = None  # or a reader might take what config.json says in its place
-    return found
-
-
-def _search(wanted: Writing, early_stopping: Any) -> dict[str, Any]:
-    """Return the settings of a search that differ from what transformers does without them."""
-    found: dict[str, Any] = {"do_sample": False, "max_new_tokens": wanted.max_new_tokens}
-    if wanted.no_repeat_ngram:
-        found |= {"no_repeat_ngram_size": wanted.no_repeat_ngram}
-    if wanted.beams > 1:  # transformers refuses the others without beams
-        found |= {"num_beams": wanted.beams, "early_stopping": early_stopping}
-        found |= {"length_penalty": wanted.length_penalty} if wanted.length_penalty != 1 else {}
     return found
 
 

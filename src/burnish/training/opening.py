@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from burnish.recipe.task import MASKED, PLAIN_TEXT
+from burnish.tasks.base import Writing
 
 _CLASSIFY = """from transformers import pipeline
 classify = pipeline("text-classification", model="path/to/this/folder")
@@ -21,13 +22,13 @@ rows = tokenizer(["some text"], padding=True, truncation=True, return_tensors="n
 logits, = session.run(["logits"], {name: rows[name] for name in ("input_ids", "attention_mask")})"""
 _WRITE = """from transformers import pipeline
 write = pipeline("text-generation", model="path/to/this/folder")
-write(INPUT, max_new_tokens=LONGEST, do_sample=False, return_full_text=False)"""
+write(INPUT, SEARCH, return_full_text=False)"""
 _WRITE_ADAPTED = """from peft import AutoPeftModelForCausalLM
 from transformers import AutoTokenizer, pipeline
 tokenizer = AutoTokenizer.from_pretrained("path/to/this/folder")
 model = AutoPeftModelForCausalLM.from_pretrained("path/to/this/folder")
 write = pipeline("text-generation", model, tokenizer=tokenizer)
-write(INPUT, max_new_tokens=LONGEST, do_sample=False, return_full_text=False)"""
+write(INPUT, SEARCH, return_full_text=False)"""
 _WRITE_GGUF = """from llama_cpp import Llama
 model = Llama("path/to/this/folder/model.gguf", n_ctx=0)
 model.CALL(INPUT, max_tokens=LONGEST, temperature=0, repeat_penalty=1)"""
@@ -47,14 +48,14 @@ _TURN = """from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 tokenizer = AutoTokenizer.from_pretrained("path/to/this/folder")
 model = AutoModelForSeq2SeqLM.from_pretrained("path/to/this/folder")
 asked = tokenizer(INPUT, return_tensors="pt", return_token_type_ids=False)
-written = model.generate(**asked, max_new_tokens=LONGEST)
+written = model.generate(**asked, SEARCH)
 tokenizer.decode(written[0], skip_special_tokens=True)"""
 _TURN_ADAPTED = """from peft import AutoPeftModelForSeq2SeqLM
 from transformers import AutoTokenizer
 tokenizer = AutoTokenizer.from_pretrained("path/to/this/folder")
 model = AutoPeftModelForSeq2SeqLM.from_pretrained("path/to/this/folder")
 asked = tokenizer(INPUT, return_tensors="pt", return_token_type_ids=False)
-written = model.generate(**asked, max_new_tokens=LONGEST)
+written = model.generate(**asked, SEARCH)
 tokenizer.decode(written[0], skip_special_tokens=True)"""
 _TURN_ONNX = """import numpy as np
 import onnxruntime
@@ -72,6 +73,7 @@ while len(written) < LONGEST and (not written or token != tokenizer.eos_token_id
     past, token = np.concatenate([past, fresh], axis=3), int(logits[0, -1].argmax())
     written.append(token)
 tokenizer.decode(written, skip_special_tokens=True)"""
+_SOME = Writing(max_new_tokens=50)  # of a model that was not taught to end an answer
 _CODE = {
     ("text-classification", "transformers"): _CLASSIFY,
     ("text-classification", "peft"): _CLASSIFY_ADAPTED,
@@ -90,18 +92,21 @@ _CODE = {
 }
 
 
-def opening(task: Mapping[str, Any], form: str) -> str:
+def opening(task: Mapping[str, Any], form: str, wanted: Writing | None) -> str:
     """Return Python code that opens a folder and answers one text.
 
     Args:
         task: what burnish.json keeps of it.
         form: transformers, peft, onnx or gguf; one that the kind of task can be saved in.
+        wanted: how the task wants answers written, where it wants any.
     """
+    search = (wanted or _SOME).as_arguments()
     chats = task["kind"] == "causal-lm" and task["prompt"] is None
     return (
         _CODE[task["kind"], form]
         .replace("LABELS", str(len(task.get("labels", ()))))
-        .replace("LONGEST", str(task.get("max_new_tokens") or task.get("max_output") or 50))
+        .replace("LONGEST", str(search["max_new_tokens"]))
+        .replace("SEARCH", ", ".join(f"{name}={value}" for name, value in search.items()))
         .replace("CALL", "create_chat_completion" if chats else "create_completion")
         .replace("INPUT", _input(task))
     )
