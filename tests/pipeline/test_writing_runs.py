@@ -234,6 +234,44 @@ def test_a_model_tuned_further_writes_by_its_own_settings(tmp_path: Path, workpl
     assert read_json(before.model / "generation_config.json")["num_beams"] == 3
 
 
+def test_a_decoder_without_a_padding_token_learns_and_writes_as_with_one(
+    tmp_path: Path, workplace: Path
+) -> None:
+    done = {}
+    for name in ("with", "without"):
+        (tmp_path / name).mkdir()
+        asked = recipe(tmp_path / name, KINDS[0], task={"generation": {"max_new_tokens": 12}})
+        if name == "without":
+            _without_padding(tmp_path / name / "base")
+        done[name] = run(asked, out=tmp_path / name / "run")
+
+    plain, padded = (
+        read_predictions(one.folder.predictions("tuned", "test")) for one in done.values()
+    )
+    model = done["without"].folder.model
+    rows = {one["id"]: one["text"] for one in _test_rows(done["without"])}
+    texts = [rows[one.example_id] for one in padded]
+    again = answer_texts(open_model(str(model), tracking_uri=STORE), texts)
+
+    assert any(one.scores["complete"] for one in padded)  # the end mark was learned
+    assert [one.answer for one in padded] == [one.answer for one in plain]
+    for one, other in zip(padded, plain, strict=True):
+        assert one.scores == pytest.approx(other.scores, abs=1e-4)
+    assert [one.answer for one in again] == [one.answer for one in padded]
+    assert [_written(model, text) for text in texts] == [one.answer[0] for one in padded]
+    assert read_json(model / "config.json")["pad_token_id"] == TOKENS["eos_token_id"]
+
+
+def _without_padding(folder: Path) -> None:
+    """Take the padding token out of a saved model, as most decoders are published."""
+    config = read_json(folder / "config.json") | {"pad_token_id": None}
+    (folder / "config.json").write_text(json.dumps(config), "utf-8")
+    (folder / "generation_config.json").unlink()
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
+    tokenizer.pad_token = None
+    tokenizer.save_pretrained(folder)
+
+
 CHAT = "{% for m in messages %}{{ m.content }} [START] {% endfor %}"
 
 

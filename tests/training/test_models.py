@@ -3,8 +3,13 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+import polars as pl
 import pytest
 import torch
+import transformers
+from tokenizers import Tokenizer
+from transformers import PreTrainedTokenizerFast, Wav2Vec2CTCTokenizer
 
 from burnish.errors import (
     ModelFormatError,
@@ -14,8 +19,11 @@ from burnish.errors import (
 )
 from burnish.tasks.classification import ClassificationTask
 from burnish.training import hub
+from burnish.training.hardware import Hardware
 from burnish.training.models import load_model, load_tokenizer
+from burnish.training.predict import raw_outputs
 from burnish.training.sources import ModelSource, resolve
+from burnish.training.tokenizers import open_tokenizer
 
 Saver = Callable[..., Path]
 STARTER = "sentence-transformers/all-MiniLM-L6-v2"
@@ -174,6 +182,60 @@ def test_a_folder_without_tokenizer_is_told(
 
     with pytest.raises(ModelFormatError, match=r"BN303"):
         load_tokenizer(resolve(str(folder)), task)
+
+
+def test_a_tokenizer_pads_with_its_end_mark_where_it_has_nothing_else(tiny: ModelSource) -> None:
+    _leave_marks(tiny.folder, eos="[SEP]", unk="[UNK]")
+    assert open_tokenizer(tiny).pad_token == "[SEP]"
+    _leave_marks(tiny.folder, unk="[UNK]")
+    assert open_tokenizer(tiny).pad_token == "[UNK]"
+
+
+def test_a_tokenizer_that_could_not_pad_is_told_apart_from_a_slow_one(tiny: ModelSource) -> None:
+    _leave_marks(tiny.folder)
+    with pytest.raises(ModelFormatError, match=r"BN303[\s\S]*no token to pad with"):
+        open_tokenizer(tiny)
+
+    (tiny.folder / "tokenizer.json").unlink()
+    Wav2Vec2CTCTokenizer(_vocabulary(tiny.folder)).save_pretrained(tiny.folder)
+    with pytest.raises(ModelFormatError, match=r"BN303[\s\S]*Tokenizer is a slow tokenizer"):
+        open_tokenizer(tiny)
+
+
+def _leave_marks(folder: Path, **marks: str) -> None:
+    """Have the tokenizer of a folder know these special tokens alone."""
+    backend = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    known = {f"{name}_token": mark for name, mark in marks.items()}
+    PreTrainedTokenizerFast(tokenizer_object=backend, **known).save_pretrained(folder)
+
+
+def _vocabulary(folder: Path) -> Path:
+    path = folder / "vocab.json"
+    path.write_text(json.dumps({name: at for at, name in enumerate(("<pad>", "<unk>", "a"))}))
+    return path
+
+
+def test_a_decoder_without_a_padding_token_classifies_rows_of_any_length(
+    tiny: ModelSource,
+    task: ClassificationTask,
+    hardware: Hardware,
+    made_rows: Callable[..., pl.DataFrame],
+) -> None:
+    _leave_marks(tiny.folder, eos="[MASK]")
+    config = transformers.LlamaConfig(
+        vocab_size=45, hidden_size=32, intermediate_size=48, num_hidden_layers=2,
+        num_attention_heads=4, eos_token_id=4, pad_token_id=None,
+    )  # fmt: skip
+    transformers.LlamaForCausalLM(config).save_pretrained(tiny.folder)
+    model = load_model(tiny, task)
+    encoded = task.encode(made_rows(6), load_tokenizer(tiny, task))
+
+    together = raw_outputs(model, encoded, task, hardware)
+
+    assert model.config.pad_token_id == 4
+    for at, expected in enumerate(together):
+        ids = torch.from_numpy(encoded.inputs.row(at).astype(np.int64))[None]
+        np.testing.assert_allclose(model(ids).logits[0].detach(), expected, atol=1e-5)
 
 
 def test_texts_longer_than_the_model_takes_are_refused_with_the_length_that_works(

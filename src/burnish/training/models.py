@@ -125,7 +125,8 @@ def load_model(source: ModelSource, task: Task, *, dropout: float | None = None)
     """
     if source.base is None:
         changes = dict(task.head()) | _dropout_changes(source, dropout)
-        return _open(source, task.family, ignore_mismatched_sizes=True, **changes)
+        opened = _open(source, task.family, ignore_mismatched_sizes=True, **changes)
+        return _with_padding(opened, source)
     base = load_model(source.base, task, dropout=dropout)
     model = METHODS.get("lora").merge(open_adapter(base, source.folder))
     _name(model, source)  # an adapter trained over this one stands on it, not on its base
@@ -204,6 +205,16 @@ def _open(source: ModelSource, family: str, **changes: Any) -> Any:
         )
     _name(model, source)
     return model.eval()
+
+
+def _with_padding(model: Any, source: ModelSource) -> Any:
+    """Return the model with the tokenizer's padding token where it names none.
+
+    A decoder that classifies looks for it, to find where a text ends.
+    """
+    if getattr(model.config, "pad_token_id", None) is None:
+        model.config.pad_token_id = open_tokenizer(source).pad_token_id
+    return model
 
 
 def _name(model: Any, source: ModelSource) -> None:

@@ -23,8 +23,11 @@ _VOCABULARIES = (
 def open_tokenizer(source: ModelSource) -> Any:
     """Return the fast tokenizer of a model as it was saved.
 
+    One without a padding token, as most decoders have it, pads with its end mark, or else with the
+    token for unknown words: padding is never attended to.
+
     Raises:
-        ModelFormatError: BN303, there is none, or it has no padding token.
+        ModelFormatError: BN303, there is none, it is a slow one, or nothing in it could pad.
     """
     from transformers import AutoTokenizer
 
@@ -42,11 +45,19 @@ def open_tokenizer(source: ModelSource) -> Any:
         tokenizer = AutoTokenizer.from_pretrained(
             folder, local_files_only=True, trust_remote_code=False
         )
-    if not getattr(tokenizer, "is_fast", False) or tokenizer.pad_token_id is None:
+    if not getattr(tokenizer, "is_fast", False):
         raise ModelFormatError(
-            "the tokenizer is not a fast one with a padding token",
+            f"{type(tokenizer).__name__} is a slow tokenizer, written in Python",
             where=str(folder),
-            fix="use a model with a tokenizer.json that has a pad token",
+            fix="use a model with a tokenizer.json",
+        )
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
+    if tokenizer.pad_token_id is None:
+        raise ModelFormatError(
+            "the tokenizer has no token to pad with: no pad_token, eos_token or unk_token",
+            where=str(folder),
+            fix="name one of its tokens as pad_token in tokenizer_config.json",
         )
     return tokenizer
 
