@@ -196,3 +196,34 @@ def test_answers_carry_the_values_of_the_column_that_is_named(
     found = answer_to_file(model, path, tmp_path / "out.jsonl", id_column="key")
 
     assert [one.example_id for one in read_predictions(found.out)] == ["k0", "k1", "k2"]
+
+
+@pytest.mark.parametrize(
+    ("name", "head", "good", "bad"),
+    [
+        ("in.jsonl", b"", b'{"text": "You agree."}', b'{"text": "caf\xe9"}'),
+        ("in.csv", b"text\n", b"You agree.", b"caf\xe9"),
+        ("in.txt", b"", b"You agree.", b"caf\xe9"),
+    ],
+)
+def test_a_byte_that_is_not_text_is_a_fault_of_its_row(
+    name: str, head: bytes, good: bytes, bad: bytes, model: OpenModel, tmp_path: Path
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(head + good + b"\n" + bad + b"\n" + good + b"\n")
+
+    found = answer_to_file(model, path, tmp_path / "out.jsonl")
+
+    assert (found.rows_in, found.answered) == (3, 2)
+    assert found.faults
+    ((row_number, what),) = faults(found.faults)
+    assert row_number == 2
+    assert "bytes that are not text" in what
+
+
+def test_a_file_of_another_kind_is_refused_whole(model: OpenModel, tmp_path: Path) -> None:
+    path = tmp_path / "in.jsonl"
+    path.write_bytes(row("You agree.").encode("utf-16"))
+
+    with pytest.raises(DataFormatError, match="this is UTF-16 text"):
+        answer_to_file(model, path, tmp_path / "out.jsonl")

@@ -157,7 +157,7 @@ class _Batch:
         try:
             return make(set(map(type, self.values)) - {type(None)})
         except UnicodeEncodeError:
-            what = "holds half of a surrogate pair, which is no character"
+            what = "holds bytes that are not text, or half of a surrogate pair"
             fix = "write the text again with a correct UTF-8 or JSON encoder"
             raise self._fault(_has_surrogate, what, fix) from None
 

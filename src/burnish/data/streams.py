@@ -30,6 +30,7 @@ _SIGNATURES = {
     b"\xff\xfe": "UTF-16 text; set `data.encoding: utf-16`",
     b"\xfe\xff": "UTF-16 text; set `data.encoding: utf-16`",
 }
+_LONGEST_SIGNATURE = max(map(len, _SIGNATURES))
 
 
 @contextmanager
@@ -56,8 +57,14 @@ def binary_stream(path: Path) -> Iterator[IO[bytes]]:
 
 
 @contextmanager
-def text_stream(path: Path, *, encoding: str) -> Iterator[io.TextIOWrapper]:
+def text_stream(path: Path, *, encoding: str, by_row: bool = False) -> Iterator[io.TextIOWrapper]:
     """Yield the file as text, lines ending as they do in the file, the byte-order mark removed.
+
+    Args:
+        path: of the file, also packed.
+        encoding: of its text.
+        by_row: let single bytes that are not text through, as halves of surrogate pairs, which
+            are then faults of their rows and not of the file.
 
     Raises:
         DataNotFoundError: BN201, the file is absent or may not be read.
@@ -69,7 +76,10 @@ def text_stream(path: Path, *, encoding: str) -> Iterator[io.TextIOWrapper]:
     with binary_stream(path) as stream:
         try:
             _skip_mark(stream, name)
-            with io.TextIOWrapper(stream, encoding=name, errors="strict", newline="") as text:
+            if by_row and _is_signed(stream):
+                raise _bad_encoding(path, encoding, name)
+            errors = "surrogateescape" if by_row else "strict"
+            with io.TextIOWrapper(stream, encoding=name, errors=errors, newline="") as text:
                 yield text
         except LookupError as err:
             raise DataFormatError(
@@ -79,6 +89,12 @@ def text_stream(path: Path, *, encoding: str) -> Iterator[io.TextIOWrapper]:
             ) from err
         except UnicodeError as err:
             raise _bad_encoding(path, encoding, name) from err
+
+
+def _is_signed(stream: Any) -> bool:
+    """Whether it begins as another kind of file does."""
+    head: bytes = stream.peek(_LONGEST_SIGNATURE)
+    return head.startswith(tuple(_SIGNATURES))
 
 
 def _skip_mark(stream: Any, encoding: str) -> None:

@@ -59,7 +59,7 @@ def _read(
     faults: Faults | None,
 ) -> Iterator[Table]:
     total = 0
-    with text_stream(path, encoding=encoding) as stream:
+    with text_stream(path, encoding=encoding, by_row=faults is not None) as stream:
         records = records_of(path, csv.reader(stream, delimiter=delimiter, strict=True))
         header = next(records, [])
         if not header:

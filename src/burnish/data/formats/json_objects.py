@@ -39,7 +39,7 @@ def read_lines(
     """
     keys: dict[str, None] = {}
     lines = 0
-    with text_stream(path, encoding=encoding) as stream:
+    with text_stream(path, encoding=encoding, by_row=faults is not None) as stream:
         while some := list(islice(stream, BATCH_ROWS)):
             full = {row: line for row, line in enumerate(some, lines + 1) if not line.isspace()}
             lines += len(some)
@@ -61,7 +61,7 @@ def read_list(
             last is a fault of its row.
         ColumnError: BN204, no element has a requested key.
     """
-    with text_stream(path, encoding=encoding) as stream:
+    with text_stream(path, encoding=encoding, by_row=faults is not None) as stream:
         content = stream.read()
     values = _parsed_list(path, content) if content.strip() else []
     keys: dict[str, None] = {}

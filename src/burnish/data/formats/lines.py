@@ -20,7 +20,7 @@ def read(
     texts = [name for name, kind in columns.items() if kind in TEXTS]
     require_columns(path, columns, texts)
     total = 0
-    with text_stream(path, encoding=encoding) as stream:
+    with text_stream(path, encoding=encoding, by_row=faults is not None) as stream:
         while some := list(islice(stream, BATCH_ROWS)):
             lines = enumerate(some, total + 1)
             full = {row: line.rstrip("\r\n") for row, line in lines if not line.isspace()}
