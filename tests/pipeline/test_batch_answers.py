@@ -221,6 +221,16 @@ def test_a_byte_that_is_not_text_is_a_fault_of_its_row(
     assert "bytes that are not text" in what
 
 
+def test_a_file_is_read_in_the_encoding_that_is_named(model: OpenModel, tmp_path: Path) -> None:
+    path = tmp_path / "in.txt"
+    path.write_bytes("You agree, café.\n".encode("cp1252"))
+
+    found = answer_to_file(model, path, tmp_path / "out.jsonl", encoding="cp1252")
+
+    (made,), (alone,) = read_predictions(found.out), answer_texts(model, ["You agree, café."])
+    assert made.scores == pytest.approx(alone.scores, abs=1e-7)
+
+
 def test_a_file_of_another_kind_is_refused_whole(model: OpenModel, tmp_path: Path) -> None:
     path = tmp_path / "in.jsonl"
     path.write_bytes(row("You agree.").encode("utf-16"))

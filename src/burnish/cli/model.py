@@ -13,6 +13,10 @@ TextColumn = Annotated[
     str | None,
     typer.Option("--text-column", help="Column with the text; none: as the run's recipe says."),
 ]
+Encoding = Annotated[
+    str | None,
+    typer.Option("--encoding", help="Of a text file, such as cp1252; none: as the run's recipe."),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -38,6 +42,7 @@ def predict(
         str | None,
         typer.Option("--id-column", help="Column whose values answers carry; none: file and row."),
     ] = None,
+    encoding: Encoding = None,
     tracking_uri: TrackingUri = STORE,
     as_json: Json = False,
 ) -> None:
@@ -60,7 +65,13 @@ def predict(
     if in_ and out:
         with counting("rows dealt with") as told:
             found = answer_to_file(
-                opened, in_, out, text_column=text_column, id_column=id_column, told=told
+                opened,
+                in_,
+                out,
+                text_column=text_column,
+                id_column=id_column,
+                encoding=encoding,
+                told=told,
             )
         say(found.words)
         if found.faults:
@@ -70,7 +81,9 @@ def predict(
     if in_ is None:
         answers = answer_texts(opened, text or [])
     else:
-        answers, words = answer_file(opened, in_, text_column=text_column, id_column=id_column)
+        answers, words = answer_file(
+            opened, in_, text_column=text_column, id_column=id_column, encoding=encoding
+        )
         say(words)
     if out:
         write_predictions(out, answers)
@@ -89,6 +102,7 @@ def evaluate(
     label_column: Annotated[
         str | None, typer.Option("--label-column", help="Column with the label or labels.")
     ] = None,
+    encoding: Encoding = None,
     tracking_uri: TrackingUri = STORE,
     as_json: Json = False,
 ) -> None:
@@ -99,7 +113,12 @@ def evaluate(
 
     opened = open_model(model, tracking_uri=tracking_uri)
     scores, told = evaluate_file(
-        opened, data, text_column=text_column, label_column=label_column, out=out
+        opened,
+        data,
+        text_column=text_column,
+        label_column=label_column,
+        out=out,
+        encoding=encoding,
     )
     say(told)
     if as_json:

@@ -126,7 +126,7 @@ def _bad_encoding(path: Path, encoding: str, codec: str) -> DataFormatError:
         wrong = f" (byte 0x{content[err.start]:02x})"
     except UnicodeError:
         pass  # the codec does not tell where, as UTF-16 without its mark
-    fix = "set `data.encoding` to the file's own, often latin-1, cp1252 or utf-16"
+    fix = "set `data.encoding` (`--encoding`) to the file's own, often latin-1, cp1252 or utf-16"
     return bad_row(path, row, f"not {encoding} text{wrong}", fix)
 
 

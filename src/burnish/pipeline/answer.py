@@ -65,7 +65,7 @@ def answer_texts(model: OpenModel, texts: list[str]) -> list[Prediction]:
             raise DataFormatError(
                 "the text holds bytes that are none in UTF-8",
                 where=f"--text number {number}",
-                fix="give it in UTF-8, or in a file whose encoding the recipe names",
+                fix="give it in UTF-8, or in a file with --in and --encoding",
             )
     answers = model.answerer.answer(texts)
     return [replace(a, example_id=str(i)) for i, a in enumerate(answers, 1)]
@@ -81,13 +81,20 @@ def _is_text(text: str) -> bool:
 
 
 def answer_file(
-    model: OpenModel, path: Path, *, text_column: str | None, id_column: str | None = None
+    model: OpenModel,
+    path: Path,
+    *,
+    text_column: str | None,
+    id_column: str | None = None,
+    encoding: str | None = None,
 ) -> tuple[list[Prediction], str]:
     """Return the answers to a file's rows, and in words what became of each row.
 
     Rows without text get no answer and are counted in the words.
     """
-    recipe = reading_recipe(model, path, text_column=text_column, id_column=id_column)
+    recipe = reading_recipe(
+        model, path, text_column=text_column, id_column=id_column, encoding=encoding
+    )
     rows, read = load_part(
         stem_of(path), [str(path)], recipe.data, columns=recipe.columns, labelled=False
     )
@@ -116,8 +123,9 @@ def reading_recipe(
     text_column: str | None,
     label_column: str | None = None,
     id_column: str | None = None,
+    encoding: str | None = None,
 ) -> Recipe:
-    """Return a recipe that reads just this file, with the columns of the model's own run."""
+    """Return a recipe that reads just this file; None: as the model's own run read its rows."""
     kind = str(model.answerer.task.to_json()["kind"])
     values = model.recipe.model_dump(mode="json", by_alias=True) if model.recipe else {}
     own = values.get("data", {})
@@ -126,7 +134,7 @@ def reading_recipe(
         "train": str(path),
         text: text_column or own.get(text, text),
         answer: label_column or own.get(answer, answer),
-        "encoding": own.get("encoding", "utf-8"),
+        "encoding": encoding or own.get("encoding", "utf-8"),
         "id": id_column,
     }
     task = values.get("task", {"kind": kind})

@@ -84,6 +84,7 @@ def answer_to_file(
     *,
     text_column: str | None = None,
     id_column: str | None = None,
+    encoding: str | None = None,
     told: Told | None = None,
 ) -> Answered:
     """Write the answers to a file's rows, one JSON line each, in their order.
@@ -97,6 +98,7 @@ def answer_to_file(
         out: the file of answers; one that is there is replaced at the end.
         text_column: column with the text; None: as the model's own recipe says.
         id_column: column whose values answers carry; None: they carry file and row.
+        encoding: of a text file; None: as the model's own recipe says.
         told: is told how many records were dealt with so far.
 
     Raises:
@@ -108,7 +110,9 @@ def answer_to_file(
     _refuse_place(path, out)
     out = out.resolve()  # a link stays one: what it leads to is written
     folder = out.with_name(f".{out.name}.partial")
-    recipe = reading_recipe(model, path, text_column=text_column, id_column=id_column)
+    recipe = reading_recipe(
+        model, path, text_column=text_column, id_column=id_column, encoding=encoding
+    )
     job = _job(model, path, recipe)
     with storage_errors(out), _left_if_begun(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -225,6 +229,7 @@ def _job(model: OpenModel, path: Path, recipe: Recipe) -> dict[str, Any]:
         "changed_ns": file.st_mtime_ns,
         "column": recipe.columns.text,
         "id": recipe.data.id,
+        "encoding": recipe.data.encoding,
         "model": model_version(model.source),
     }
 

@@ -25,6 +25,7 @@ def evaluate_file(
     text_column: str | None,
     label_column: str | None,
     out: Path | None,
+    encoding: str | None = None,
 ) -> tuple[list[Score], str]:
     """Score the model on a labelled file; keep predictions and scores under `out`.
 
@@ -36,7 +37,9 @@ def evaluate_file(
         LabelError: BN206, a label the model does not know.
     """
     _refuse_run_folder(out)
-    recipe = reading_recipe(model, path, text_column=text_column, label_column=label_column)
+    recipe = reading_recipe(
+        model, path, text_column=text_column, label_column=label_column, encoding=encoding
+    )
     name, space = stem_of(path), model.space
     rows, read = load_part(name, [str(path)], recipe.data, columns=recipe.columns)
     settled = settle(_as_answered(recipe, space, rows), {"data": rows})[1]["data"]
