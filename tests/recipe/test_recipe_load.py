@@ -166,6 +166,22 @@ def test_a_wrong_override_is_told_as_such(tmp_path: Path) -> None:
     assert 'training.epochs: input should be a valid number; it is "many" (--set)' in text
 
 
+@pytest.mark.parametrize("name", ["{a} and {b}", "[a] b", "*a", "@a", '"a', "{a}", "{{a}}"])
+def test_a_text_may_be_set_to_what_yaml_cannot_read(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path, LEAST)
+    assert load_recipe(path, [f"model={name}"]).model == name
+    assert load_recipe(path, [f"data.group={name}"]).data.group == name
+
+
+@pytest.mark.parametrize(
+    "override", ["task.labels=[a", "training.epochs={a} b", "method={a", "x=@"]
+)
+def test_what_is_no_text_has_to_be_yaml(tmp_path: Path, override: str) -> None:
+    text = message(write(tmp_path, LEAST), override)
+    assert "not valid YAML" in text
+    assert "needs quotes" in text
+
+
 @pytest.mark.parametrize("override", ["training", "=3", "training..epochs=3", "model.x=1"])
 def test_an_override_that_fits_nowhere_is_refused(tmp_path: Path, override: str) -> None:
     assert "[BN101]" in message(write(tmp_path, LEAST), override)

@@ -179,5 +179,6 @@ def _not_yaml(err: Exception, source: str) -> RecipeError:
     return RecipeError(
         f"not valid YAML: {problem}",
         where=f"{source}, line {mark.line + 1}" if mark else source,
-        fix="mend the syntax; a value with `: ` or `#` in it needs quotes, and tabs cannot indent",
+        fix="mend the syntax; a value needs quotes that holds `: ` or ` #`, or that begins with "
+        "one of { [ * & ! % @ and is no list or mapping; tabs cannot indent",
     )

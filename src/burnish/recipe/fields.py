@@ -63,6 +63,13 @@ def known_keys(path: tuple[str | int, ...], kind: str | None = None) -> list[str
     return sorted({plain(key)[-1] for key in keys if kind in (None, _kind(key))})
 
 
+def is_text(path: tuple[str | int, ...]) -> bool:
+    """Whether the key at `path` takes a text, and nothing else but null."""
+    written = tuple(part for part in path if isinstance(part, str))
+    at = [key for key in all_keys() if _is_at(written, plain(key))]
+    return bool(at) and all(key.type in ("str", "str | null") for key in at)
+
+
 def near_key(path: tuple[str | int, ...], kind: str | None = None) -> str | None:
     """Return the known key nearest to the unknown one at the end of `path`.
 

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from burnish.errors import RecipeError
 from burnish.recipe.document import Document, KeyPath, parse_scalar, read_document
-from burnish.recipe.fields import NAMED, kinds, known_keys, near_key
+from burnish.recipe.fields import NAMED, is_text, kinds, known_keys, near_key
 from burnish.recipe.recipe import Recipe
 from burnish.recipe.training import FullMethod
 
@@ -56,7 +56,7 @@ def validate(document: Document, overrides: Sequence[str] = ()) -> Recipe:
     for override in overrides:
         key_path, text = _parse_override(override)
         texts[key_path] = text
-        _put(values, key_path, parse_scalar(text), override)
+        _put(values, key_path, _read_value(key_path, text), override)
     values = _spelt_out(values)
     if isinstance(values.get("method"), dict):
         values["method"].setdefault("kind", FullMethod().kind)
@@ -136,6 +136,16 @@ def _parse_override(override: str) -> tuple[KeyPath, str]:
             fix="write for example `--set training.epochs=3`",
         )
     return tuple(int(part) if part.isdigit() else part for part in key.strip().split(".")), text
+
+
+def _read_value(key_path: KeyPath, text: str) -> Any:
+    """Return what YAML reads in `text`, or `text` itself where it reads nothing and may be one."""
+    try:
+        return parse_scalar(text)
+    except RecipeError:
+        if is_text(key_path):
+            return text
+        raise
 
 
 def _put(values: Any, key_path: KeyPath, value: Any, override: str) -> None:
