@@ -7,7 +7,7 @@ from burnish.evaluation.answers import from_predictions, infer_space
 from burnish.evaluation.compare import Comparison, compare
 from burnish.evaluation.metrics.table import default_metric
 from burnish.evaluation.spaces import space_from_json
-from burnish.files import read_json
+from burnish.files import path_errors, read_json
 from burnish.records import Prediction, Space
 from burnish.runfolder import RunFolder, read_predictions
 
@@ -30,7 +30,9 @@ def compare_paths(a: Path, b: Path, *, metric: str | None = None) -> Comparison:
 
 
 def _predictions(path: Path) -> list[Prediction]:
-    if path.is_file():
+    with path_errors(RunFolderError, where=str(path), fix="name a run, or a file of predictions"):
+        is_file = path.is_file()
+    if is_file:
         return read_predictions(path)
     folder = RunFolder.open(path)
     if not folder.verdict.is_file():
