@@ -49,11 +49,16 @@ def binary_stream(path: Path) -> Iterator[IO[bytes]]:
         what += f"{_lines_before_fault(path)} whole line(s) could be read"
         raise bad_row(path, None, what, "copy or download the file again") from err
     except OSError as err:
-        raise DataNotFoundError(
-            f"cannot be read: {err.strerror or err}",
-            where=str(path),
-            fix="give the path of a file that exists and may be read",
-        ) from err
+        raise not_readable(path, err) from err
+
+
+def not_readable(path: Path, err: OSError) -> DataNotFoundError:
+    """Return the error for a file that is absent, or may not be read."""
+    return DataNotFoundError(
+        f"cannot be read: {err.strerror or err}",
+        where=str(path),
+        fix="give the path of a file that exists and may be read",
+    )
 
 
 @contextmanager

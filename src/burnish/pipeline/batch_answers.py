@@ -20,8 +20,9 @@ import polars as pl
 
 from burnish.data.keys import is_filled
 from burnish.data.load import Reading
+from burnish.data.streams import not_readable
 from burnish.data.table import Fault, Faults
-from burnish.errors import BurnishError, DataNotFoundError, UsageError
+from burnish.errors import BurnishError, UsageError
 from burnish.files import read_json, storage_errors, write_json
 from burnish.pipeline.answer import OpenModel, answer_rows, reading_recipe
 from burnish.recipe.recipe import Recipe
@@ -218,11 +219,7 @@ def _job(model: OpenModel, path: Path, recipe: Recipe) -> dict[str, Any]:
     try:
         file = path.stat()
     except OSError as err:
-        raise DataNotFoundError(
-            f"cannot be read: {err.strerror or err}",
-            where=str(path),
-            fix="give the path of a file that exists and may be read",
-        ) from err
+        raise not_readable(path, err) from err
     return {
         "file": str(path.resolve()),
         "bytes": file.st_size,
