@@ -72,6 +72,14 @@ def test_masks_are_filled_and_plain_texts_weighed(
     assert found[1]["scored_tokens"] == 3
 
 
+def test_of_more_words_than_the_vocabulary_has_all_are_told(all_served: Running) -> None:
+    found = predict(all_served, input="word1 [MASK]", model="words", top_k=100).json()
+
+    (told,) = found["answers"][0]["fills"]
+    assert len(told) == 45
+    assert sum(one["score"] for one in told) == pytest.approx(1, abs=1e-5)
+
+
 def test_a_plain_text_of_a_decoder_is_weighed(
     all_served: Running, answerers: Callable[[str], Answerer]
 ) -> None:

@@ -39,7 +39,7 @@ def fill(
         task: tells the mask and how many words are wanted.
         hardware: tells precision and device.
         texts: n of them; one without a mask gets nothing.
-        top_k: words a mask; None: as the task says.
+        top_k: words a mask, as far as the vocabulary has so many; None: as the task says.
 
     Raises:
         EmptyDataError: BN205, a text has a mask beyond what the model reads at once.
@@ -72,7 +72,7 @@ def _fill(
     batch |= {"at": torch.from_numpy(at)}
     with answering(model, hardware):
         logits = padded_logits(plain(model), to_device(batch, hardware.device))
-        best = logits.float().softmax(dim=-1).topk(top_k, dim=-1)
+        best = logits.float().softmax(dim=-1).topk(min(top_k, logits.shape[-1]), dim=-1)
     of_mask = iter(zip(best.values.tolist(), best.indices.tolist(), strict=True))
     return [
         tuple(_fills(tokenizer, rows[row], int(place), *next(of_mask)) for place in holes[row])
