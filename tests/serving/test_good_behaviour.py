@@ -357,6 +357,7 @@ def test_a_defect_is_told_in_the_usual_form_and_the_server_goes_on(
     assert (broken.status_code, again.status_code) == (500, 200)
     assert "secret" not in broken.text
     assert set(broken.json()["error"]) == {"code", "message", "where", "fix"}
+    assert broken.json()["error"]["code"] == "BN999"
     assert any(one.exc_info for one in caplog.records)
 
 

@@ -37,6 +37,12 @@ _OPENAI_TYPES = {
 }
 
 
+class DefectError(BurnishError):
+    """Something is wrong with the server itself."""
+
+    code = "BN999"  # as the command line tells its own
+
+
 def status_of(err: BurnishError) -> int:
     """Return the HTTP status of an error; what the user's input caused is 422."""
     if isinstance(err, RequestError):
@@ -67,7 +73,7 @@ def json_response(
 
 def defect() -> BurnishError:
     """Return the error for what is no fault of the request; the log has its cause."""
-    return BurnishError(
+    return DefectError(
         "a defect of the server, not of the request",
         where="the server; its log tells more under the request's id",
         fix="report it with that log",
