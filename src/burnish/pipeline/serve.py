@@ -20,7 +20,7 @@ def named_models(model: str, others: Sequence[str]) -> dict[str, str]:
     """Return name → reference: the model that is meant without a name, and `name=REF` ones.
 
     Raises:
-        UsageError: BN103, an option is not of that form, or a name is given twice.
+        UsageError: BN103, an option is not of that form, a name has a slash, or is given twice.
     """
     found = {_name_of(model): model}
     for given in others:
@@ -30,6 +30,12 @@ def named_models(model: str, others: Sequence[str]) -> dict[str, str]:
                 f"{given!r} is not name=REF",
                 where="option --model",
                 fix="write `--model tickets=runs/…` with a run folder, model folder or URI",
+            )
+        if "/" in name:
+            raise UsageError(
+                f"the name {name!r} has a slash: no path such as /v1/models/NAME would reach it",
+                where="option --model",
+                fix=f"call it {name.replace('/', '-')!r}",
             )
         if name in found:
             raise UsageError(

@@ -1,11 +1,19 @@
 """How a server is set up, apart from its models and its keys."""
 
+import re
 from dataclasses import dataclass
+
+from burnish.errors import UsageError
+
+_PATH = re.compile(r"(/[^/\s?#\\]+)*/?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Limits of one server, and what it tells."""
+    """Limits of one server, and what it tells.
+
+    Raises UsageError (BN103) where `root_path` is no path.
+    """
 
     max_queue: int = 256  # inputs that may wait for a model
     batch_tokens: int | None = None  # computed at once; None: what suits the model
@@ -17,3 +25,11 @@ class Settings:
     log_text: bool = False
     page: bool = True  # to try the models in a browser
     root_path: str = ""  # put before the paths of this server by a proxy
+
+    def __post_init__(self) -> None:
+        if not _PATH.fullmatch(self.root_path):
+            raise UsageError(
+                f"{self.root_path!r} is not a path",
+                where="option --root-path",
+                fix="begin it with one slash, as in `--root-path /tools/tickets`",
+            )
