@@ -147,9 +147,39 @@ def test_the_odds_of_prompt_and_answer_are_those_of_the_model(
     tops = [max((one or {}).values()) for one in told.top_logprobs[1:]]
     assert tops == pytest.approx(best if count else expected, abs=1e-4)
     assert all(1 <= len(one or {}) <= count + 1 for one in told.top_logprobs[1:])
-    assert told.text_offset == [
-        sum(len(one) for one in told.tokens[:at]) for at in range(len(told.tokens))
-    ]
+    assert told.text_offset is not None
+    assert told.text_offset[: len(ids) + 1] == [0, 3, 7, 11]
+    assert told.text_offset == sorted(told.text_offset)
+
+
+def test_offsets_are_those_of_the_text_where_characters_are_made_of_several_tokens(
+    client: openai.OpenAI, folders: dict[str, Path]
+) -> None:
+    tokenizer = Answerer.open(folders["plain"], hardware=HARDWARE).tokenizer
+    prompt = "äöü 🦙 ñ cat"
+    asked: Any = {"model": "plain", "max_tokens": 0, "logprobs": 0, "echo": True}
+    ids = tokenizer(prompt)["input_ids"]
+
+    for given in (prompt, ids):
+        choice = client.completions.create(**asked, prompt=given).choices[0]
+        told = choice.logprobs
+        assert told is not None
+        assert told.text_offset is not None
+        assert choice.text == prompt
+        assert len(told.text_offset) == len(ids) > len(prompt.split())
+        assert prompt.index("ñ") in told.text_offset
+        assert prompt[told.text_offset[-1] :] == tokenizer.decode(ids[-1:])
+
+
+def test_offsets_do_not_leave_a_text_that_a_stop_text_cut_short(client: openai.OpenAI) -> None:
+    asked: Any = {"model": "plain", "prompt": "the cat sat", "max_tokens": 12, "logprobs": 0}
+    whole = client.completions.create(**asked).choices[0].text
+
+    choice = client.completions.create(**asked, stop=whole[4:7]).choices[0]
+
+    assert choice.logprobs is not None
+    assert choice.logprobs.text_offset is not None
+    assert max(choice.logprobs.text_offset) <= len(choice.text)
 
 
 def test_a_prompt_is_weighed_without_an_answer(client: openai.OpenAI) -> None:

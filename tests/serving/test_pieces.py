@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from burnish.serving.pieces import Pieces
+from burnish.serving.pieces import Pieces, offsets
 
 TEXTS = st.text(alphabet="abAB ä€🦙\n\t.!", max_size=40)
 
@@ -74,3 +74,38 @@ def test_half_a_character_waits_for_its_other_half(tokenizer: Any) -> None:
     pieces.add(ids[-1])
 
     assert found == ["🦙"]
+
+
+@given(text=TEXTS)
+def test_each_token_begins_where_its_text_does_and_parts_of_a_character_where_it_does(
+    tokenizer: Any, text: str
+) -> None:
+    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+    ends = [len(tokenizer.decode(ids[:at])) for at in range(len(ids) + 1)]
+
+    found = offsets(ids, tokenizer, marks=False)
+
+    assert len(found) == len(ids)
+    assert found == sorted(found)
+    for token, at in zip(ids, found, strict=True):
+        alone = tokenizer.decode([token]).rstrip("\ufffd")
+        assert "\ufffd" in alone or text[at:].startswith(alone)
+    whole = [at for at in range(len(ids)) if "\ufffd" not in tokenizer.decode(ids[:at])]
+    assert [found[at] for at in whole] == [ends[at] for at in whole]
+
+
+def test_a_part_of_a_character_after_a_space_leaves_the_space_behind(
+    byte_level: Callable[..., Any],
+) -> None:
+    tokenizer = byte_level("🦙 🦘 🦚 🦛", size=262)  # learns a space with three bytes of four
+    ids = tokenizer(" 🦙!", add_special_tokens=False)["input_ids"]
+
+    assert len(ids) == 3
+    assert offsets(ids, tokenizer, marks=False) == [0, 1, 2]
+
+
+def test_special_tokens_count_where_they_are_part_of_the_text(tokenizer: Any) -> None:
+    ids = [tokenizer.pad_token_id, *tokenizer("ab", add_special_tokens=False)["input_ids"]]
+
+    assert offsets(ids, tokenizer, marks=False)[:2] == [0, 0]
+    assert offsets(ids, tokenizer, marks=True)[:2] == [0, len(tokenizer.pad_token)]

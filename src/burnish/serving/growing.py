@@ -10,7 +10,7 @@ from typing import Any, Literal, Self
 
 from burnish.data.conversation import Conversation
 from burnish.serving.engine import Read
-from burnish.serving.pieces import Pieces
+from burnish.serving.pieces import Pieces, offsets
 
 MOST_SEED = 2**63
 
@@ -79,6 +79,7 @@ class Written:
     written_tokens: int
     cut_tokens: int
     odds: tuple[TokenOdds, ...] = ()  # of the prompt, where it is told, and of what was written
+    offsets: tuple[int, ...] = ()  # where in the text each of these tokens begins, in characters
 
 
 @dataclass(eq=False, kw_only=True)
@@ -95,6 +96,7 @@ class Growing:
     finish: Finish | None = None
     written: int = 0
     odds: list[TokenOdds] = field(default_factory=list)
+    offsets: list[int] = field(default_factory=list)  # of the tokens with odds, in what is written
     pieces: Pieces = field(init=False)
 
     def __post_init__(self) -> None:
@@ -111,6 +113,7 @@ class Growing:
         self.written += 1
         if odds is not None:
             self.odds.append(odds)
+            self.offsets.append(self.pieces.begins)
         if token in self.ends or self.pieces.add(token) or self.asked.abandoned:
             self.end("stop")
         elif self.written >= self.limit:
@@ -128,14 +131,19 @@ class Growing:
             read: the request, whose rows are a Prompt.
             of_prompt: number of likeliest tokens → the odds of the prompt's tokens.
         """
-        before, odds = "", self.odds
-        if self.asked.echo:
-            before = self.asked.text or self.tokenizer.decode(read.rows.tokens)
-            if self.asked.logprobs is not None:
-                odds = of_prompt(self.asked.logprobs) + odds
+        asked, tokens = self.asked, read.rows.tokens
+        before, odds, places = "", self.odds, list[int]()
+        if asked.echo:
+            before = asked.text or self.tokenizer.decode(tokens)
+            if asked.logprobs is not None:
+                odds = of_prompt(asked.logprobs) + odds
+                places = offsets(tokens, self.tokenizer, marks=not asked.text)
+        text = before + self.pieces.text
+        places += [len(before) + at for at in self.offsets]
         return Written(
-            text=before + self.pieces.text,
+            text=text,
             odds=tuple(odds),
+            offsets=tuple(min(at, len(text)) for at in places),  # a stop text is left out
             finish=self.finish or "length",
             tokens=read.tokens,
             written_tokens=self.written,

@@ -5,7 +5,6 @@ would answer otherwise than what was judged.
 """
 
 import base64
-import itertools
 import secrets
 import time
 from collections.abc import Sequence
@@ -15,7 +14,7 @@ import numpy as np
 from fastapi import APIRouter, Request
 
 from burnish.serving.engine import Ask, Embed, Embedded
-from burnish.serving.growing import TokenOdds, Write, Written
+from burnish.serving.growing import Write, Written
 from burnish.serving.models import Models, Served
 from burnish.serving.openai_schemas import (
     ChatChoice,
@@ -193,9 +192,7 @@ class _Job:
             ]
             return ChatReply(choices=replies, **told)
         texts = [
-            TextChoice(
-                index=at, text=one.text, finish_reason=one.finish, logprobs=_logprobs(one.odds)
-            )
+            TextChoice(index=at, text=one.text, finish_reason=one.finish, logprobs=_logprobs(one))
             for at, one in written
         ]
         return CompletionReply(choices=texts, **told)
@@ -235,15 +232,14 @@ class _Job:
         return self._head | {"object": kind, "choices": choices}
 
 
-def _logprobs(odds: Sequence[TokenOdds]) -> TextLogprobs | None:
-    if not odds:
+def _logprobs(told: Written) -> TextLogprobs | None:
+    if not told.odds:
         return None
-    ends = itertools.accumulate((len(one.text) for one in odds), initial=0)
     return TextLogprobs(
-        tokens=[one.text for one in odds],
-        token_logprobs=[one.logprob for one in odds],
-        top_logprobs=[dict(one.top) or None for one in odds],
-        text_offset=list(ends)[:-1],
+        tokens=[one.text for one in told.odds],
+        token_logprobs=[one.logprob for one in told.odds],
+        top_logprobs=[dict(one.top) or None for one in told.odds],
+        text_offset=list(told.offsets),
     )
 
 

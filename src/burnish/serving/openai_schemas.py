@@ -233,7 +233,10 @@ class TextLogprobs(BaseModel):
         description="In nats; null for the first token of a prompt, which follows nothing."
     )
     top_logprobs: list[dict[str, float] | None]
-    text_offset: list[int] = Field(description="Where each token begins, in characters.")
+    text_offset: list[int] = Field(
+        description="Where in the text each token begins, in characters; the parts of a character "
+        "all begin where it does."
+    )
 
 
 class TextChoice(BaseModel):
