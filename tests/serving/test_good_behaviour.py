@@ -341,6 +341,16 @@ def test_draining_turns_readyz_answers_what_is_at_work_and_refuses_the_rest(star
         assert {one.result().status_code for one in at_work} == {200}
 
 
+def test_a_slash_at_the_end_of_a_path_is_no_redirect_past_a_proxy(start: Start) -> None:
+    with slow_server(start, Slow(), root_path="/tools/slow") as running:
+        found = running.client.post("/v1/predict/", json={"input": "a"}, follow_redirects=False)
+        listed = running.client.get("/v1/models/", follow_redirects=False)
+
+    assert (found.status_code, listed.status_code) == (404, 404)
+    assert "location" not in found.headers
+    assert "/openapi.json" in found.json()["error"]["fix"]
+
+
 def test_a_defect_is_told_in_the_usual_form_and_the_server_goes_on(
     start: Start, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -56,6 +56,7 @@ def build_app(
         lifespan=lambda _: _running(models, settings),
         docs_url=None,  # the pages of FastAPI load scripts from elsewhere
         redoc_url=None,
+        redirect_slashes=False,  # the address would lack what a proxy put before the path
     )
     app.include_router(native.routes(models, settings))
     app.include_router(openai.routes(models))
