@@ -341,6 +341,25 @@ def test_draining_turns_readyz_answers_what_is_at_work_and_refuses_the_rest(star
         assert {one.result().status_code for one in at_work} == {200}
 
 
+def test_a_second_signal_gives_up_what_is_at_work_and_logs_no_failure(
+    start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine = Slow(shut=True)
+    with slow_server(start, engine) as running, ThreadPoolExecutor(6) as pool:
+        at_work = [pool.submit(ask, running.url, str(n)) for n in range(5)]
+        assert engine.begun.wait(10)
+        while running.lifecycle.at_work < 5:
+            time.sleep(0.005)
+        for _ in range(3):
+            running.server.handle_exit(15, None)
+        told = [one.result(timeout=10) for one in at_work]
+    engine.open.set()
+
+    assert {(one.status_code, one.headers["retry-after"]) for one in told} == {(503, "1")}
+    assert {one.json()["error"]["code"] for one in told} == {"BN704"}
+    assert not [one for one in caplog.records if one.levelno >= logging.ERROR]
+
+
 def test_a_slash_at_the_end_of_a_path_is_no_redirect_past_a_proxy(start: Start) -> None:
     with slow_server(start, Slow(), root_path="/tools/slow") as running:
         found = running.client.post("/v1/predict/", json={"input": "a"}, follow_redirects=False)

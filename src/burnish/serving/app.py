@@ -53,7 +53,7 @@ def build_app(
         title="Burnish",
         version=version("burnish"),
         description="Answers of fine-tuned models, as they were evaluated.",
-        lifespan=lambda _: _running(models, settings),
+        lifespan=lambda _: _running(models, settings, lifecycle),
         docs_url=None,  # the pages of FastAPI load scripts from elsewhere
         redoc_url=None,
         redirect_slashes=False,  # the address would lack what a proxy put before the path
@@ -97,14 +97,15 @@ def _let_origins_in(app: FastAPI, origins: Sequence[str]) -> None:
 
 
 @asynccontextmanager
-async def _running(models: Models, settings: Settings) -> AsyncIterator[None]:
+async def _running(models: Models, settings: Settings, lifecycle: Lifecycle) -> AsyncIterator[None]:
     """Look models up anew where that is asked for; let them go when the server ends."""
     watch = asyncio.create_task(_refresh(models, settings.refresh_s))
     yield
     watch.cancel()
     with suppress(asyncio.CancelledError):
         await watch
-    await models.close()
+    if not lifecycle.stopped:  # else nobody waits for the batch that is being computed
+        await models.close()
 
 
 async def _refresh(models: Models, every_s: float) -> None:

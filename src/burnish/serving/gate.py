@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from burnish.errors import BurnishError
 from burnish.serving.body import ClientLeftError, read_body, replayed
 from burnish.serving.keys import KeyRing
-from burnish.serving.lifecycle import Lifecycle
+from burnish.serving.lifecycle import Lifecycle, stopping
 from burnish.serving.logs import tell_failure
 from burnish.serving.metrics import Metrics
 from burnish.serving.models import Models
@@ -125,6 +125,11 @@ class Gate:
         except BurnishError as err:
             visit.tell(error=err.code)
             await response_to(err, scope["path"])(scope, receive, out)
+        except asyncio.CancelledError:
+            if not self._lifecycle.stopped:
+                raise
+            if not out.status:
+                await response_to(stopping(), scope["path"])(scope, receive, out)
         except Exception:  # noqa: BLE001  (whatever it is, the client is told in the usual form)
             tell_failure("defect", id=visit.id)
             if not out.status:

@@ -11,6 +11,7 @@ class Lifecycle:
     def __init__(self) -> None:
         self.draining = False  # says that it is about to stop
         self.refusing = False  # and takes no more requests
+        self.stopped = False  # at once: what is at work is given up
         self.closing = asyncio.Event()  # connections that are held open end
         self._at_work = 0
         self._idle = asyncio.Event()
@@ -24,11 +25,12 @@ class Lifecycle:
     def check_open(self) -> None:
         """Raise OverCapacityError (BN704) where requests are taken no more."""
         if self.refusing:
-            raise OverCapacityError(
-                "the server is about to stop",
-                where="the server",
-                fix="ask again; another one will have taken its place",
-            )
+            raise stopping()
+
+    def stop(self) -> None:
+        """Take no more requests, and end connections that are held open."""
+        self.draining = self.refusing = self.stopped = True
+        self.closing.set()
 
     def began(self) -> None:
         """Count a request."""
@@ -44,3 +46,12 @@ class Lifecycle:
     async def idle(self) -> None:
         """Wait until no request is at work."""
         await self._idle.wait()
+
+
+def stopping() -> OverCapacityError:
+    """Return the error for a request that a server about to stop does not answer."""
+    return OverCapacityError(
+        "the server is about to stop",
+        where="the server",
+        fix="ask again; another one will have taken its place",
+    )

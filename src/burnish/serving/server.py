@@ -1,7 +1,8 @@
 """Run the application under uvicorn, and stop without losing an answer.
 
 On SIGTERM /readyz turns to 503 first, so that whoever sends requests sends them elsewhere; what is
-at work is answered; then the server closes. SIGHUP looks every model up anew.
+at work is answered; then the server closes. At a second one it is given up with 503. SIGHUP looks
+every model up anew.
 """
 
 import asyncio
@@ -54,10 +55,10 @@ class Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
         """Begin to drain; at a second signal, stop at once."""
-        if self._lifecycle.draining:
-            self.should_exit = self.force_exit = True
-        elif self._loop is None:
+        if self._loop is None:
             self.should_exit = True
+        elif self._lifecycle.draining:
+            self._loop.call_soon_threadsafe(self._stop)
         else:
             self._lifecycle.draining = True
             self._loop.call_soon_threadsafe(self._start, "drain", sig)
@@ -75,6 +76,16 @@ class Server(uvicorn.Server):
         """Close; connections that only wait for what may come are ended first."""
         self._lifecycle.closing.set()
         await super().shutdown(sockets)
+        if self.force_exit:  # uvicorn leaves the application to be cancelled, and logs that
+            await self.lifespan.shutdown()
+
+    def _stop(self) -> None:
+        """Give up what is at work; each request's own task then tells its client."""
+        if not self._lifecycle.stopped:
+            self._lifecycle.stop()
+            self.should_exit = self.force_exit = True
+            for task in self.server_state.tasks:
+                task.cancel()
 
     def _start(self, what: str, sig: int) -> None:
         tell(what, signal=signal.Signals(sig).name, at_work=self._lifecycle.at_work)

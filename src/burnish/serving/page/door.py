@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from burnish.errors import BurnishError, OverCapacityError, RequestError
 from burnish.serving.body import ClientLeftError, read_body, replayed
-from burnish.serving.lifecycle import Lifecycle
+from burnish.serving.lifecycle import Lifecycle, stopping
 from burnish.serving.logs import tell, tell_failure
 from burnish.serving.page.asks import PATH
 from burnish.serving.problems import DEFECT, defect, response_to
@@ -87,6 +87,12 @@ class Door:
             return
         except BurnishError as err:
             await response_to(err, scope["path"])(scope, receive, out)
+        except asyncio.CancelledError:
+            if not self._lifecycle.stopped:
+                raise
+            if not out.started:
+                await response_to(stopping(), scope["path"])(scope, receive, out)
+            await out.end()
         except Exception:  # noqa: BLE001  (whatever it is, the client is told in the usual form)
             tell_failure("defect", path=scope["path"])
             if not out.started:
@@ -158,6 +164,8 @@ class _Outgoing:
         self.started = self._complete = False
 
     async def __call__(self, message: Message) -> None:
+        if self._complete:  # what was cancelled may still send an end of its own
+            return
         if message["type"] == "http.response.start":
             self.started = True
             headers = MutableHeaders(scope=message)
