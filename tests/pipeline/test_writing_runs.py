@@ -206,6 +206,25 @@ def test_the_saved_folder_by_itself_has_others_write_what_was_judged(
     assert not [one for one in caplog.records if "generat" in one.getMessage()]
 
 
+def test_an_adapter_opens_from_anywhere_and_tells_of_one_below_it(
+    tmp_path: Path, workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = recipe(tmp_path, "causal-lm lora").model_dump()
+    monkeypatch.chdir(tmp_path)
+    first = run(Recipe.model_validate(asked | {"model": "base"}), out=tmp_path / "first").folder
+    second = run(Recipe.model_validate(asked | {"model": "first"}), out=tmp_path / "second").folder
+
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    for folder, base in ((first, tmp_path / "base"), (second, first.model)):
+        told = read_json(folder.model / "adapter_config.json")["base_model_name_or_path"]
+        card = (folder.model / "README.md").read_text()
+        assert told == str(base)
+        assert ("an adapter itself" in card) == (folder is second)
+        assert ("AutoPeftModel" in card) == (folder is first)
+        assert answer_texts(open_model(str(folder.root), tracking_uri=STORE), [WORDS[0]])
+
+
 def _written(folder: Path, text: str) -> str:
     """Return what transformers writes with a model folder as it stands."""
     if read_json(folder / "config.json")["model_type"] == "llama":

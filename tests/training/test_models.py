@@ -17,13 +17,16 @@ from burnish.errors import (
     ModelTaskError,
     UnsafeModelError,
 )
+from burnish.recipe.training import LoraMethod
 from burnish.tasks.classification import ClassificationTask
 from burnish.training import hub
 from burnish.training.hardware import Hardware
+from burnish.training.methods import lora
 from burnish.training.models import load_model, load_tokenizer
 from burnish.training.predict import raw_outputs
 from burnish.training.sources import ModelSource, resolve
 from burnish.training.tokenizers import open_tokenizer
+from burnish.training.version import model_version
 
 Saver = Callable[..., Path]
 STARTER = "sentence-transformers/all-MiniLM-L6-v2"
@@ -261,28 +264,42 @@ def test_the_head_fits_the_labels_whatever_the_checkpoint_had(
 def test_an_adapter_finds_its_base(
     tmp_path: Path, save_tiny_model: Saver, task: ClassificationTask
 ) -> None:
-    from burnish.recipe.training import LoraMethod
-    from burnish.training.methods import lora
-
-    base = resolve(str(save_tiny_model(tmp_path / "base")))
-    torch.manual_seed(0)
-    model = lora.prepare(load_model(base, task), LoraMethod(rank=2))
-    lora.save_adapter(model, tmp_path / "adapter")
-    shutil.copy(base.folder / "tokenizer.json", tmp_path / "adapter")
-
-    source = resolve(str(tmp_path / "adapter"))
+    source = resolve(str(_adapter(tmp_path, save_tiny_model, task)))
 
     assert source.base is not None
-    assert source.base.folder == base.folder
-    assert type(load_model(source, task)) is type(load_model(base, task))
+    assert source.base.folder == tmp_path / "base"
+    assert type(load_model(source, task)) is type(load_model(source.base, task))
+
+
+def test_an_adapter_whose_base_has_gone_tells_its_file_and_the_fix(
+    tmp_path: Path, save_tiny_model: Saver, task: ClassificationTask
+) -> None:
+    folder = _adapter(tmp_path, save_tiny_model, task)
+    version = model_version(resolve(str(folder)))
+    (tmp_path / "base").rename(tmp_path / "moved")
+
+    with pytest.raises(ModelNotFoundError, match=r"adapter's base '.*base' is not there") as raised:
+        resolve(str(folder))
+
+    config = folder / "adapter_config.json"
+    assert raised.value.where == str(config)
+    told = json.loads(config.read_text()) | {"base_model_name_or_path": str(tmp_path / "moved")}
+    config.write_text(json.dumps(told))
+    assert model_version(resolve(str(folder))) == version  # the place of a base changes no answer
+
+
+def _adapter(folder: Path, save_tiny_model: Saver, task: ClassificationTask) -> Path:
+    """Write an adapter and its base into a folder; return the adapter's."""
+    base = resolve(str(save_tiny_model(folder / "base")))
+    torch.manual_seed(0)
+    lora.save_adapter(lora.prepare(load_model(base, task), LoraMethod(rank=2)), folder / "adapter")
+    shutil.copy(base.folder / "tokenizer.json", folder / "adapter")
+    return folder / "adapter"
 
 
 def test_an_adapter_trained_over_an_adapted_model_stands_on_that_model(
     tmp_path: Path, save_tiny_model: Saver, task: ClassificationTask
 ) -> None:
-    from burnish.recipe.training import LoraMethod
-    from burnish.training.methods import lora
-
     place = str(save_tiny_model(tmp_path / "base"))
     text = {"input_ids": torch.tensor([[2, 9, 8, 3]])}
     for number in (1, 2):

@@ -13,11 +13,21 @@ _TAGS = {  # as the hub has them
     PLAIN_TEXT: "text-generation",
     "seq2seq": "text2text-generation",
 }
+_TWO_ADAPTERS = (
+    "Its base is an adapter itself. PEFT would open this one in the place of that one, not on top "
+    "of it, and say nothing; `burnish export RUN --format merged` writes a model that others open."
+)
 _OURS = ("transformers", "peft")  # forms that Burnish itself opens
 
 
 def model_card(task: Task, meta: Mapping[str, Any], *, form: str) -> str:
-    """Return the README.md of a folder whose form is transformers, peft, onnx or gguf."""
+    """Return the README.md of a folder.
+
+    Args:
+        task: what the model was judged at.
+        meta: name, base_model, method; scores, where they are known; base_is_adapter.
+        form: transformers, peft, onnx or gguf.
+    """
     told = task.to_json()
     lines = [
         "---",
@@ -32,11 +42,11 @@ def model_card(task: Task, meta: Mapping[str, Any], *, form: str) -> str:
         *_ROWS[task.space.asked](told),
         "",
         *_score_rows(meta.get("scores", [])),
-        "```python",
-        opening(told, form, task.writing),
-        "```",
-        "",
     ]
+    if form == "peft" and meta.get("base_is_adapter"):
+        lines += [_TWO_ADAPTERS, ""]
+    else:
+        lines += ["```python", opening(told, form, task.writing), "```", ""]
     if form in _OURS:
         what = _JUDGED[task.space.asked]
         lines += [f'{what}: `burnish predict path/to/this/folder --text "some text"`', ""]

@@ -43,7 +43,7 @@ def save_model_folder(
         model: a transformers model, or a PEFT one, of which the adapter is saved.
         tokenizer: with the task's clean-up and length limit inside.
         task: with its thresholds.
-        meta: name, base_model, method, and scores for the card.
+        meta: name, base_model, method, and what else the card tells.
 
     Raises:
         StorageError: BN402, no space or no permission.

@@ -219,7 +219,7 @@ def _with_padding(model: Any, source: ModelSource) -> Any:
 
 def _name(model: Any, source: ModelSource) -> None:
     """Note where a model is from, which is saved with an adapter so that its base is found."""
-    model.config._name_or_path = model.name_or_path = source.reference
+    model.config._name_or_path = model.name_or_path = source.address
 
 
 def _config(source: ModelSource) -> Any:

@@ -66,7 +66,12 @@ class Saver:
     def epoch(self, epoch: int, metrics: dict[str, float], task: Task) -> None:
         """Save a model folder of the epoch, with its metrics, that predicts by itself."""
         folder = self.folder / f"epoch-{epoch:03d}"
-        meta = {"name": self.name, "base_model": self.source.reference, "method": self.method}
+        meta = {
+            "name": self.name,
+            "base_model": self.source.reference,
+            "base_is_adapter": self.source.base is not None,
+            "method": self.method,
+        }
         tokenizer = load_tokenizer(self.source, task)
         with averaged(self.parts), whole_table(self.parts.model):
             save_model_folder(folder, self.parts.model, tokenizer, task, meta=meta)

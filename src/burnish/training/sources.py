@@ -37,6 +37,11 @@ class ModelSource:
         return self.base.config_folder if self.base else self.folder
 
     @property
+    def address(self) -> str:
+        """How others find it, wherever they are started: a hub id, a URI, or a whole path."""
+        return str(self.folder) if self.origin in ("folder", "run") else self.reference
+
+    @property
     def is_graph(self) -> bool:
         """Whether it is an ONNX export, which is run and not trained."""
         return is_graph(self.folder)
@@ -73,14 +78,26 @@ def resolve(
     adapter = source.folder / "adapter_config.json"
     if not adapter.is_file():
         return source
-    base = read_config(adapter).get("base_model_name_or_path")
+    return replace(source, base=resolve(_base_of(adapter), fetchers=fetchers))
+
+
+def _base_of(adapter: Path) -> str:
+    """Return where the base of an adapter is, by its adapter_config.json."""
+    base = str(read_config(adapter).get("base_model_name_or_path") or "")
     if not base:
         raise ModelFormatError(
             "it names no base model",
             where=str(adapter),
             fix="set base_model_name_or_path there to a hub id or a folder",
         )
-    return replace(source, base=resolve(str(base), fetchers=fetchers))
+    is_path = base.startswith((".", "/", "~"))
+    if is_path and not Path(base).expanduser().is_dir():
+        raise ModelNotFoundError(
+            f"the adapter's base {base!r} is not there",
+            where=str(adapter),
+            fix="put it there, or set base_model_name_or_path in that file to where it is",
+        )
+    return base
 
 
 def _locate(reference: str, fetchers: Fetchers) -> ModelSource:

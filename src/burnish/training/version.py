@@ -1,13 +1,16 @@
 """What version of a model lies in a folder: the same for the same files, wherever they lie."""
 
 import hashlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 from burnish.files import sha256
+from burnish.training.guard import read_config
 from burnish.training.sources import ModelSource
 
 _CARD = "README.md"  # changes no answer
+_ADAPTER = "adapter_config.json"
 _SHOWN = 16  # hexadecimal digits
 
 
@@ -15,7 +18,7 @@ def model_version(source: ModelSource) -> str:
     """Return the first 16 hexadecimal digits of a sha256 over a model's files and its base's."""
     found = hashlib.sha256()
     for path in _files(source):
-        found.update(f"{path.name} {sha256(path)}\n".encode())
+        found.update(f"{path.name} {_digest(path)}\n".encode())
     return found.hexdigest()[:_SHOWN]
 
 
@@ -34,3 +37,11 @@ def _files(source: ModelSource) -> Iterator[Path]:
         for path in sorted(part.folder.iterdir()) if part else ():
             if path.is_file() and path.name != _CARD:
                 yield path
+
+
+def _digest(path: Path) -> str:
+    """Return the sha256 of a file; of an adapter's settings without the place of its base."""
+    if path.name != _ADAPTER:
+        return sha256(path)
+    told = read_config(path) | {"base_model_name_or_path": None}
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()

@@ -201,6 +201,7 @@ def _made_from(recipe: Recipe, model_source: ModelSource) -> dict[str, Any]:
     return {
         "name": recipe.name,
         "base_model": model_source.reference,
+        "base_is_adapter": model_source.base is not None,
         "method": recipe.method.kind,
     }
 
