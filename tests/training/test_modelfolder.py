@@ -11,8 +11,12 @@ import pytest
 from burnish.errors import ModelFormatError
 from burnish.recipe.recipe import Recipe
 from burnish.records import LabelSpace
+from burnish.tasks.causal_lm import CausalTask
 from burnish.tasks.classification import ClassificationTask
+from burnish.tasks.seq2seq import Seq2SeqTask
+from burnish.tasks.writing import WritingTask
 from burnish.tracking.base import MemoryTracker
+from burnish.training.facts import task_facts
 from burnish.training.fit import FitResult, fit
 from burnish.training.hardware import Hardware
 from burnish.training.methods import METHODS
@@ -139,12 +143,31 @@ def test_burnish_json_tells_task_thresholds_and_limits(
     assert facts["labels"] == ["red", "green", "blue"]
     assert facts["thresholds"] == list(result.task.thresholds)
     assert facts["limits"] == {"max_length": 16}
+    assert facts["prompt"] is None
     config = json.loads((tmp_path / "model" / "config.json").read_text())
     assert config["id2label"] == {"0": "red", "1": "green", "2": "blue"}
     card = (tmp_path / "model" / "README.md").read_text()
     assert "# colours" in card
     assert "pipeline" in card
     assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoints", "model", "tiny"]
+
+
+WRITES = {"max_input": 60, "max_output": 9, "max_new_tokens": None}
+FORMS: dict[str, tuple[WritingTask, dict[str, Any]]] = {
+    "template": (CausalTask(**WRITES, prompt="Q: {input}"), {"template": "Q: {input}"}),
+    "chat": (CausalTask(**WRITES, system="Be kind."), {"system": "Be kind."}),
+    "prefix": (Seq2SeqTask(**WRITES, prefix="turn: "), {"prefix": "turn: "}),
+}
+
+
+@pytest.mark.parametrize("kind", FORMS)
+def test_burnish_json_tells_how_a_model_that_writes_is_asked(kind: str) -> None:
+    task, told = FORMS[kind]
+
+    facts = task_facts(task, META)
+
+    assert facts["prompt"] == {"kind": kind} | told
+    assert facts["limits"] == {"max_input": 60, "max_output": 9, "max_new_tokens": 9}
 
 
 def test_facts_that_tell_no_task_are_refused(tiny: ModelSource) -> None:

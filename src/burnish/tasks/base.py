@@ -114,6 +114,16 @@ class Task(ABC):
         """The longest text kept whole, in tokens."""
 
     @property
+    def limits(self) -> dict[str, int]:
+        """How long texts may be, in tokens, as burnish.json tells others."""
+        return {"max_length": self.longest}
+
+    @property
+    def prompt_form(self) -> dict[str, Any] | None:
+        """How an input is put to the model, as burnish.json tells others; None: as it is."""
+        return None
+
+    @property
     @abstractmethod
     def width(self) -> int:
         """How many raw outputs a row has."""

@@ -44,6 +44,13 @@ class CausalTask(WritingTask):
         """Build the task of a recipe."""
         return cls(**cls.shared(section), prompt=section.prompt, system=section.system)
 
+    @property
+    def prompt_form(self) -> dict[str, Any]:
+        """The plain template, or that the chat template is taken, and with which system message."""
+        if self.prompt is None:
+            return {"kind": "chat", "system": self.system}
+        return {"kind": "template", "template": self.prompt}
+
     def prepare_tokenizer(self, tokenizer: Any) -> Any:
         """Return the tokenizer.
 

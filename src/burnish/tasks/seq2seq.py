@@ -33,6 +33,11 @@ class Seq2SeqTask(WritingTask):
         """Build the task of a recipe."""
         return cls(**cls.shared(section), prefix=section.prefix)
 
+    @property
+    def prompt_form(self) -> dict[str, Any]:
+        """What stands before each input."""
+        return {"kind": "prefix", "prefix": self.prefix}
+
     def prepare_tokenizer(self, tokenizer: Any) -> Any:
         """Return the tokenizer; that of an encoder ends a text with its separator."""
         if tokenizer.eos_token_id is None and tokenizer.sep_token_id is not None:

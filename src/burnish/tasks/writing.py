@@ -70,6 +70,15 @@ class WritingTask(LikelihoodTask):
         """The longest input kept whole, in tokens."""
         return known(self.max_input)
 
+    @property
+    def limits(self) -> dict[str, int]:
+        """How long inputs and learned answers may be, and how long an answer is written."""
+        return {
+            "max_input": known(self.max_input),
+            "max_output": known(self.max_output),
+            "max_new_tokens": self.writing.max_new_tokens,
+        }
+
     def measure(self, rows: pl.DataFrame, tokenizer: Any) -> Self:
         """Return the task with percentiles of the training rows made numbers."""
         max_input, max_output = self.max_input, self.max_output

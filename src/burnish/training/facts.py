@@ -22,7 +22,8 @@ def task_facts(task: Task, meta: Mapping[str, Any]) -> dict[str, Any]:
         "task": told,
         "labels": told.get("labels"),
         "thresholds": told.get("thresholds"),
-        "limits": {"max_length": told.get("max_length")},
+        "prompt": task.prompt_form,
+        "limits": task.limits,
         "base_model": meta.get("base_model"),
         "method": meta.get("method"),
     }
