@@ -1,6 +1,7 @@
 """Whole runs of models that write, tiny and random: what is judged is what is saved."""
 
 import json
+import re
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,8 @@ from burnish.pipeline.check import check
 from burnish.pipeline.evaluate import evaluate_file
 from burnish.pipeline.export import export
 from burnish.pipeline.run import Outcome, run
+from burnish.recipe.document import Document
+from burnish.recipe.load import validate
 from burnish.recipe.recipe import Recipe
 from burnish.runfolder import read_predictions
 
@@ -363,10 +366,34 @@ def test_an_answer_too_long_is_dropped_or_cut_and_counted(
         assert kept["encode", "train"].tokens_lost == 31 - 8
 
 
-def test_rows_longer_than_the_model_takes_are_refused(tmp_path: Path, workplace: Path) -> None:
-    asked = recipe(tmp_path, KINDS[0], task={"generation": {"max_new_tokens": 60}})
+TOO_LONG: dict[str, tuple[str, dict[str, Any], dict[str, Any], str]] = {
+    "inputs": (KINDS[0], {"max_input_length": 100}, {"question": " ".join(WORDS)}, "max_input"),
+    "answers": (KINDS[0], {}, {"reply": " ".join(WORDS * 2)}, "max_output"),
+    "both": (
+        KINDS[0], {"max_input_length": 100},
+        {"question": " ".join(WORDS), "reply": " ".join(WORDS * 2)}, "max_output",
+    ),
+    "answers of a pair": ("seq2seq pair", {}, {"reply": " ".join(WORDS * 2)}, "max_output"),
+    "inputs of a pair": (
+        "seq2seq pair", {"max_input_length": 100}, {"question": " ".join(WORDS * 2)}, "max_input"
+    ),
+    "written": (KINDS[0], {"generation": {"max_new_tokens": 60}}, {}, "max_new_tokens"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", TOO_LONG)
+def test_rows_longer_than_the_model_takes_are_refused_with_keys_that_help(
+    case: str, tmp_path: Path, workplace: Path
+) -> None:
+    kind, task, last, key = TOO_LONG[case]
+    asked = recipe(tmp_path, kind, task=task, last=last)
 
     error = check(asked).error
 
     assert isinstance(error, ModelTaskError)
     assert "takes, which is 64" in error.what
+    assert f"task.{key}" in error.fix.replace("generation.", "")
+    assert not last or error.where.endswith("rows.json:60")
+    fixes = re.findall(r"`([\w.]+): (\w+)`", error.fix)
+    document = Document(asked.model_dump(mode="json"), {}, "recipe.yaml")
+    assert check(validate(document, [f"{name}={value}" for name, value in fixes])).error is None

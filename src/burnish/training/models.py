@@ -9,7 +9,7 @@ from typing import Any
 
 from burnish.errors import ModelTaskError
 from burnish.runfolder import MODEL_FACTS
-from burnish.tasks.base import Task
+from burnish.tasks.base import Task, Writing
 from burnish.tasks.encoded import Encoded
 from burnish.training.averaging import MARK, add_averaging_layer, averages
 from burnish.training.guard import read_config
@@ -18,6 +18,7 @@ from burnish.training.pair import pairs, warm_started
 from burnish.training.sources import ModelSource
 from burnish.training.tokenizers import loading, open_tokenizer
 
+_SHORTEST = 8  # tokens, of an input or an answer that a recipe may ask for
 _AFTER_PAD = ("roberta", "xlm-roberta", "camembert")  # their positions start at pad id + 1
 _DROPOUT_KEYS = (
     "hidden_dropout_prob",
@@ -89,17 +90,45 @@ def check_room(source: ModelSource, task: Task, encoded: Encoded) -> None:
                 fix=f"set `task.max_length: {limit}` or less",
             )
         return
-    longest = int(encoded.inputs.lengths.max())
-    written = int(max(wanted.max_new_tokens, (encoded.lengths - encoded.inputs.lengths).max()))
-    if not task.joins:
-        longest, written = max(longest, written), 0
-    if longest + written > limit:
-        raise ModelTaskError(
-            f"an input of {longest} tokens and an answer of {written} are more than "
-            f"{source.reference} takes, which is {limit}",
-            where="recipe keys `task.max_input_length` and `task.max_output_length`",
-            fix=f"set `task.max_input_length: {max(8, limit // 2)}` or less",
-        )
+    _check_room_to_write(source, task, wanted, encoded, limit)
+
+
+def _check_room_to_write(
+    source: ModelSource, task: Task, wanted: Writing, encoded: Encoded, limit: int
+) -> None:
+    """Do what `check_room` does for a task that writes; the fix holds values that will do."""
+    inputs, answers = encoded.inputs.lengths, encoded.lengths - encoded.inputs.lengths
+    asked, written = int(inputs.max()), int(max(wanted.max_new_tokens, answers.max()))
+    if (asked + written if task.joins else max(asked, written)) <= limit:
+        return
+    # What stands around an input: known where one was cut, and never more than the shortest row.
+    around = asked - task.longest if asked > task.longest else int(inputs.min())
+    left = (limit - written if task.joins else limit) - around
+    longest, keys = int(inputs.argmax()), {"task.max_input_length": str(left)}
+    if written > limit or left < _SHORTEST:
+        most = max(limit - asked, limit // 2) if task.joins else limit
+        longest, keys = int(answers.argmax()), _for_answers(wanted, int(answers.max()), most)
+        if asked > (left := limit - most if task.joins else limit):
+            keys["task.max_input_length"] = str(max(_SHORTEST, left - around))
+    raise ModelTaskError(
+        f"an input of {asked} tokens and an answer of {written} are more than "
+        f"{source.reference} takes, which is {limit}{' together' if task.joins else ' of each'}",
+        where=f"recipe keys {', '.join(f'`{key}`' for key in keys)}; "
+        f"the longest row is {encoded.ids[longest]}",
+        fix=f"set {', '.join(f'`{key}: {value}`' for key, value in keys.items())}; "
+        "or leave such rows out",
+    )
+
+
+def _for_answers(wanted: Writing, longest: int, most: int) -> dict[str, str]:
+    """Return the recipe keys, and their values, by which answers have at most so many tokens."""
+    keys = {}
+    if longest > most:
+        # Dropped are rows of training alone; those of other splits are judged as they are.
+        keys = {"task.max_output_length": str(most), "task.long_answers": "cut"}
+    if wanted.max_new_tokens > most:
+        keys["task.generation.max_new_tokens"] = str(most)
+    return keys
 
 
 def longest_text(config: Any) -> int | None:
