@@ -165,5 +165,8 @@ def test_an_error_that_is_not_the_disks_stays_what_it_is(tmp_path: Path) -> None
 def test_a_run_folder_that_cannot_be_looked_up_is_told_as_such(closed: Path) -> None:
     with pytest.raises(RunFolderError, match="Permission denied"):
         RunFolder.open(closed / "run")
+
+
+def test_a_run_folder_whose_name_is_too_long_is_told_as_such() -> None:
     with pytest.raises(RunFolderError, match="too long"):
         RunFolder.open(Path("x" * 300))

@@ -377,7 +377,7 @@ def test_the_model_itself_says_calibrated_probabilities(
     hardware: Hardware,
 ) -> None:
     choose = task.encode(made_rows(120, seed=2), load_tokenizer(tiny, task))
-    recipe = make_recipe(method={"kind": method}, epochs=6.0, learning_rate=0.02)
+    recipe = make_recipe(method={"kind": method}, epochs=6.0, learning_rate=0.01)
     labels = recipe.task
     assert isinstance(labels, Section)
     ready = ClassificationTask.from_recipe(labels, task.space)
