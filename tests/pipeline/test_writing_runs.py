@@ -189,6 +189,10 @@ SEARCHES: dict[str, dict[str, Any]] = {
     "greedy": {},
     "beams": {"beams": 3, "no_repeat_ngram": 2, "length_penalty": 0.2},
 }
+AS_SAVED = {
+    "greedy": {"do_sample": False, "max_new_tokens": 6},
+    "beams": {"num_beams": 3, "no_repeat_ngram_size": 2, "length_penalty": 0.2},
+}
 
 
 @pytest.mark.parametrize("search", SEARCHES)
@@ -206,6 +210,8 @@ def test_the_saved_folder_by_itself_has_others_write_what_was_judged(
         made = [_written(done.folder.model, rows[one.example_id]) for one in said]
 
     assert made == [one.answer[0] for one in said]
+    told = read_json(done.folder.model / "generation_config.json")
+    assert told | AS_SAVED["greedy"] | AS_SAVED[search] == told
     assert not [one for one in caplog.records if "generat" in one.getMessage()]
 
 
