@@ -265,7 +265,8 @@ def contestants(
     """Return the peers that run in turn, Burnish's own settings, and what the peer was tried at.
 
     Burnish learns from as many rows a step as the peer at its best. A trial of both tells whether
-    the peer at its best learns as much; if not, its fastest settings that do are a peer as well.
+    the peer at its best learns as much; if not, its fastest settings that do are a peer as well, or
+    those that learn most where none learns as much.
     """
     usual = spec | {"who": "peer", "batch": 8, "bf16": False, "group": False}
     settings, tried = trials(usual, has_bf16, allocator)
@@ -274,13 +275,12 @@ def contestants(
     own = spec | {"who": "burnish", "batch": settings[best]["batch"]}
     aim = contestant(own, allocator)["quality"]
     peers = {"usual": usual, "best": usual | settings[best]}
-    equal = {
-        name: speeds[name]
-        for name, one in tried.items()
-        if as_good(one["quality"], aim, spec["rows"])
-    }
-    if equal and best not in equal:
-        peers["equal"] = usual | settings[fastest(equal)]
+    quality = {name: one["quality"] for name, one in tried.items()}
+    equal = [name for name in tried if as_good(quality[name], aim, spec["rows"])]
+    if not equal:
+        peers["nearest"] = usual | settings[max(tried, key=lambda name: quality[name])]
+    elif best not in equal:
+        peers["equal"] = usual | settings[fastest({name: speeds[name] for name in equal})]
     return peers, own, tried
 
 
