@@ -5,21 +5,28 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 import torch
 import transformers
 
+from burnish.data.starter import clauses
 from burnish.errors import ModelFormatError
+from burnish.recipe.classification import ClassificationTask as Section
 from burnish.recipe.recipe import Recipe
 from burnish.recipe.training import LoraMethod
+from burnish.records import LabelSpace
 from burnish.tasks.classification import ClassificationTask
 from burnish.tasks.encoded import Encoded
 from burnish.tracking.base import MemoryTracker
+from burnish.training.averaging import averages
 from burnish.training.fit import FitResult, fit
 from burnish.training.frozen import RoundedWeights
 from burnish.training.hardware import Hardware
 from burnish.training.methods import METHODS, lora
-from burnish.training.sources import ModelSource
+from burnish.training.models import load_model, load_tokenizer
+from burnish.training.pooler import average_tokens
+from burnish.training.sources import ModelSource, resolve
 
 SIZES = {"vocab_size": 40, "pad_token_id": 0, "eos_token_id": 1, "decoder_start_token_id": 0}
 IDS = torch.tensor([[5, 6, 7, 8, 1], [9, 10, 11, 12, 1]])
@@ -134,6 +141,41 @@ def test_a_run_in_bf16_learns_to_the_last_bit_as_without_and_gives_the_base_back
     assert all(torch.equal(one, weights[1][name]) for name, one in weights[0].items())
     assert held.weights_mb[0] < 0.8 * plain.weights_mb[0]
     assert held.weights_mb[1] == plain.weights_mb[1]
+
+
+def test_a_layer_that_training_adds_is_given_back_too(
+    make_recipe: Callable[..., Recipe], hardware: Hardware
+) -> None:
+    source = resolve("sentence-transformers/all-MiniLM-L6-v2")
+    space = LabelSpace(names=("arbitration", "jurisdiction"), multi_label=True)
+    task = ClassificationTask.from_recipe(Section(max_length=64), space)
+    texts = clauses("train")["text"].head(16)
+    labels = [list(space.names[: at % 3]) for at in range(16)]
+    rows = pl.DataFrame({"id": list(map(str, range(16))), "text": texts, "labels": labels})
+    train = task.encode(rows, load_tokenizer(source, task))
+
+    found = fit(
+        make_recipe(method={"kind": "lora", "rank": 2}, epochs=1.0),
+        task,
+        source,
+        train,
+        None,
+        hardware=replace(hardware, precision="bf16"),
+        tracker=MemoryTracker(),
+        checkpoints=None,
+    )
+
+    assert averages(found.model)
+    fresh = load_model(source, task)
+    average_tokens(fresh, train, task)
+    still = dict(fresh.named_parameters())
+    frozen = {
+        name.removeprefix("base_model.model.").replace(".base_layer", ""): one
+        for name, one in found.model.named_parameters()
+        if not one.requires_grad and "original_module" not in name
+    }
+    assert len(frozen) > 100
+    assert all(torch.equal(one, still[name]) for name, one in frozen.items())
 
 
 def test_methods_that_save_all_weights_hold_none_rounded(tiny: ModelSource) -> None:

@@ -164,9 +164,8 @@ def _assemble(
     recipe: Recipe, task: Task, source: ModelSource, train: Encoded, hardware: Hardware
 ) -> tuple[Parts, Feed]:
     training, method = recipe.training, METHODS.get(recipe.method.kind)
-    model = _opened(source, task, training)
-    average_tokens(model, train, task)
-    model = method.prepare(model, recipe.method)
+    reopen = partial(_opened, source, task, training, train)
+    model = method.prepare(reopen(), recipe.method)
     model.to(hardware.device)
     trainable = sum(one.numel() for one in model.parameters() if one.requires_grad)
     train_used_rows(model, train.inputs.tokens, pad_id=padding_id(model))
@@ -178,7 +177,6 @@ def _assemble(
     optimizer = build_optimizer(model, training)
     weights = [one for group in optimizer.param_groups for one in group["params"]]
     still = method.still(model) if hardware.precision == "bf16" else {}
-    reopen = partial(_opened, source, task, training)
     parts = Parts(
         task=task,
         model=model,
@@ -198,10 +196,12 @@ def _assemble(
     return parts, feed
 
 
-def _opened(source: ModelSource, task: Task, training: Training) -> Any:
-    """Open the model; what is new in it depends on the seed alone, so each time it is the same."""
+def _opened(source: ModelSource, task: Task, training: Training, train: Encoded) -> Any:
+    """Open the model; what is new in it depends on seed and rows, so each time it is the same."""
     torch.manual_seed(training.seed)
-    return load_model(source, task, dropout=training.dropout)
+    model = load_model(source, task, dropout=training.dropout)
+    average_tokens(model, train, task)
+    return model
 
 
 def _plan(train: Encoded, training: Training) -> Plan:
