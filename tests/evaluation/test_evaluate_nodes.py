@@ -1,5 +1,6 @@
 """The nodes that judge a run, for labels and for texts: rivals, scores, verdict."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -51,8 +52,8 @@ def judged(recipe: Recipe, space: Space, tuned: list[Prediction]) -> dict[str, A
     predictions = evaluate.predictions({"validation": tuned}, {}, beside, "validation")
     answered = evaluate.answered(predictions, space)
     task = TASKS.get(recipe.task.kind).from_recipe(recipe.task, space)
-    verdict = evaluate.verdict(recipe, answered, "validation", "validation", space, task)
-    return {"scores": evaluate.scores(recipe, answered), "verdict": verdict}
+    verdict = evaluate.verdict(recipe, answered, "validation", "validation", space, task, splits)
+    return {"scores": evaluate.scores(recipe, answered, splits), "verdict": verdict}
 
 
 def perfect(space: Space) -> list[Prediction]:
@@ -89,3 +90,20 @@ def test_a_task_of_labels_is_judged_by_the_same_nodes() -> None:
 def test_a_rival_that_does_not_fit_is_refused(task: str, space: Space, name: str) -> None:
     with pytest.raises(RecipeError, match=f"{name} do not fit"):
         evaluate.rivals(recipe_of(task, baselines=(name,)), space)
+
+
+def test_a_group_column_that_the_recipe_names_widens_the_intervals() -> None:
+    recipe, rows = recipe_of("text-classification"), rows_of(80, 1, PETS)
+    named = recipe.model_copy(update={"data": recipe.data.model_copy(update={"group": "page"})})
+    grouped = rows.with_columns(group=pl.Series([f"page {i // 20}" for i in range(80)]))
+    wrong = [p if i >= 20 else replace(p, answer=("cat",)) for i, p in enumerate(perfect(PETS))]
+    answered = evaluate.answered({("tuned", "validation"): wrong}, PETS)
+
+    plain, by_page = (
+        {s.metric: s for s in evaluate.scores(one, answered, {"validation": grouped})}
+        for one in (recipe, named)
+    )
+
+    width, wider = (s["accuracy"].high - s["accuracy"].low for s in (plain, by_page))
+    assert wider > width
+    assert plain["accuracy"].value == by_page["accuracy"].value

@@ -1,7 +1,8 @@
 """Compare two systems on the same rows: how much better, and whether by chance.
 
 Two views. The paired bootstrap speaks of any metric: both systems are scored under the same
-resampled rows. McNemar's exact test speaks of rows: of those that exactly one system got
+resampled rows; where rows are of groups, under the same resampled groups. McNemar's exact
+test speaks of rows, also where they are of groups: of those that exactly one system got
 right, are the two kinds as frequent as a fair coin would make them? A written answer is right
 where it is a reference to the letter, so for texts it says little unless answers are short.
 
@@ -18,6 +19,7 @@ from scipy.stats import binomtest
 from burnish.errors import PredictionError
 from burnish.evaluation.answered import A, Answered, align
 from burnish.evaluation.bootstrap import Draws, interval, resample
+from burnish.evaluation.groups import units, units_with
 from burnish.evaluation.metrics.base import Metric, Values
 from burnish.evaluation.metrics.table import metrics_for
 
@@ -35,11 +37,26 @@ class Comparison:
     p: float  # two-sided bootstrap p of "no difference in the metric", in (0, 1]
     mcnemar_p: float  # two-sided exact p of "both get equally many rows right", in (0, 1]
     n: int  # rows compared
+    differing: int  # rows, or groups, that can tell them apart; all, for a metric of scores
+    groups: int | None = None  # that the rows are of; None: rows are drawn one by one
     words: str  # the same as a sentence
 
     def to_json(self) -> dict[str, Any]:
         """Return the entry of `verdict.json`."""
-        return asdict(self)
+        told = asdict(self)
+        if self.groups is None:
+            del told["groups"]
+        return told
+
+    @property
+    def units(self) -> int:
+        """How many rows, or groups where there are any, speak for themselves."""
+        return self.n if self.groups is None else self.groups
+
+    @property
+    def rows(self) -> str:
+        """The rows compared in words, as in "240 rows in 20 groups"."""
+        return rows_told(self.n, self.groups)
 
 
 def compare(
@@ -53,7 +70,7 @@ def compare(
     """Return how `a` stands against `b`, both on the same rows in any order.
 
     The names are those of the two systems, for the result and its words. For `draws`, see
-    `bootstrap.Draws`.
+    `bootstrap.Draws`; groups are those of the rows of `a`.
 
     Raises:
         PredictionError: BN602: other rows, labels or references, or the metric needs
@@ -65,6 +82,12 @@ def compare(
     difference = _value(chosen, metric, a, names[0]) - _value(chosen, metric, b, names[1])
     drawn_a, drawn_b = resample([chosen.resample(a), chosen.resample(b)], len(a), **draws)
     low, high = interval(drawn_a - drawn_b, around=difference)
+    groups = draws.get("groups")
+    # Scores may tell systems apart on rows that both answer alike.
+    by_scores = chosen.needs_scores and difference != 0
+    apart = np.ones(len(a), dtype=np.bool_) if by_scores else a.differing(b)
+    differing = units_with(apart, groups)
+    of_groups = None if groups is None else units(len(a), groups)
     return Comparison(
         a=names[0],
         b=names[1],
@@ -75,7 +98,9 @@ def compare(
         p=bootstrap_p(drawn_a - drawn_b),
         mcnemar_p=mcnemar_p(a, b),
         n=len(a),
-        words=_words(names, chosen, difference, (low, high), len(a)),
+        differing=differing,
+        groups=of_groups,
+        words=_words(names, chosen, difference, (low, high), rows_told(len(a), of_groups)),
     )
 
 
@@ -102,6 +127,11 @@ def mcnemar_p(a: Answered, b: Answered) -> float:
     return float(binomtest(only_a, only_a + only_b, 0.5).pvalue)
 
 
+def rows_told(n: int, groups: int | None) -> str:
+    """Return how many rows, and of how many groups where they are of any, in words."""
+    return f"{n:,} rows" if groups is None else f"{n:,} rows in {groups:,} groups"
+
+
 def _value(metric: Metric[A], name: str, answers: A, system: str) -> float:
     value = metric.function(answers)
     if np.isnan(value):
@@ -115,7 +145,11 @@ def _value(metric: Metric[A], name: str, answers: A, system: str) -> float:
 
 
 def _words(
-    names: tuple[str, str], metric: Metric[A], difference: float, ends: tuple[float, float], n: int
+    names: tuple[str, str],
+    metric: Metric[A],
+    difference: float,
+    ends: tuple[float, float],
+    rows: str,
 ) -> str:
     (low, high), unit = ends, metric.unit
     side = "above" if difference >= 0 else "below"
@@ -128,5 +162,5 @@ def _words(
         end = "these rows cannot tell which is better"
     return (
         f"{names[0]} is {unit.told(abs(difference))} {side} {names[1]} in {metric.words} "
-        f"(95 % interval {unit.write(low)} to {unit.write(high)}, {n:,} rows): {end}."
+        f"(95 % interval {unit.write(low)} to {unit.write(high)}, {rows}): {end}."
     )

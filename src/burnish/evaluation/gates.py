@@ -4,7 +4,9 @@ Three answers, from the paired 95 % interval of the gain (tuned − rival, the o
 where lower is better):
 
 - **passed**: the lower end is above the margin, and the two systems differ on at least
-  6 rows. Fewer cannot show anything: 5 of 5 happens by chance 1 time in 16.
+  6 rows, or in 6 groups where rows are of groups (for metrics of scores, which may differ on
+  rows answered alike, there are 6). Fewer cannot show anything: 5 of 5 happens by chance 1
+  time in 16.
 - **failed**: the upper end is below the margin; or the gain seen is not above the margin and
   the upper end is at most 2 points above it (for metrics told otherwise, see `metrics.units`).
   In the second case a gain may exist, but none that is worth a larger model, so no more data
@@ -82,8 +84,7 @@ def _judge_one(
     if (metric, rival) not in comparisons:
         needs = METRICS.get(metric).needs.short
         return _not_judged(f"{metric} needs {needs}, which tuned or {rival} does not give")
-    differing = systems[TUNED].differing(systems[rival])
-    return _rule(margin, comparisons[metric, rival], int(differing.sum()))
+    return _rule(margin, comparisons[metric, rival])
 
 
 def gain(comparison: Comparison) -> tuple[float, float, float]:
@@ -97,24 +98,25 @@ def _not_judged(why: str) -> Ruling:
     return Ruling(state="open", reason=f"A gate cannot be judged: {why}.", slack=float("nan"))
 
 
-def _rule(margin: float, comparison: Comparison, differing: int) -> Ruling:
+def _rule(margin: float, comparison: Comparison) -> Ruling:
     difference, low, high = gain(comparison)
+    noun = "row(s)" if comparison.groups is None else "group(s)"
     metric = METRICS.get(comparison.metric)
     unit = metric.unit
     asked = f"the gate asks for more than {unit.write(margin)}"
     seen = (
         f"{unit.told(difference)} in {metric.words} "
-        f"(95 % interval {unit.write(low)} to {unit.write(high)}, {comparison.n:,} rows)"
+        f"(95 % interval {unit.write(low)} to {unit.write(high)}, {comparison.rows})"
     )
     state: State
-    if low > margin and (metric.needs_scores or differing >= FEWEST_DIFFERING):
+    if low > margin and comparison.differing >= FEWEST_DIFFERING:
         state, reason = "passed", f"tuned beats {comparison.b} by {seen}; {asked}."
     elif low > margin:
         state = "open"
         reason = (
             f"tuned beats {comparison.b} by {seen}, but they answer differently on only "
-            f"{differing} row(s), and fewer than {FEWEST_DIFFERING} can show nothing; score them "
-            "on more rows."
+            f"{comparison.differing} {noun}, and fewer than {FEWEST_DIFFERING} can show nothing; "
+            "score them on more rows."
         )
     elif high < margin or (difference <= margin and high <= margin + unit.worth_having):
         state = "failed"

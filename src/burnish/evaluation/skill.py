@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from burnish.evaluation.answered import A
+from burnish.evaluation.groups import Groups, permutation
 from burnish.evaluation.metrics.base import Metric
 
 LEVEL = 0.005  # real skill is far beyond it, so being strict costs nothing
@@ -47,23 +48,31 @@ class Skill:
         return self.p <= LEVEL
 
 
-def skill(answers: A, metric: Metric[A], *, seed: int, rechoose: Rechoose | None = None) -> Skill:
+def skill(
+    answers: A,
+    metric: Metric[A],
+    *,
+    seed: int,
+    rechoose: Rechoose | None = None,
+    groups: Groups | None = None,
+) -> Skill:
     """Return how the system's answers compare with the same answers given at random.
 
     The metric must have a value on them and on other pairings (`Metric.pairs`). Where thresholds
     were chosen on these very rows, `rechoose` chooses them again for each shuffled pairing, so
-    that what choosing alone gains is not taken for skill; see `thresholds.rechoose`.
+    that what choosing alone gains is not taken for skill; see `thresholds.rechoose`. With
+    groups, shape (n,), the rows of one stay together: see `groups.permutation`.
     """
     sign = 1 if metric.higher_is_better else -1
     rng = np.random.default_rng(seed)
     costly = rechoose is not None or len(answers) > _MANY_ROWS
     if answers.most_shuffled is not None:
-        costly, answers = True, _drawn(answers, answers.most_shuffled, rng)
+        costly, answers, groups = True, *_drawn(answers, groups, answers.most_shuffled, rng)
     value = metric.function(answers)
     shuffled: list[float] = []
     as_good = 0
     for _ in range(_FEWER if costly else _PERMUTATIONS):
-        pairing = answers.shuffled(rng.permutation(len(answers)))
+        pairing = answers.shuffled(permutation(len(answers), groups, rng))
         shuffled.append(metric.function(rechoose(pairing) if rechoose else pairing))
         as_good += sign * shuffled[-1] >= sign * value
         if as_good == _CLEARLY_CHANCE:
@@ -74,8 +83,13 @@ def skill(answers: A, metric: Metric[A], *, seed: int, rechoose: Rechoose | None
     return Skill(n=len(answers), value=value, by_chance=float(np.mean(shuffled)), p=p)
 
 
-def _drawn(answers: A, most: int, rng: np.random.Generator) -> A:
-    """Return at most so many rows, drawn without replacement, in their order."""
+def _drawn(
+    answers: A, groups: Groups | None, most: int, rng: np.random.Generator
+) -> tuple[A, Groups | None]:
+    """Return at most so many rows, drawn without replacement, in their order; and their groups."""
     if len(answers) <= most:
-        return answers
-    return answers.take(np.sort(rng.choice(len(answers), most, replace=False)))
+        return answers, groups
+    rows = np.sort(rng.choice(len(answers), most, replace=False))
+    return answers.take(rows), None if groups is None else np.unique(
+        groups[rows], return_inverse=True
+    )[1]

@@ -45,7 +45,7 @@ def decide(
         main_metric: what a gate without metric speaks of.
         split: which rows they are.
         rechoose: `thresholds.rechoose` where these very rows chose the thresholds of `tuned`.
-        **draws: resamples and seed; see `bootstrap.Draws`.
+        **draws: resamples, seed and the groups of the rows of `tuned`; see `bootstrap.Draws`.
 
     Raises:
         PredictionError: BN602: no answers of `tuned`, or systems scored on other rows.
@@ -57,7 +57,7 @@ def decide(
     comparisons = _comparisons({name: metrics[name] for name in judged}, systems, **draws)
     rulings = [judge(*pair, systems, comparisons) for pair in zip(gates, judged, strict=True)]
     metric = metrics[main_metric] if metrics[main_metric].pairs else _own_metric(space)
-    lacking = _lack_of_skill(systems[TUNED], metric, rechoose, draws.get("seed", 0))
+    lacking = _lack_of_skill(systems[TUNED], metric, rechoose, **draws)
     return {
         "verdict": _verdict(rulings, skilled=lacking is None),
         "metric": headline(gates, main_metric),
@@ -117,14 +117,17 @@ def _reasons(rulings: Sequence[Ruling]) -> list[str]:
     return [ruling.reason for ruling in ordered]
 
 
-def _lack_of_skill(tuned: A, metric: Metric[A], rechoose: Rechoose | None, seed: int) -> str | None:
+def _lack_of_skill(
+    tuned: A, metric: Metric[A], rechoose: Rechoose | None, **draws: Unpack[Draws]
+) -> str | None:
     """Return the sentence on answers no better than random ones; None where they are.
 
     A likelihood is of its own text: what the answers of other rows would be cannot be asked.
     """
     if not metric.pairs:
         return None
-    shown = skill(tuned, metric, rechoose=rechoose, seed=seed)
+    seed, groups = draws.get("seed", 0), draws.get("groups")
+    shown = skill(tuned, metric, rechoose=rechoose, seed=seed, groups=groups)
     return None if shown.is_shown else _no_skill(shown, metric, tuned)
 
 

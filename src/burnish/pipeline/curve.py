@@ -12,7 +12,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Unpack
 
-import numpy as np
 import polars as pl
 
 from burnish.data.ledger import ledger_json
@@ -20,6 +19,7 @@ from burnish.evaluation.answers import from_predictions
 from burnish.evaluation.caveats import choosing_caveats
 from burnish.evaluation.curve_words import curve_remarks, curve_words
 from burnish.evaluation.gates import TUNED
+from burnish.evaluation.groups import groups_of
 from burnish.evaluation.learning_curve import Trial, learning_curve
 from burnish.evaluation.report.curve import curve_page
 from burnish.evaluation.verdict import headline
@@ -176,7 +176,5 @@ def _groups(recipe: Recipe, judged: pl.DataFrame, ids: tuple[str, ...]) -> Any:
     """
     if recipe.data.group is None:
         return None
-    named = dict(zip(judged["id"], judged["group"], strict=True))
-    keys = [f"row {one}" if named[one] is None else f"group {named[one]}" for one in ids]
-    numbers = np.unique(keys, return_inverse=True)[1]
-    return numbers if numbers.max() > 0 else None
+    numbers = groups_of(judged, ids)
+    return None if numbers is None or numbers.max() == 0 else numbers

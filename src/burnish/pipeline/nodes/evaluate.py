@@ -12,6 +12,7 @@ from burnish.evaluation.baselines.base import Baseline, Rows, from_frame
 from burnish.evaluation.baselines.table import baselines_for
 from burnish.evaluation.caveats import choosing_caveats
 from burnish.evaluation.gates import BASE, CONTROL, TUNED
+from burnish.evaluation.groups import Groups, groups_of
 from burnish.evaluation.score import score_answers
 from burnish.evaluation.spaces import is_labels
 from burnish.evaluation.thresholds import rechoose
@@ -114,8 +115,8 @@ def answered(
     }
 
 
-def scores(recipe: Recipe, answered: dict[tuple[str, str], Answered]) -> list[Score]:
-    """Every metric of every system with its 95 % interval."""
+def scores(recipe: Recipe, answered: dict[tuple[str, str], Answered], splits: Parts) -> list[Score]:
+    """Every metric of every system with its 95 % interval, by groups where the rows are of any."""
     return [
         one
         for (system, split), answers in answered.items()
@@ -126,6 +127,7 @@ def scores(recipe: Recipe, answered: dict[tuple[str, str], Answered]) -> list[Sc
             metrics=recipe.evaluation.metrics,
             resamples=recipe.evaluation.resamples,
             seed=recipe.evaluation.seed,
+            groups=_groups(recipe, splits, split, answers),
         )
     ]
 
@@ -137,6 +139,7 @@ def verdict(
     choosing_split: str | None,
     label_space: Space,
     task: Task,
+    splits: Parts,
 ) -> dict[str, Any]:
     """Ship, keep the cheap one, or need more data; with reasons."""
     systems = {
@@ -151,6 +154,14 @@ def verdict(
         split=judged_split,
         resamples=recipe.evaluation.resamples,
         seed=recipe.evaluation.seed,
+        groups=_groups(recipe, splits, judged_split, systems[TUNED]),
         rechoose=rechoose if same_rows and tunes else None,
     )
     return decided | {"caveats": choosing_caveats(recipe, judged_split, choosing_split)}
+
+
+def _groups(recipe: Recipe, splits: Parts, split: str, answers: Answered) -> Groups | None:
+    """Return the group of each answered row, shape (n,); None where the recipe names no group."""
+    if recipe.data.group is None or split not in splits:
+        return None
+    return groups_of(splits[split], answers.ids)
