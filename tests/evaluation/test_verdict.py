@@ -30,6 +30,11 @@ def graded(truth: np.ndarray, accuracy: float, rng: np.random.Generator) -> Answ
     )
 
 
+def same(n: int, right: bool) -> Answers:
+    """Rows that are all `yes`, answered all alike."""
+    return graded(np.ones(n, dtype=bool), 1.0 if right else 0.0, np.random.default_rng(0))
+
+
 def ladder(n: int, seed: int = 0, **accuracy: float) -> dict[str, Answers]:
     rng = np.random.default_rng(seed)
     truth = rng.random(n) < 0.4
@@ -136,6 +141,63 @@ def test_five_rows_told_apart_show_nothing_even_if_all_speak_for_the_model() -> 
 
     assert result["verdict"] == "need-more-data"
     assert "differently on only 5 row(s)" in result["reasons"][0]
+
+
+@pytest.mark.parametrize("right", [(True, True), (False, True), (False, False)])
+def test_one_row_shows_neither_a_gain_nor_that_there_is_none(right: tuple[bool, bool]) -> None:
+    systems = {name: same(1, r) for name, r in zip(("tuned", "tfidf-svm"), right, strict=True)}
+
+    result = decide([Gate()], systems, BINARY, "accuracy")
+
+    assert result["verdict"] == "need-more-data"
+    assert "of 1 row(s), and so few leave room for a gain; about 150 more" in result["reasons"][-1]
+
+
+@pytest.mark.parametrize(("margin", "least"), [(0.0, 151), (0.02, 151), (0.05, 61)])
+def test_equal_answers_are_no_gain_once_one_seen_nowhere_is_rarer_than_is_worth_having(
+    margin: float, least: int
+) -> None:
+    verdicts = [
+        decide([Gate(margin=margin)], {"tuned": one, "tfidf-svm": one}, BINARY, "accuracy")
+        for one in (same(least - 1, True), same(least, True))
+    ]
+
+    assert [v["verdict"] for v in verdicts] == ["need-more-data", "keep-baseline"]
+
+
+def test_few_groups_that_hardly_differ_do_not_rule_out_a_gain() -> None:
+    systems = {"tuned": same(1000, True), "tfidf-svm": same(1000, True)}
+
+    result = decide([Gate()], systems, BINARY, "accuracy", groups=np.arange(1000) // 50)
+
+    assert result["verdict"] == "need-more-data"
+    assert "on 0 of 20 group(s)" in result["reasons"][-1]
+
+
+def test_rows_without_any_positive_say_nothing_about_f1() -> None:
+    rng = np.random.default_rng(0)
+    truth = np.zeros(1000, dtype=bool)
+    systems = {"tuned": graded(truth, 0.95, rng), "tfidf-svm": graded(truth, 0.9, rng)}
+
+    result = decide([Gate()], systems, BINARY, "f1", resamples=200)
+
+    assert result["verdict"] == "need-more-data"
+    assert "even right answers score nothing in" in result["reasons"][-1]
+
+
+def test_a_model_that_is_wrong_where_the_cheap_one_is_right_is_not_shipped_on_few_rows() -> None:
+    systems = {"tuned": same(10, False), "tfidf-svm": same(10, True)}
+
+    assert decide([Gate()], systems, BINARY, "accuracy")["verdict"] == "keep-baseline"
+
+
+def test_scores_of_fewer_than_six_rows_pass_no_gate() -> None:
+    systems = {"tuned": same(5, True), "tfidf-svm": same(5, True)}
+    systems["tfidf-svm"] = replace(
+        systems["tfidf-svm"], scores=systems["tfidf-svm"].scores * 0.2 + 0.4
+    )
+
+    assert decide([Gate(metric="ece")], systems, BINARY, "f1")["verdict"] == "need-more-data"
 
 
 def test_without_any_baseline_nothing_is_proven() -> None:

@@ -10,17 +10,22 @@ where lower is better):
 - **failed**: the upper end is below the margin; or the gain seen is not above the margin and
   the upper end is at most 2 points above it (for metrics told otherwise, see `metrics.units`).
   In the second case a gain may exist, but none that is worth a larger model, so no more data
-  is asked for.
+  is asked for. Neither counts where the rows could not have shown a gain: systems that differ
+  on fewer than 6 of few rows, or rows on which no answer scores (F1 without any positive).
 - **open**: all else. The rows cannot tell, and the words say how many more would.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from math import ceil
-from typing import Literal
+from dataclasses import dataclass, replace
+from math import ceil, floor
+from typing import Any, Literal
+
+import numpy as np
 
 from burnish.evaluation.answered import A, Answered
+from burnish.evaluation.answers import Answers
 from burnish.evaluation.compare import Comparison
+from burnish.evaluation.metrics.base import Metric
 from burnish.evaluation.metrics.table import METRICS
 from burnish.recipe.evaluation import Gate
 
@@ -84,7 +89,22 @@ def _judge_one(
     if (metric, rival) not in comparisons:
         needs = METRICS.get(metric).needs.short
         return _not_judged(f"{metric} needs {needs}, which tuned or {rival} does not give")
+    words = METRICS.get(metric).words
+    if is_blind(METRICS.get(metric), systems[TUNED]):
+        return _not_judged(
+            f"even right answers score nothing in {words} on these rows; judge on rows that hold "
+            "what it looks for"
+        )
+    if np.isnan(comparisons[metric, rival].low):
+        return _not_judged(f"these rows are too few to tell how far off {words} may be")
     return _rule(margin, comparisons[metric, rival])
+
+
+def is_blind(metric: Metric[Any], answers: Answered) -> bool:
+    """Whether even right answers score 0, as in F1 where no row is positive."""
+    if metric.needs_scores or not isinstance(answers, Answers):
+        return False
+    return metric.function(replace(answers, answer=answers.truth)) == 0
 
 
 def gain(comparison: Comparison) -> tuple[float, float, float]:
@@ -108,6 +128,7 @@ def _rule(margin: float, comparison: Comparison) -> Ruling:
         f"{unit.told(difference)} in {metric.words} "
         f"(95 % interval {unit.write(low)} to {unit.write(high)}, {comparison.rows})"
     )
+    hopeless = high < margin or (difference <= margin and high <= margin + unit.worth_having)
     state: State
     if low > margin and comparison.differing >= FEWEST_DIFFERING:
         state, reason = "passed", f"tuned beats {comparison.b} by {seen}; {asked}."
@@ -118,7 +139,15 @@ def _rule(margin: float, comparison: Comparison) -> Ruling:
             f"{comparison.differing} {noun}, and fewer than {FEWEST_DIFFERING} can show nothing; "
             "score them on more rows."
         )
-    elif high < margin or (difference <= margin and high <= margin + unit.worth_having):
+    elif hopeless and (lacking := _rows_lacking(margin, comparison)):
+        state = "open"
+        reason = (
+            f"These rows cannot tell whether tuned beats {comparison.b}: the gain is {seen}, "
+            f"{asked}. They answer differently on {comparison.differing} of {comparison.units:,} "
+            f"{noun}, and so few leave room for a gain; about {lacking:,} more would exclude one "
+            "worth having, if they went on alike."
+        )
+    elif hopeless:
         state = "failed"
         best = f"at best it is {unit.told(high - margin)} above, less than is worth having"
         why = "even the upper end of the interval is below that" if high < margin else best
@@ -133,6 +162,20 @@ def _rule(margin: float, comparison: Comparison) -> Ruling:
             f"{asked}. {rows_missing(comparison, margin)}"
         )
     return Ruling(state=state, reason=reason, slack=low - margin)
+
+
+def _rows_lacking(margin: float, comparison: Comparison) -> int:
+    """Return how many more rows, or groups, it takes to say that there is no gain; 0: enough.
+
+    Systems that differ on hardly any row have an interval that is too narrow, or a point. What
+    was not seen once in n rows is with 95 % certainty rarer than 3 / n, the rule of three; a
+    gain that rare has to be below the margin, or below what is worth having.
+    Source: Hanley and Lippman-Hand 1983, "If Nothing Goes Wrong, Is Everything All Right?".
+    """
+    if comparison.differing >= FEWEST_DIFFERING:
+        return 0
+    rarest = max(margin, METRICS.get(comparison.metric).unit.worth_having)
+    return max(0, floor(3 / rarest) + 1 - comparison.units)
 
 
 def rows_missing(comparison: Comparison, margin: float) -> str:

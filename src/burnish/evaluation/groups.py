@@ -6,6 +6,7 @@ by whole groups: a group is one unit, and so is a row that is of no group.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -26,7 +27,12 @@ def groups_of(rows: pl.DataFrame, ids: Sequence[str]) -> Groups | None:
     named = dict(zip(rows["id"], rows["group"], strict=True))
     of_id = [named.get(one) for one in ids]
     keys = [f"row {i}" if g is None else f"group {g}" for i, g in zip(ids, of_id, strict=True)]
-    return np.unique(keys, return_inverse=True)[1].astype(np.intp)
+    return renumbered(np.array(keys))
+
+
+def renumbered(groups: NDArray[Any]) -> Groups:
+    """Return the groups as numbers from 0 up with none left out, shape (n,)."""
+    return np.unique(groups, return_inverse=True)[1].astype(np.intp)
 
 
 def units(n: int, groups: Groups | None) -> int:

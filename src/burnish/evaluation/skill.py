@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from burnish.evaluation.answered import A
-from burnish.evaluation.groups import Groups, permutation
+from burnish.evaluation.groups import Groups, permutation, renumbered
 from burnish.evaluation.metrics.base import Metric
 
 LEVEL = 0.005  # real skill is far beyond it, so being strict costs nothing
@@ -90,6 +90,4 @@ def _drawn(
     if len(answers) <= most:
         return answers, groups
     rows = np.sort(rng.choice(len(answers), most, replace=False))
-    return answers.take(rows), None if groups is None else np.unique(
-        groups[rows], return_inverse=True
-    )[1]
+    return answers.take(rows), None if groups is None else renumbered(groups[rows])
