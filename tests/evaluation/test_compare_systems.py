@@ -82,6 +82,39 @@ def test_a_system_does_not_differ_from_itself() -> None:
     assert "cannot tell which is better" in same.words
 
 
+@pytest.mark.parametrize(("n", "apart"), [(1, 1), (5, 5), (200, 5), (200, 4)])
+def test_fewer_than_six_rows_told_apart_are_not_beyond_chance(n: int, apart: int) -> None:
+    a, b = graded(np.ones(n, dtype=bool)), graded(np.arange(n) >= apart)
+
+    better = compare(a, b, metric="accuracy", names=("a", "b"))
+    worse = compare(b, a, metric="accuracy", names=("b", "a"))
+
+    assert better.low > 0
+    assert better.p == worse.p == max(2 * 0.5**apart, better.p)
+    for told in (better, worse):
+        assert "beyond chance" not in told.words
+        assert f"only {apart} row(s) tell them apart, too few to say which" in told.words
+
+
+def test_six_rows_told_apart_are_enough_if_all_speak_for_one() -> None:
+    a, b = graded(np.ones(200, dtype=bool)), graded(np.arange(200) >= 6)
+
+    told = compare(a, b, metric="accuracy", names=("a", "b"))
+
+    assert told.words.endswith("a is better, beyond chance.")
+    assert told.p == pytest.approx(2 / 64)
+    assert told.p == pytest.approx(told.mcnemar_p)
+
+
+def test_rows_of_five_groups_are_not_beyond_chance_however_many() -> None:
+    a, b = graded(np.ones(200, dtype=bool)), graded(np.zeros(200, dtype=bool))
+
+    told = compare(a, b, metric="accuracy", names=("a", "b"), groups=np.arange(200) // 40)
+
+    assert "only 5 group(s) tell them apart" in told.words
+    assert told.p == 2 / 32
+
+
 def test_where_less_is_better_the_words_say_so() -> None:
     truth = np.tile([False, True], (300, 1))
     sure = np.tile([0.02, 0.98], (300, 1))

@@ -23,6 +23,8 @@ from burnish.evaluation.groups import units, units_with
 from burnish.evaluation.metrics.base import Metric, Values
 from burnish.evaluation.metrics.table import metrics_for
 
+FEWEST_DIFFERING = 6  # least rows for which an exact two-sided sign test can reach 5 %
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
@@ -34,7 +36,7 @@ class Comparison:
     difference: float
     low: float  # 2.5 % point of the paired bootstrap
     high: float  # 97.5 % point
-    p: float  # two-sided bootstrap p of "no difference in the metric", in (0, 1]
+    p: float  # two-sided p of "no difference in the metric", bootstrap or `least_p`, in (0, 1]
     mcnemar_p: float  # two-sided exact p of "both get equally many rows right", in (0, 1]
     n: int  # rows compared
     differing: int  # rows, or groups, that can tell them apart; all, for a metric of scores
@@ -95,12 +97,19 @@ def compare(
         difference=difference,
         low=low,
         high=high,
-        p=bootstrap_p(drawn_a - drawn_b),
+        p=max(bootstrap_p(drawn_a - drawn_b), least_p(differing)),
         mcnemar_p=mcnemar_p(a, b),
         n=len(a),
         differing=differing,
         groups=of_groups,
-        words=_words(names, chosen, difference, (low, high), rows_told(len(a), of_groups)),
+        words=_words(
+            names,
+            chosen,
+            difference,
+            (low, high),
+            rows=rows_told(len(a), of_groups),
+            end=_end(names[0], chosen, (low, high), differing, of_groups),
+        ),
     )
 
 
@@ -113,6 +122,15 @@ def bootstrap_p(differences: Values) -> float:
     drawn = differences[np.isfinite(differences)]
     tails = ((drawn <= 0).sum(), (drawn >= 0).sum())
     return min(1.0, 2 * (1 + int(min(tails))) / (1 + len(drawn)))
+
+
+def least_p(differing: int) -> float:
+    """Return the least p that so many differing rows, or groups, can give, in (0, 1].
+
+    That of an exact two-sided sign test where all speak for one system. Resamples of few rows
+    are too much alike to see that five of five happen by chance.
+    """
+    return min(1.0, 2 * 0.5**differing)
 
 
 def mcnemar_p(a: Answered, b: Answered) -> float:
@@ -149,18 +167,30 @@ def _words(
     metric: Metric[A],
     difference: float,
     ends: tuple[float, float],
+    *,
     rows: str,
+    end: str,
 ) -> str:
     (low, high), unit = ends, metric.unit
     side = "above" if difference >= 0 else "below"
-    gain_low, gain_high = (low, high) if metric.higher_is_better else (-high, -low)
-    if gain_low > 0:
-        end = f"{names[0]} is better, beyond chance"
-    elif gain_high < 0:
-        end = f"{names[0]} is worse, beyond chance"
-    else:
-        end = "these rows cannot tell which is better"
     return (
         f"{names[0]} is {unit.told(abs(difference))} {side} {names[1]} in {metric.words} "
         f"(95 % interval {unit.write(low)} to {unit.write(high)}, {rows}): {end}."
     )
+
+
+def _end(
+    name: str,
+    metric: Metric[A],
+    ends: tuple[float, float],
+    differing: int,
+    groups: int | None,
+) -> str:
+    """Return which is better, as far as the rows can tell."""
+    low, high = ends if metric.higher_is_better else (-ends[1], -ends[0])
+    if not (low > 0 or high < 0):
+        return "these rows cannot tell which is better"
+    if differing < FEWEST_DIFFERING:
+        noun = "row(s)" if groups is None else "group(s)"
+        return f"only {differing} {noun} tell them apart, too few to say which is better"
+    return f"{name} is {'better' if low > 0 else 'worse'}, beyond chance"

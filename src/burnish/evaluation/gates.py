@@ -24,12 +24,11 @@ import numpy as np
 
 from burnish.evaluation.answered import A, Answered
 from burnish.evaluation.answers import Answers
-from burnish.evaluation.compare import Comparison
+from burnish.evaluation.compare import FEWEST_DIFFERING, Comparison
 from burnish.evaluation.metrics.base import Metric
 from burnish.evaluation.metrics.table import METRICS
 from burnish.recipe.evaluation import Gate
 
-FEWEST_DIFFERING = 6  # least rows for which an exact two-sided sign test can reach 5 %
 BEST_BASELINE = "best-baseline"
 TUNED, BASE, CONTROL = "tuned", "base", "control"
 _POWER = 1.43  # (1.96 + 0.84) / 1.96: sure to see a true gain four times in five
