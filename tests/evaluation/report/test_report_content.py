@@ -53,6 +53,20 @@ def test_comparisons_show_difference_interval_and_both_tests(run: RunFolder) -> 
     assert "McNemar p" in text
 
 
+def test_where_rows_are_of_groups_the_page_says_how_many_and_what_is_still_by_rows(
+    run: RunFolder,
+) -> None:
+    verdict = read_json(run.verdict)
+    told = [c | {"groups": 20} for c in verdict["comparisons"]]
+    assert " by rows" not in text_of(run, "systems")
+    write_json(run.verdict, verdict | {"comparisons": told})
+
+    text = text_of(run, "systems")
+
+    assert "McNemar p by rows" in text
+    assert "in 20 groups" in text
+
+
 def test_hand_made_answers_give_the_table_worked_out_by_hand(run: RunFolder) -> None:
     space = LabelSpace(names=("a", "b"), multi_label=True)
     answers = [((), ("a",)), (("a",), ("a",)), (("b",), ("a",)), (("b",), ())]
