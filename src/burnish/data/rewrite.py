@@ -23,6 +23,7 @@ from burnish.errors import DataFormatError
 from burnish.files import atomic_path, atomic_writer
 
 _KEPT = "burnish:kept"  # a column of marks; a name no data file is likely to use
+_CRLF = "\r\n"
 
 _Record = TypeVar("_Record")
 _Writer = Callable[[Path, Path, Iterator[int], str], None]
@@ -89,12 +90,13 @@ def _delimited(delimiter: str) -> _Writer:
     def write(path: Path, out: Path, rows: Iterator[int], encoding: str) -> None:
         with text_stream(path, encoding=encoding) as stream, atomic_writer(out) as file:
             text = io.StringIO(newline="")
-            writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
+            # It quotes characters of its line end: a lone \r in a cell would end a line too.
+            writer = csv.writer(text, delimiter=delimiter, lineterminator=_CRLF)
             records = records_of(path, csv.reader(stream, delimiter=delimiter, strict=True))
             header = next(records, [])
             for record in chain([header], _chosen(records, rows)):
                 writer.writerow(record)
-                file.write(text.getvalue().encode())
+                file.write(text.getvalue().removesuffix(_CRLF).encode() + b"\n")
                 text.seek(0)
                 text.truncate()
 
