@@ -1,5 +1,6 @@
 """Splits: disjoint by construction, the same whatever the order of rows, classes in proportion."""
 
+import random
 from itertools import pairwise
 from typing import Any
 
@@ -143,6 +144,24 @@ def test_groups_of_unequal_size_come_near_the_share_of_rows_and_of_classes() -> 
         assert splits[split].height / len(rows) == pytest.approx(0.15, abs=0.03)
         share = splits[split]["labels"].list.contains("a").mean()
         assert share == pytest.approx(0.25, abs=0.02)
+
+
+@pytest.mark.parametrize("groups", [60, 1_900, 2_100, 3_000])
+def test_many_groups_come_near_the_share_of_rows_and_of_classes_too(groups: int) -> None:
+    chance = random.Random(0)
+    rows = [
+        (f"text {g} {n}", [chance.choice("ab")], f"doc {g}", 0)
+        for g in range(groups)
+        for n in range(chance.randint(1, 30))
+    ]
+    splits = divided(frame(rows), by="group", validation=0.1, test=0.1)
+
+    whole = sum(label == ["a"] for _, label, _, _ in rows) / len(rows)
+    for split, share in (("train", 0.8), ("validation", 0.1), ("test", 0.1)):
+        assert splits[split].height / len(rows) == pytest.approx(share, abs=0.01)
+        assert splits[split]["labels"].list.contains("a").mean() == pytest.approx(whole, abs=0.04)
+    again = divided(frame(rows[::-1]), by="group", validation=0.1, test=0.1)
+    assert membership(splits) == membership(again)
 
 
 def test_another_seed_gives_another_split() -> None:

@@ -2,9 +2,10 @@
 
 A unit is what must not be torn apart: a group, a near-duplicate cluster, or one text with its
 copies. Units with the same labels are interchangeable, so they are shared out by the hundred;
-only what does not divide evenly is given away one by one, rarest class first, to the split that
-lacks that class most. Where units are few and large, such as documents, units then change
-sides as long as that brings the classes nearer to their shares.
+once all of those have their places, what does not divide evenly is given away one by one, rarest
+class and largest unit first, to the split that lacks that class most. Where units are few and
+large, such as documents, units then change sides as long as that brings the classes nearer to
+their shares.
 
 Called by `burnish.data.splits`. Nothing here sees the order of rows.
 Source: Sechidis, Tsoumakas and Vlahavas 2011, "On the Stratification of Multi-Label Data".
@@ -50,11 +51,17 @@ def allocate(rows: pl.DataFrame, shares: Mapping[str, float]) -> pl.DataFrame:
     chosen: dict[int, str] = {}
     rarest = [min((totals[label], label) for label in kind.labels) for kind in kinds]
     # No two kinds have a unit in common, so the first unit decides between equally rare ones.
-    for (_, label), kind in sorted(
-        zip(rarest, kinds, strict=True), key=lambda k: (k[0], k[1].units)
-    ):
-        for split, members in _shared_out(kind, label, shares, need):
+    ordered = sorted(
+        zip(rarest, kinds, strict=True), key=lambda k: (k[0], -k[1].labels.total(), k[1].units)
+    )
+    # All kinds before any leftover: the needs that decide about those are then true ones.
+    for _, kind in ordered:
+        for split, members in _shared_out(kind, shares, need):
             chosen.update(dict.fromkeys(members, split))
+    for (_, label), kind in ordered:
+        for unit in kind.units:
+            if unit not in chosen:
+                chosen[unit] = _most_lacking(kind, label, need)
     splits = [chosen[number] for number in range(units.height)]
     if units.height <= _FEW_UNITS:
         splits = _improved(splits, units, kinds, shares)
@@ -80,19 +87,22 @@ def _kinds(rows: pl.DataFrame) -> tuple[pl.DataFrame, list[_Kind]]:
 
 
 def _shared_out(
-    kind: _Kind, rarest: str, shares: Mapping[str, float], need: dict[str, dict[str, float]]
+    kind: _Kind, shares: Mapping[str, float], need: dict[str, dict[str, float]]
 ) -> Iterator[tuple[str, list[int]]]:
-    """Yield split → units of this kind, and lower the needs by what they bring."""
+    """Yield split → its whole units of this kind, and lower the needs by what they bring."""
     start = 0
     for split, share in shares.items():
         count = int(len(kind.units) * share)
         yield split, kind.units[start : start + count]
         _lower(need[split], kind, count)
         start += count
-    for unit in kind.units[start:]:
-        split = max(shares, key=lambda s: (round(need[s][rarest], 6), sum(need[s].values())))
-        yield split, [unit]
-        _lower(need[split], kind, 1)
+
+
+def _most_lacking(kind: _Kind, rarest: str, need: dict[str, dict[str, float]]) -> str:
+    """Return the split that lacks the rarest label most, and lower its needs by one unit's."""
+    split = max(need, key=lambda s: (round(need[s][rarest], 6), sum(need[s].values())))
+    _lower(need[split], kind, 1)
+    return split
 
 
 def _lower(need: dict[str, float], kind: _Kind, units: int) -> None:
