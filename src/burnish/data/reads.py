@@ -1,4 +1,4 @@
-"""Which column of the canonical frame a column named in a recipe is, and how long its texts are.
+"""Which column of the canonical frame a column named in a recipe is, and what its texts say.
 
 Called by what lets a recipe name columns of its own: signals and rules.
 """
@@ -45,3 +45,17 @@ def with_answer(recipe: Recipe, rows: pl.DataFrame) -> pl.DataFrame:
 def length_of(text: pl.Expr, unit: Unit) -> pl.Expr:
     """Return how long texts are; words are what white space parts."""
     return text.str.len_chars() if unit == "characters" else text.str.count_matches(r"\S+")
+
+
+def numbers_of(text: pl.Expr) -> pl.Expr:
+    """Return the numbers that texts are, as CSV and TSV write them; null where one is none."""
+    return text.str.strip_chars().cast(pl.Float64, strict=False)
+
+
+def first_no_number(values: pl.Series) -> int | None:
+    """Return the place of the first text that is no number; None where all are, or are gaps."""
+    if values.dtype != pl.String:
+        return None
+    held = pl.col(values.name)
+    wrong = values.to_frame().select(held.is_not_null() & numbers_of(held).is_null()).to_series()
+    return wrong.arg_max() if wrong.any() else None

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from burnish.data.integrity.rules import check_rules
@@ -51,6 +52,7 @@ def stage(given: Recipe, folder: Path, name: str = "ruled") -> Any:
         ({"kind": "equal-to", "column": "price", "value": 2}, [1, 3, 5]),
         ({"kind": "in-set", "column": "shop", "values": ["north", "south"]}, [5]),
         ({"kind": "in-set", "column": "price", "values": [1, 2]}, [3, 5]),
+        ({"kind": "in-set", "column": "price", "values": [1, 2.0]}, [3, 5]),
         ({"kind": "regex", "column": "code", "pattern": "^[A-Z][0-9]$"}, [3]),
         ({"kind": "regex", "pattern": "^[a-z ]+$"}, [3]),
         ({"kind": "unique", "column": "code"}, [5, 6]),
@@ -120,6 +122,43 @@ def test_a_rule_of_languages_takes_codes_that_there_are_and_columns_of_texts(
     with pytest.raises(ColumnError, match="cannot be asked of column 'price'"):
         stage(spoken(tmp_path, {"kind": "language", "column": "price", "languages": ["en"]}),
               tmp_path)  # fmt: skip
+
+
+def in_csv(folder: Path, rule: dict[str, Any], lines: str) -> Recipe:
+    (folder / "rows.csv").write_text(f"text,label,price\n{lines}", "utf-8")
+    return recipe(folder, rule | {"column": "price"}, data={"from": str(folder / "rows.csv")})
+
+
+@pytest.mark.parametrize(
+    ("rule", "broken"),
+    [
+        ({"kind": "less-than", "value": 10}, [3, 4]),
+        ({"kind": "greater-than", "value": 1.5}, [1]),
+        ({"kind": "equal-to", "value": 9}, [1, 3, 4]),
+        ({"kind": "equal-to", "value": "9.0"}, [1, 3, 4, 6]),
+        ({"kind": "in-set", "values": [1, 9, 1000]}, [3]),
+        ({"kind": "in-set", "values": ["1", "9.0"]}, [3, 4, 6]),
+        ({"kind": "z-score", "most": 1.5}, [4]),
+    ],
+)
+def test_numbers_of_a_csv_file_are_compared_as_numbers(
+    rule: dict[str, Any], broken: list[int], tmp_path: Path
+) -> None:
+    lines = "one,a,1\ntwo,b,9.0\nthree,a,10\nfour,b,1e3\nfive,a,\nsix,b, 9 \n"
+
+    rows = stage(in_csv(tmp_path, rule | {"action": "drop"}, lines), tmp_path).rows["train"]
+
+    assert sorted({*range(1, 7)} - {*rows["row"]}) == broken
+    assert rows.schema["meta:price"] == pl.String
+
+
+def test_a_cell_that_is_no_number_is_told_with_its_file_and_row(tmp_path: Path) -> None:
+    given = in_csv(tmp_path, {"kind": "less-than", "value": 3}, "one,a,1\ntwo,b,\nsix,b,dear\n")
+
+    with pytest.raises(ColumnError, match="'price', which holds the text 'dear' where") as caught:
+        stage(given, tmp_path)
+
+    assert caught.value.where == "rows.csv row 3"
 
 
 def test_a_row_is_left_out_for_the_first_rule_it_breaks(tmp_path: Path) -> None:

@@ -10,13 +10,21 @@ from typing import Any
 import polars as pl
 
 from burnish.data.integrity.checks import Checked, refusal
-from burnish.data.integrity.hit import hit_rows
+from burnish.data.integrity.hit import hit_rows, place
 from burnish.data.integrity.left_out import LeftOut, counts_told, refuse_nothing_left
 from burnish.data.language import languages_of
-from burnish.data.reads import column_of, length_of, with_answer
+from burnish.data.reads import column_of, first_no_number, length_of, numbers_of, with_answer
 from burnish.errors import ColumnError
 from burnish.recipe.recipe import Recipe
-from burnish.recipe.rules import RuleSection
+from burnish.recipe.rules import (
+    EqualTo,
+    GreaterThan,
+    InSet,
+    LessThan,
+    RuleSection,
+    Scalar,
+    ZScore,
+)
 from burnish.records import Finding
 
 Parts = Mapping[str, pl.DataFrame]
@@ -27,7 +35,7 @@ _BREAKS: Mapping[str, Callable[[Any, pl.Expr, pl.Series], pl.Expr]] = {
     "less-than": lambda rule, value, _: value >= rule.value,
     "greater-than": lambda rule, value, _: value <= rule.value,
     "equal-to": lambda rule, value, _: value != rule.value,
-    "in-set": lambda rule, value, _: ~value.is_in(list(rule.values)),
+    "in-set": lambda rule, value, train: ~_is_one_of(value, rule.values, train),
     "regex": lambda rule, value, _: ~value.str.contains(rule.pattern),
     "unique": lambda _, value, __: value.is_not_null() & ~value.is_first_distinct(),
     "z-score": lambda rule, value, train: _distance(value, train) > rule.most,
@@ -56,9 +64,9 @@ def check_rules(recipe: Recipe, parts: Parts) -> Checked:
     rows = {name: with_answer(recipe, frame) for name, frame in parts.items()}
     left_out = LeftOut(parts)
     findings: list[Finding] = []
-    for place, rule in enumerate(rules):
+    for number, rule in enumerate(rules):
         for name, frame in rows.items():
-            broken = _broken(recipe, place, frame, rows["train"])
+            broken = _broken(recipe, number, frame, rows["train"])
             findings += _findings(rule, name, frame, broken)
             if rule.action == "drop":
                 left_out.add(name, rule.name, broken)
@@ -75,22 +83,63 @@ def check_rules(recipe: Recipe, parts: Parts) -> Checked:
     return kept, tuple(findings), left_out.entries("rules")
 
 
-def _broken(recipe: Recipe, place: int, rows: pl.DataFrame, train: pl.DataFrame) -> pl.Series:
+def _broken(recipe: Recipe, number: int, rows: pl.DataFrame, train: pl.DataFrame) -> pl.Series:
     """Return whether each row breaks a rule, shape (n,)."""
-    rule = recipe.data.rules[place]
+    rule = recipe.data.rules[number]
     column = column_of(recipe, rule.column)
     breaks = _BREAKS[rule.kind]
+    called = rule.column or recipe.columns.text
     try:
+        if _asks_for_numbers(rule):
+            rows, train = (_with_numbers(one, column, rule, called) for one in (rows, train))
         found = rows.select(breaks(rule, pl.col(column), train[column]).alias("broken"))
     except (pl.exceptions.PolarsError, TypeError) as err:
-        what = rule.column or recipe.columns.text
         raise ColumnError(
-            f"the rule {rule.kind} cannot be asked of column {what!r}, which holds values of type "
-            f"{rows[column].dtype}: {' '.join(str(err).split())}",
-            where=f"recipe key `data.rules[{place}]`",
+            f"the rule {rule.kind} cannot be asked of column {called!r}, which holds values of "
+            f"type {rows[column].dtype}: {' '.join(str(err).split())}",
+            where=f"recipe key `data.rules[{number}]`",
             fix="name another column or rule, or correct its value",
         ) from err
     return found["broken"].fill_null(value=False)
+
+
+def _asks_for_numbers(rule: RuleSection) -> bool:
+    """Whether a rule is about numbers, which CSV and TSV hold as texts."""
+    if isinstance(rule, InSet):
+        return all(map(_is_number, rule.values))
+    if isinstance(rule, EqualTo):
+        return _is_number(rule.value)
+    return isinstance(rule, LessThan | GreaterThan | ZScore)
+
+
+def _is_number(value: Scalar) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _with_numbers(rows: pl.DataFrame, column: str, rule: RuleSection, called: str) -> pl.DataFrame:
+    """Return the rows with a column of texts as the numbers they are; another as it is.
+
+    Raises:
+        ColumnError: BN204, a text is no number; names its file and row.
+    """
+    if rows[column].dtype != pl.String:
+        return rows
+    if (wrong := first_no_number(rows[column])) is not None:
+        raise ColumnError(
+            f"the rule {rule.kind} cannot be asked of column {called!r}, which holds the text "
+            f"{rows[column][wrong]!r} where a number is needed",
+            where=place(rows[wrong]),
+            fix="correct the cell, or leave it empty; a text to compare with stands in quotes",
+        )
+    return rows.with_columns(numbers_of(pl.col(column)))
+
+
+def _is_one_of(value: pl.Expr, values: tuple[Scalar, ...], train: pl.Series) -> pl.Expr:
+    """Return whether a value is one of some; Polars looks for numbers of one type alone."""
+    whole = train.dtype.is_integer() and not any(isinstance(one, float) for one in values)
+    if whole or not all(map(_is_number, values)):
+        return value.is_in(list(values))
+    return value.cast(pl.Float64).is_in([float(one) for one in values])
 
 
 def _distance(value: pl.Expr, train: pl.Series) -> pl.Expr:
