@@ -9,7 +9,7 @@ import pytest
 
 from burnish.data.signals.select import select
 from burnish.data.signals.signal import Signal
-from burnish.errors import BurnishError, SignalError
+from burnish.errors import BurnishError, ColumnError, SignalError
 from burnish.files import read_json, read_jsonl
 from burnish.pipeline.check import check
 from burnish.pipeline.context import Context
@@ -240,3 +240,48 @@ def test_a_formula_that_is_a_number_cannot_select() -> None:
         select(rows, Signal("n", pl.col("text").str.len_chars()))
 
     assert caught.value.fix == "compare it, as in `n > 3`"
+
+
+def priced(folder: Path, prices: list[str], formula: str) -> Recipe:
+    given = recipe(folder, formula, data={"from": str(folder / "rows.csv")})
+    rows = [f"row {at},{['good', 'bad'][at % 2]},{one},north" for at, one in enumerate(prices)]
+    (folder / "rows.csv").write_text("\n".join(["text,label,price,shop", *rows]) + "\n", "utf-8")
+    return given
+
+
+@pytest.mark.parametrize(
+    ("formula", "rows"),
+    [
+        ("cheap < 9.5", [1, 2, 5]),
+        ("cheap == 9", [2, 5]),
+        ("~(9 < cheap)", [1, 2, 5]),
+        ("(cheap > 1) & (cheap != '9.0')", [3, 5, 6]),
+    ],
+)
+def test_numbers_of_a_csv_file_are_compared_as_numbers_and_gaps_stay_unknown(
+    formula: str, rows: list[int], tmp_path: Path
+) -> None:
+    given = priced(tmp_path, ["1", "9.0", "10", "", "9", "12"], formula)
+
+    kept = found(given, tmp_path, "selected")["selected"].rows["train"]
+
+    assert kept["row"].to_list() == rows
+
+
+def test_a_cell_that_is_no_number_is_told_with_its_file_and_row(tmp_path: Path) -> None:
+    given = priced(tmp_path, ["1", "", "dear", "3"], "cheap < 5")
+
+    with pytest.raises(ColumnError, match="`cheap` is compared with a number") as caught:
+        found(given, tmp_path, "selected")
+
+    assert caught.value.where == "rows.csv row 3"
+    assert "'dear'" in caught.value.what
+
+
+def test_values_that_cannot_be_compared_are_told_in_one_line(tmp_path: Path) -> None:
+    given = priced(tmp_path, ["1", "2", "3", "4"], "long < cheap")
+
+    with pytest.raises(SignalError, match="cannot compare") as caught:
+        found(given, tmp_path, "selected")
+
+    assert "\n" not in caught.value.what

@@ -13,9 +13,9 @@ from typing import Any
 
 import polars as pl
 
-from burnish.data.signals.signal import Signal, measured
+from burnish.data.signals.signal import NO_NUMBER_FIX, Signal, measured
 from burnish.data.signals.tree import Leaf, leaves
-from burnish.errors import EmptyDataError
+from burnish.errors import ColumnError, EmptyDataError
 from burnish.records import LedgerEntry
 
 _Timed = tuple[pl.Series, float]
@@ -91,10 +91,19 @@ def select(rows: pl.DataFrame, signal: Signal) -> Selection:
 
     Raises:
         SignalError: BN209, a signal cannot be read, or the whole is not yes or no.
+        ColumnError: BN204, a text that is compared with a number is none; names its file and row.
     """
     found = _all_measured(leaves(signal.node), rows)
     columns = {name: values for name, (values, _) in found.items()}
     reports = [_report(name, values, seconds) for name, (values, seconds) in found.items()]
+    if (wrong := signal.no_number(columns)) is not None:
+        name, at = wrong
+        raise ColumnError(
+            f"the signal `{name}` is compared with a number, and is the text "
+            f"{columns[name][at]!r} here",
+            where=f"{rows['file'][at]} row {rows['row'][at]}",
+            fix=NO_NUMBER_FIX,
+        )
     start = time.perf_counter()
     decided = signal.decided(columns)
     reports.append(_report(str(signal), decided, time.perf_counter() - start))

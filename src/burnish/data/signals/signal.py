@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import polars as pl
 
+from burnish.data.reads import first_no_number
 from burnish.data.signals.tree import (
     Compared,
     Constant,
@@ -20,12 +21,15 @@ from burnish.data.signals.tree import (
     Measure,
     Node,
     Not,
+    compared,
     expression,
+    is_number,
     leaves,
     written,
 )
 from burnish.errors import BurnishError, SignalError
 
+NO_NUMBER_FIX = "correct the cell, or leave it empty; a text to compare with stands in quotes"
 OUTPUTS, TRUTHS = "output", "labels"  # columns that are no inputs
 
 Function = Callable[[Mapping[str, pl.Series], pl.Series | None, pl.Series | None, Any], Any]
@@ -114,16 +118,30 @@ class Signal:
             )
         return found
 
+    def no_number(self, columns: Mapping[str, pl.Series]) -> tuple[str, int] | None:
+        """Return signal and place of the first text that a number is compared with and is none."""
+        for name, constant in compared(self._node):
+            if is_number(constant) and (at := first_no_number(columns[name])) is not None:
+                return name, at
+        return None
+
     def joined(self, columns: Mapping[str, pl.Series]) -> pl.Series:
         """Return the value of each row, given those of the named signals in it."""
+        if (wrong := self.no_number(columns)) is not None:
+            name, at = wrong
+            raise SignalError(
+                f"row {at + 1} holds the text {columns[name][at]!r} where a number is needed",
+                where=f"signal `{name}`",
+                fix=NO_NUMBER_FIX,
+            )
         try:
             found = expression(self._node, {name: one.dtype for name, one in columns.items()})
             table = pl.DataFrame([one.alias(name) for name, one in columns.items()])
             return table.select(found.alias("signal")).to_series()
         except (TypeError, pl.exceptions.PolarsError) as err:
-            raise SignalError(
-                str(err), where=f"signal `{self}`", fix="join what is yes or no by & | ^ ~"
-            ) from err
+            # Polars tells the whole table below its first line.
+            what, fix = str(err).partition("\n")[0], "join what is yes or no by & | ^ ~"
+            raise SignalError(what, where=f"signal `{self}`", fix=fix) from err
 
     def _leaves(self) -> dict[str, Leaf]:
         try:

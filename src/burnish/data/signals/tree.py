@@ -10,6 +10,8 @@ from typing import Any
 
 import polars as pl
 
+from burnish.data.reads import numbers_of
+
 Number = int | float
 Constant = bool | Number | str
 Measure = pl.Expr | Callable[..., Any]
@@ -104,6 +106,11 @@ def compared(node: Node | Constant) -> Iterator[tuple[str, Constant]]:
         yield from compared(node.right)
 
 
+def is_number(constant: Constant) -> bool:
+    """Return whether a constant is a number, which texts are compared with as numbers."""
+    return isinstance(constant, int | float) and not isinstance(constant, bool)
+
+
 def written(node: Node) -> str:
     """Return the formula, with no more parentheses than it needs."""
     return _written(node)[0]
@@ -133,6 +140,8 @@ def _inside(node: Node, least: int) -> str:
 def expression(node: Node, kinds: dict[str, pl.DataType]) -> pl.Expr:
     """Return the formula over columns that are called as its leaves.
 
+    A column of texts, as CSV and TSV have them, is compared with a number as the numbers they are.
+
     Args:
         node: the tree.
         kinds: type of each leaf's column.
@@ -158,6 +167,8 @@ def _expression(node: Node, kinds: dict[str, pl.DataType]) -> tuple[pl.Expr, boo
         right, also = _expression(node.right, kinds)
     else:
         right, also = pl.lit(node.right), isinstance(node.right, bool)
+        if isinstance(node.left, Leaf) and kinds[node.left.name] == pl.String:
+            left = numbers_of(left) if is_number(node.right) else left
     if decides != also:
         raise TypeError(
             f"`{written(node)}` compares yes or no with a value; a comparison binds less tightly "
