@@ -64,3 +64,44 @@ def test_closing_gives_up_after_its_time_and_says_so() -> None:
     with pytest.raises(TrackerError, match=r"longer than 0\.1 seconds"):
         courier.close(timeout_s=0.1)
     release.set()
+
+
+def test_what_waits_is_sent_at_once_when_asked_for() -> None:
+    sent: list[int] = []
+    courier = Courier(sent.extend, every_s=60)
+    for first in (0, 10):
+        courier.put(list(range(first, first + 10)))
+
+        assert courier.flush(timeout_s=5)
+        assert sent == list(range(first + 10))
+    assert courier.flush(timeout_s=5)  # nothing waits
+    courier.close(timeout_s=5)
+
+
+def test_asking_waits_for_a_slow_sender_no_longer_than_told_and_loses_nothing() -> None:
+    release, sent = threading.Event(), []
+
+    def send(items: list[int]) -> None:
+        release.wait(10)
+        sent.extend(items)
+
+    courier = Courier(send, every_s=60)
+    courier.put([1])
+
+    assert not courier.flush(timeout_s=0.05)
+    courier.put([2])
+    release.set()
+    assert courier.flush(timeout_s=5)
+    assert sent == [1, 2]
+    courier.close(timeout_s=5)
+
+
+def test_asking_tells_what_ended_the_sending() -> None:
+    def refuse(_: list[int]) -> None:
+        raise ConnectionError("no route")
+
+    courier = Courier(refuse, every_s=60)
+    courier.put([1])
+    for _ in range(2):
+        with pytest.raises(ConnectionError, match="no route"):
+            courier.flush(timeout_s=5)

@@ -181,6 +181,58 @@ def test_a_resumed_run_goes_on_and_keeps_the_parameters_it_has(
     assert [m.value for m in client.get_metric_history(tracker.run_id, "loss")] == [2.0, 1.0]
 
 
+def test_a_run_that_goes_on_from_a_checkpoint_has_no_gap_and_no_double(
+    store_uri: str, tracker: MlflowTracker, client: Any, run_info: RunInfo
+) -> None:
+    def epoch(number: int) -> list[tuple[int, dict[str, float]]]:
+        """Return what an epoch tells: its last step and the epoch have a step and a name alike."""
+        end = 3 * number
+        told = [(step, {"train/loss": 1 / step}) for step in range(end - 2, end + 1)]
+        return [*told, (end, {"train/loss": 9.0 + number, "validation/f1": 0.1 * number})]
+
+    lost = {4, 5}
+    for step, metrics in [*epoch(1), *epoch(2), *epoch(3)[:2]]:
+        if step not in lost:
+            tracker.log_metrics(metrics, step=step)
+    tracker.finish("KILLED")
+    again = MlflowTracker(store_uri, system_metrics=False)
+    again.start(RunInfo(name="x", folder=run_info.folder, experiment="y", run_id=tracker.run_id))
+    again.go_on([*epoch(1), *epoch(2)], step=6)
+    for step, metrics in epoch(3):
+        again.log_metrics(metrics, step=step)
+    again.finish("FINISHED")
+    kept = {
+        name: sorted((m.step, m.value) for m in client.get_metric_history(tracker.run_id, name))
+        for name in ("train/loss", "validation/f1")
+    }
+
+    whole = [one for number in (1, 2, 3) for one in epoch(number)]
+    assert kept["train/loss"] == sorted((step, told["train/loss"]) for step, told in whole)
+    assert [step for step, _ in kept["validation/f1"]] == [3, 6, 9]
+
+
+def test_what_was_told_is_in_the_store_once_asked_for(tracker: MlflowTracker, client: Any) -> None:
+    tracker.log_metrics({"loss": 2.0}, step=1)
+    tracker.flush()
+
+    assert [m.step for m in client.get_metric_history(tracker.run_id, "loss")] == [1]
+
+
+def test_system_samples_of_a_resumed_run_are_numbered_on(
+    store_uri: str, client: Any, run_info: RunInfo
+) -> None:
+    run_id = None
+    for _ in range(3):
+        tracker = MlflowTracker(store_uri, system_every_s=60)
+        folder = run_info.folder
+        tracker.start(RunInfo(name="x", folder=folder, experiment="y", run_id=run_id))
+        run_id = tracker.run_id
+        tracker.finish("FINISHED")
+    samples = client.get_metric_history(run_id, "system/disk_usage_percentage")
+
+    assert [sample.step for sample in samples] == [0, 1, 2]
+
+
 def test_a_deleted_experiment_is_told_with_the_command_that_restores_it(
     store_uri: str, client: Any, run_info: RunInfo
 ) -> None:

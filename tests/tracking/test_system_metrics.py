@@ -57,6 +57,15 @@ def test_samples_are_numbered_while_the_run_goes_on() -> None:
     assert numbers == list(range(len(numbers)))
 
 
+def test_numbering_goes_on_where_an_earlier_sitting_ended() -> None:
+    numbers: list[int] = []
+    sampler = SystemSampler(lambda _, number: numbers.append(number), every_s=60, first=7)
+    sampler.start()
+    sampler.stop()
+
+    assert numbers == [7]
+
+
 def test_a_report_that_fails_ends_sampling_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
     def refuse(_: Mapping[str, float], number: int) -> None:
         raise OSError("disk full")

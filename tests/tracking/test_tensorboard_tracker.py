@@ -68,6 +68,38 @@ def test_a_resumed_run_goes_on_in_the_same_folder(tmp_path: Path, run_info: RunI
     assert len(list((tmp_path / "tb").iterdir())) == 2
 
 
+def test_steps_after_the_checkpoint_are_there_once_when_they_come_again(
+    tmp_path: Path, run_info: RunInfo
+) -> None:
+    killed = TensorBoardTracker(tmp_path / "tb")
+    killed.start(run_info)
+    for step in range(1, 9):
+        killed.log_metrics({"loss": float(step)}, step=step)
+    killed.flush()
+    again = TensorBoardTracker(tmp_path / "tb")
+    again.start(run_info)
+    again.go_on([(step, {"loss": float(step)}) for step in range(1, 6)], step=5)
+    for step in (6, 7):
+        again.log_metrics({"loss": 10.0 * step}, step=step)
+    again.finish("FINISHED")
+    events = read(tmp_path / "tb")
+
+    assert [(one.step, one.value) for one in events.Scalars("loss")] == [
+        (1, 1), (2, 2), (3, 3), (4, 4), (5, 5), (6, 60), (7, 70),
+    ]  # fmt: skip
+    assert text(events, "status") == "FINISHED"
+
+
+def test_what_was_told_is_in_the_file_once_asked_for(tmp_path: Path, run_info: RunInfo) -> None:
+    tracker = TensorBoardTracker(tmp_path / "tb")
+    tracker.start(run_info)
+    tracker.log_metrics({"loss": 2.0}, step=1)
+    tracker.flush()
+
+    assert [one.step for one in read(tmp_path / "tb").Scalars("loss")] == [1]
+    tracker.finish("KILLED")
+
+
 def test_the_recipe_names_the_folder_and_the_run_names_its_own_inside() -> None:
     tracker = from_recipe(Tracking(folder="tb"), Path("runs/20260101T000000Z-clauses"))
 

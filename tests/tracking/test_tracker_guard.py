@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -149,6 +150,28 @@ def test_a_store_that_may_not_be_written_is_told_with_its_path(
 
     assert f"where: sqlite:///{tmp_path}/file/burnish.db" in caplog.text
     assert "`tracking.trackers: []`" in caplog.text
+
+
+def test_only_trackers_that_can_are_asked_to_send_what_waits_and_to_go_on() -> None:
+    class Keeping(MemoryTracker):
+        def __init__(self) -> None:
+            super().__init__()
+            self.asked: list[Any] = []
+
+        def flush(self) -> None:
+            self.asked.append("flush")
+
+        def go_on(self, history: Any, *, step: int) -> None:
+            self.asked.append((history, step))
+
+    able, plain = Keeping(), MemoryTracker()
+    guard = GuardedTracker({"plain": plain, "able": able})
+    guard.flush()
+    guard.go_on([(1, {"loss": 2.0})], step=1)
+
+    assert able.asked == ["flush", ([(1, {"loss": 2.0})], 1)]
+    assert plain.metrics == []
+    assert guard.failures == {}
 
 
 def test_the_guard_is_itself_a_tracker(run_info: RunInfo) -> None:

@@ -1,6 +1,6 @@
 import os
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -102,6 +102,38 @@ def test_a_run_that_was_stopped_ends_with_the_very_weights_of_one_that_was_not(
     assert resumed.state.step == whole.state.step == 12
     assert_same_weights(resumed.model, whole.model)
     assert resumed.state.best_value == whole.state.best_value
+
+
+class Held(MemoryTracker):
+    """Keeps numbers back until it is asked, and notes what each checkpoint could rely on."""
+
+    def __init__(self, checkpoints: Path) -> None:
+        super().__init__()
+        self._checkpoints = checkpoints
+        self.flushed: list[tuple[int, bool]] = []  # last step told, whether one was named already
+        self.went_on: list[tuple[list[int], int]] = []
+
+    def flush(self) -> None:
+        self.flushed.append((self.metrics[-1][0], (self._checkpoints / "last.json").is_file()))
+
+    def go_on(self, history: Sequence[tuple[int, Mapping[str, float]]], *, step: int) -> None:
+        self.went_on.append(([at for at, _ in history], step))
+
+
+def test_what_was_told_is_kept_before_a_checkpoint_and_told_of_when_it_goes_on(
+    run: Fit, make_recipe: Callable[..., Recipe], tmp_path: Path
+) -> None:
+    whole, resumed = Held(tmp_path / "run" / "checkpoints"), Held(tmp_path / "cut" / "checkpoints")
+    run(make_recipe(), tracker=whole)
+    with pytest.raises(KeyboardInterrupt):
+        run(make_recipe(), folder="cut", tracker=Interrupter(signal.SIGINT, step=8))
+    run(make_recipe(), folder="cut", tracker=resumed, resume=True)
+
+    assert whole.flushed == [(6, False), (12, True)]
+    assert whole.went_on == [([], 0)]
+    (history, step) = resumed.went_on[0]
+    assert (step, history[-1]) == (8, 8)
+    assert 6 in history
 
 
 def test_a_checkpoint_of_another_run_is_refused(

@@ -4,10 +4,10 @@ Called by everything that reports; the pipeline wraps real trackers in `guard.Gu
 so that a tracker that fails never ends a run.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 
@@ -74,6 +74,33 @@ class Tracker(Protocol):
 
     def finish(self, status: Status) -> None:
         """Close the run, flushing all that is buffered."""
+
+
+@runtime_checkable
+class Buffering(Protocol):
+    """A tracker that keeps numbers back for a while, as one may that waits for a disk or a server.
+
+    A run that is killed loses them; so training asks for them before it names a checkpoint.
+    """
+
+    def flush(self) -> None:
+        """Put what waits where it outlives this process, or give up within seconds."""
+
+
+@runtime_checkable
+class Resumable(Protocol):
+    """A tracker that can put its curve right when a run goes on from a checkpoint.
+
+    It may lack numbers from before the checkpoint, and have some from after it, which come again.
+    """
+
+    def go_on(self, history: Sequence[tuple[int, Mapping[str, float]]], *, step: int) -> None:
+        """Make the curve whole up to `step`, and ready for all that follows.
+
+        Args:
+            history: every step up to there with its numbers, as `log_metrics` was told them.
+            step: the checkpoint's; 0 where training begins.
+        """
 
 
 @dataclass

@@ -1,8 +1,9 @@
 """Sends what a run reports in batches, from a thread, so that training never waits for a store.
 
 One metric sent by itself costs 5-50 ms of a step; appended here it costs a microsecond, and a
-thread sends all that has gathered every couple of seconds. When sending fails the thread ends
-and the next `put` raises the cause, so the guard hears of it in the thread of the run.
+thread sends all that has gathered every couple of seconds, or when `flush` asks for it. When
+sending fails the thread ends and the next `put` raises the cause, so the guard hears of it in the
+thread of the run.
 """
 
 import threading
@@ -23,7 +24,8 @@ class Courier(Generic[T]):
         self._send, self._every_s, self._most = send, every_s, most
         self._waiting: list[T] = []
         self._error: Exception | None = None
-        self._closing = False
+        self._put, self._sent = 0, 0  # items, so far
+        self._closing = self._hurry = False
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="burnish-courier", daemon=True)
         self._thread.start()
@@ -38,8 +40,25 @@ class Courier(Generic[T]):
             if self._error is not None:
                 raise self._error
             self._waiting += items
+            self._put += len(items)
             if len(self._waiting) >= self._most:
-                self._changed.notify()
+                self._changed.notify_all()
+
+    def flush(self, *, timeout_s: float) -> bool:
+        """Send what waits now; return whether it was sent in `timeout_s` seconds.
+
+        Raises:
+            Exception: whatever ended a sending.
+        """
+        with self._changed:
+            wanted, self._hurry = self._put, True
+            self._changed.notify_all()
+            self._changed.wait_for(
+                lambda: self._sent >= wanted or self._error is not None, timeout_s
+            )
+            if self._error is not None:
+                raise self._error
+            return self._sent >= wanted
 
     def close(self, *, timeout_s: float) -> None:
         """Send what waits and end the thread.
@@ -50,7 +69,7 @@ class Courier(Generic[T]):
         """
         with self._changed:
             self._closing = True
-            self._changed.notify()
+            self._changed.notify_all()
         self._thread.join(timeout_s)
         if self._error is not None:
             raise self._error
@@ -66,12 +85,19 @@ class Courier(Generic[T]):
         while not closing:
             with self._changed:
                 self._changed.wait_for(
-                    lambda: self._closing or len(self._waiting) >= self._most, self._every_s
+                    lambda: self._closing or self._hurry or len(self._waiting) >= self._most,
+                    self._every_s,
                 )
+                self._hurry = False
                 batch, self._waiting, closing = self._waiting, [], self._closing
             try:
                 if batch:
                     self._send(batch)
             except Exception as err:  # noqa: BLE001 - handed to the run's own thread by put()
-                self._error = err
+                with self._changed:
+                    self._error = err
+                    self._changed.notify_all()
                 return
+            with self._changed:
+                self._sent += len(batch)
+                self._changed.notify_all()

@@ -7,16 +7,25 @@ How long a failing tracker can hold a run up: a store that refuses is noticed at
 server that stopped answering, `tracking.mlflow` allows each request 30 seconds and one retry
 (unless MLFLOW_HTTP_REQUEST_TIMEOUT or _MAX_RETRIES say otherwise), looks for 3 seconds whether
 anybody listens before it starts, and sends metrics from a thread; so at most about a minute is
-lost when it hangs, once, and once more when the run is closed. A tracker of your own must bound
+lost when it hangs, once, and once more when the run is closed; before a checkpoint its numbers are
+waited for, 5 seconds at most. A tracker of your own must bound
 its time likewise: nothing here can interrupt it.
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from burnish.tracking.base import DatasetInfo, ModelInfo, RunInfo, Status, Tracker
+from burnish.tracking.base import (
+    Buffering,
+    DatasetInfo,
+    ModelInfo,
+    Resumable,
+    RunInfo,
+    Status,
+    Tracker,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -58,6 +67,24 @@ class GuardedTracker:
         self._tell(
             f"metrics of step {step}", lambda tracker: tracker.log_metrics(metrics, step=step)
         )
+
+    def flush(self) -> None:
+        """Have numbers that are kept back sent."""
+
+        def ask(tracker: Tracker) -> None:
+            if isinstance(tracker, Buffering):
+                tracker.flush()
+
+        self._tell("what waited", ask)
+
+    def go_on(self, history: Sequence[tuple[int, Mapping[str, float]]], *, step: int) -> None:
+        """Have curves put right up to a checkpoint."""
+
+        def ask(tracker: Tracker) -> None:
+            if isinstance(tracker, Resumable):
+                tracker.go_on(history, step=step)
+
+        self._tell(f"the curve up to step {step}", ask)
 
     def log_file(self, path: Path, *, folder: str = "") -> None:
         """Keep a file or folder."""

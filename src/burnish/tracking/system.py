@@ -95,9 +95,13 @@ class SystemSampler:
     """A thread that hands a sample to `report` at an interval, and one at the end at the latest."""
 
     def __init__(
-        self, report: Callable[[Mapping[str, float], int], None], *, every_s: float = 10.0
+        self,
+        report: Callable[[Mapping[str, float], int], None],
+        *,
+        every_s: float = 10.0,
+        first: int = 0,  # number of the first sample; a run that goes on has some already
     ) -> None:
-        self._report, self._every_s = report, every_s
+        self._report, self._every_s, self._first = report, every_s, first
         self._use = SystemUse()
         self._samples = 0
         self._stop = threading.Event()
@@ -124,5 +128,5 @@ class SystemSampler:
 
     def _sample(self) -> None:
         sample = {f"system/{name}": value for name, value in self._use.read().items()}
-        self._report(sample, self._samples)
+        self._report(sample, self._first + self._samples)
         self._samples += 1

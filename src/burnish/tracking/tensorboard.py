@@ -9,7 +9,7 @@ Imports tensorboard inside methods: 0.3 seconds that `burnish --help` does not p
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from textwrap import indent
 from typing import Any
@@ -65,7 +65,7 @@ class TensorBoardTracker:
         from tensorboard.plugins.hparams.summary_v2 import hparams_pb
 
         told = {name: written(value) if value is None else value for name, value in params.items()}
-        self._add(hparams_pb(told))
+        self._add(summary=hparams_pb(told))
         self._add_text("params", _table({name: written(value) for name, value in params.items()}))
 
     def log_metrics(self, metrics: Mapping[str, float], *, step: int) -> None:
@@ -73,7 +73,18 @@ class TensorBoardTracker:
         from tensorboard.compat.proto.summary_pb2 import Summary
 
         values = [Summary.Value(tag=name, simple_value=float(v)) for name, v in metrics.items()]
-        self._add(Summary(value=values), step=step)
+        self._add(summary=Summary(value=values), step=step)
+
+    def flush(self) -> None:
+        """Write what waits to the event file."""
+        if self._writer is not None:
+            self._writer.flush()
+
+    def go_on(self, _history: Sequence[tuple[int, Mapping[str, float]]], *, step: int) -> None:
+        """Have readers drop what earlier files hold of later steps: these are told again."""
+        from tensorboard.compat.proto.event_pb2 import SessionLog
+
+        self._add(step=step + 1, session_log=SessionLog(status=SessionLog.START))
 
     def log_file(self, path: Path, *, folder: str = "") -> None:
         """Say where the file lies: event files hold none."""
@@ -110,14 +121,14 @@ class TensorBoardTracker:
     def _add_text(self, tag: str, text: str) -> None:
         from tensorboard.plugins.text.summary_v2 import text_pb
 
-        self._add(text_pb(tag, text))
+        self._add(summary=text_pb(tag, text))
 
-    def _add(self, summary: Any, *, step: int = 0) -> None:
+    def _add(self, *, step: int = 0, **what: Any) -> None:
         from tensorboard.compat.proto.event_pb2 import Event
 
         if self._writer is None:
             raise self._error("no run is open; call `start` first")
-        self._writer.add_event(Event(summary=summary, step=step, wall_time=time.time()))
+        self._writer.add_event(Event(step=step, wall_time=time.time(), **what))
 
     def _error(self, what: str) -> TrackerError:
         return TrackerError(

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from burnish.tasks.base import Task
 from burnish.tasks.encoded import Encoded
-from burnish.tracking.base import Tracker
+from burnish.tracking.base import Buffering, Resumable, Tracker
 from burnish.training.datamodule import Feed, Step
 from burnish.training.module import Parts
 from burnish.training.predict import raw_outputs
@@ -39,7 +39,11 @@ class Recorder(L.Callback):  # type: ignore[misc]  # Lightning has no types
         self._losses: list[float] = []
 
     def on_train_start(self, *_: Any) -> None:
-        """Start the clock."""
+        """Start the clock; trackers of a run that goes on put their curves right."""
+        state = self._parts.state
+        if isinstance(self._tracker, Resumable):
+            told = [(line["step"], line["metrics"]) for line in state.history]
+            self._tracker.go_on(told, step=state.step)
         self._sitting = self._window = time.perf_counter()
 
     def on_train_batch_end(
@@ -71,6 +75,14 @@ class Recorder(L.Callback):  # type: ignore[misc]  # Lightning has no types
         state.history.append({"step": state.step, "epoch": epoch, "kind": kind, "metrics": told})
         self._tracker.log_metrics(told, step=state.step)
 
+    def flush(self) -> None:
+        """Have the tracker keep what it was told, as a run that is resumed does not tell it again.
+
+        It may still fail to: then it can make up for it from the history.
+        """
+        if isinstance(self._tracker, Buffering):
+            self._tracker.flush()
+
 
 class Judge(L.Callback):  # type: ignore[misc]  # Lightning has no types
     """Scores the epoch on the rows that choose, and says whether it is the best so far."""
@@ -78,7 +90,7 @@ class Judge(L.Callback):  # type: ignore[misc]  # Lightning has no types
     def __init__(
         self, parts: Parts, feed: Feed, train: Encoded, choose: Encoded | None, recorder: Recorder
     ) -> None:
-        self._parts, self._feed, self._recorder = parts, feed, recorder
+        self._parts, self._feed, self.recorder = parts, feed, recorder
         self._train, self._choose = train, choose
         self._seen: list[tuple[torch.Tensor, Step, float]] = []
         self.improved = False
@@ -102,7 +114,7 @@ class Judge(L.Callback):  # type: ignore[misc]  # Lightning has no types
         state.epoch, state.step_in_epoch = state.epoch + 1, 0
         self.metrics = self._validation() if self._choose is not None else {}
         self.metrics = self._training() | self.metrics
-        self._recorder.note("epoch", self.metrics)
+        self.recorder.note("epoch", self.metrics)
         self._seen = []
         if self._choose is not None:
             self._compare(state)

@@ -109,6 +109,7 @@ class Keeper(L.Callback):  # type: ignore[misc]  # Lightning has no types
         self._save_last()
 
     def _save_last(self) -> None:
+        self._judge.recorder.flush()
         self._saver.last()
         self._saved = time.perf_counter()
 

@@ -14,7 +14,7 @@ import math
 import re
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,10 @@ _LONGEST_DIGEST = 36
 _NOT_IN_KEYS = re.compile(r"[^\w\-. /:]", re.ASCII)
 _CUT = " … (cut; whole in params.json)"
 _LAST_METRICS_WAIT_S = 90.0
+# What is not sent by then is sent later, or again by the run that goes on; whoever ends a run by
+# a signal gives it half a minute, and the checkpoint comes after.
+_FLUSH_WAIT_S = 5.0
+_SYSTEM = "system/"
 
 
 def from_recipe(tracking: Tracking, _folder: Path) -> "MlflowTracker":
@@ -60,6 +64,7 @@ class MlflowTracker:
         self._courier: Courier[Any] | None = None
         self._sampler: SystemSampler | None = None
         self._not_finite: Counter[str] = Counter()  # metric → values left out
+        self._kept: Counter[tuple[str, int]] = Counter()  # key, step → values not to be sent again
         self._cleanup = ExitStack()
 
     @property
@@ -78,6 +83,7 @@ class MlflowTracker:
                 if run.run_id:
                     store.client.update_run(run.run_id, status="RUNNING")
                 self.run_id = run.run_id or _opened(store, run)
+                samples = self._look_up(store, self.run_id) if run.run_id else 0
         except BaseException:
             self._cleanup.close()
             raise
@@ -87,6 +93,7 @@ class MlflowTracker:
             self._sampler = SystemSampler(
                 lambda sample, number: self.log_metrics(sample, step=number),
                 every_s=self._system_every_s,
+                first=samples,
             )
             self._sampler.start()
 
@@ -120,7 +127,21 @@ class MlflowTracker:
                 _log.warning(told, name, metrics[name], step)
             self._not_finite[name] += 1
         if self._courier is not None:
-            self._courier.put([Metric(_key(n), v, now_ms, step) for n, v in finite.items()])
+            values = [Metric(_key(n), v, now_ms, step) for n, v in finite.items()]
+            self._courier.put([one for one in values if not self._has(one.key, step)])
+
+    def flush(self) -> None:
+        """Send what waits; what takes longer than a few seconds goes on being sent."""
+        self._open()
+        if self._courier is not None:
+            with store_errors(self.uri, "metrics are not kept"):
+                self._courier.flush(timeout_s=_FLUSH_WAIT_S)
+
+    def go_on(self, history: Sequence[tuple[int, Mapping[str, float]]], *, step: int) -> None:
+        """Send what the run lacks up to the checkpoint; what it has beyond is not sent again."""
+        for at, metrics in history if self._resumed else []:
+            if at <= step:
+                self.log_metrics(metrics, step=at)
 
     def log_file(self, path: Path, *, folder: str = "") -> None:
         """Copy a file, or what a folder holds, into `folder` of the run's artifacts."""
@@ -183,6 +204,29 @@ class MlflowTracker:
         finally:
             self._store = None
             self._cleanup.close()
+
+    def _look_up(self, store: Store, run_id: str) -> int:
+        """Note which values a run has; return the number of its next system sample."""
+
+        def steps(key: str) -> list[int]:
+            return [one.step for one in store.client.get_metric_history(run_id, key)]
+
+        keys = sorted(store.client.get_run(run_id).data.metrics)
+        system = [key for key in keys if key.startswith(_SYSTEM)]
+        for key in keys:
+            if key not in system:
+                self._kept.update((key, step) for step in steps(key))
+        return max(steps(system[0])) + 1 if system else 0
+
+    def _has(self, key: str, step: int) -> bool:
+        """Whether the run has this value from before; each one there counts once.
+
+        The last step of an epoch and the epoch itself tell `train/loss` at the same step.
+        """
+        if not self._kept[key, step]:
+            return False
+        self._kept[key, step] -= 1
+        return True
 
     def _open(self) -> tuple[Store, str]:
         if self._store is None or self.run_id is None:
