@@ -1,6 +1,7 @@
 """Files of a run are written whole or not at all, and read back as they were."""
 
 import os
+import re
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -87,6 +88,42 @@ def test_a_damaged_prediction_file_is_named(tmp_path: Path) -> None:
         read_predictions(path)
 
     assert str(path) in str(caught.value)
+
+
+def test_a_label_or_text_without_a_list_is_one_and_not_its_letters(tmp_path: Path) -> None:
+    path = tmp_path / "mine.jsonl"
+    write_text(path, '{"id": 1, "answer": "good", "reference": "bad"}\n')
+
+    assert read_predictions(path) == [
+        Prediction(example_id="1", answer=("good",), reference=("bad",))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ('{"id": null, "answer": ["a"]}', "the id is null"),
+        ('{"id": "1"}', "it has no 'answer'"),
+        ('{"id": "1", "answer": null}', "the answer None is neither a text nor a list"),
+        ('{"id": "1", "answer": {"a": 1}}', "is neither a text nor a list"),
+        ('{"id": "1", "answer": [null]}', "is neither a text nor a list"),
+        ('{"id": "1", "answer": ["a"], "reference": 3}', "the reference 3 is neither"),
+        ('{"id": "1", "answer": ["a"], "scores": {"a": "high"}}', "the score 'high' of 'a'"),
+        ('{"id": "1", "answer": ["a"], "scores": {"a": null}}', "the score None of 'a'"),
+        ('{"id": "1", "answer": ["a"], "scores": [0.5]}', "'list' object"),
+        ('["a"]', "'list' object"),
+    ],
+)
+def test_a_line_that_is_no_prediction_is_told_with_its_number(
+    line: str, told: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "mine.jsonl"
+    write_text(path, f'{{"id": "0", "answer": ["a"]}}\n\n{line}\n')
+
+    with pytest.raises(RunFolderError, match=re.escape(told)) as caught:
+        read_predictions(path)
+
+    assert caught.value.where == f"{path}, line 3"
 
 
 def test_a_run_folder_is_new_or_empty(tmp_path: Path) -> None:

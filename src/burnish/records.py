@@ -62,15 +62,40 @@ class Prediction:
 
     @classmethod
     def from_json(cls, line: dict[str, Any]) -> Self:
-        """Read what `to_json` wrote. Raises KeyError when `id` or `answer` is absent."""
+        """Read what `to_json` wrote; one label or text may stand there without a list.
+
+        Raises:
+            KeyError: `id` or `answer` is absent.
+            TypeError, AttributeError, ValueError: a value is of another kind.
+        """
         reference = line.get("reference")
+        if line["id"] is None:
+            raise ValueError("the id is null")
         return cls(
             example_id=str(line["id"]),
-            answer=tuple(map(str, line["answer"])),
-            reference=None if reference is None else tuple(map(str, reference)),
-            scores={str(k): float(v) for k, v in (line.get("scores") or {}).items()},
+            answer=_texts(line["answer"], "answer"),
+            reference=None if reference is None else _texts(reference, "reference"),
+            scores={
+                str(name): _number(value, str(name))
+                for name, value in (line.get("scores") or {}).items()
+            },
             abstains=line.get("abstains"),
         )
+
+
+def _texts(value: Any, name: str) -> tuple[str, ...]:
+    if isinstance(value, str):  # whose letters are no labels
+        return (value,)
+    if not isinstance(value, list | tuple) or None in value:
+        raise TypeError(f"the {name} {value!r} is neither a text nor a list of texts")
+    return tuple(map(str, value))
+
+
+def _number(value: Any, name: str) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError) as err:
+        raise ValueError(f"the score {value!r} of {name!r} is no number") from err
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

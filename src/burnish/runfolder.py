@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from burnish.errors import RunFolderError
-from burnish.files import empty_folder, path_errors, read_jsonl, unreadable, write_jsonl
+from burnish.files import empty_folder, path_errors, read_jsonl, write_jsonl
 from burnish.records import Prediction
 
 _LABEL_FILES = ("label-errors.json", "label-errors.jsonl", "conflicts.jsonl")
@@ -171,9 +171,25 @@ def read_predictions(path: Path) -> list[Prediction]:
     """Return the predictions of a file, in its order.
 
     Raises:
-        RunFolderError: BN601, the file is missing, not JSON lines, or a line lacks id or answer.
+        RunFolderError: BN601, the file is missing, not JSON lines, or a line lacks id or answer, or
+            holds them or scores as another kind of value; names the line.
     """
-    try:
-        return [Prediction.from_json(line) for line in read_jsonl(path)]
-    except (KeyError, TypeError, AttributeError) as err:
-        raise unreadable(path, err) from err
+    predictions = []
+    for at, value in enumerate(read_jsonl(path)):
+        try:
+            predictions.append(Prediction.from_json(value))
+        except (KeyError, TypeError, AttributeError, ValueError) as err:
+            told = f"it has no {err}" if isinstance(err, KeyError) else str(err)
+            raise RunFolderError(
+                f"no prediction: {told}",
+                where=f"{path}, line {_line_number(path, at)}",
+                fix='write each line as {"id": "1", "answer": ["a"], "reference": ["a"], '
+                '"scores": {"a": 0.9}}, or make the run again',
+            ) from err
+    return predictions
+
+
+def _line_number(path: Path, at: int) -> int:
+    """Return the number of a line of JSON lines, given how many that are not empty are before."""
+    lines = path.read_text("utf-8").split("\n")
+    return [number for number, line in enumerate(lines, 1) if line][at]
