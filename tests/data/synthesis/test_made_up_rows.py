@@ -204,3 +204,17 @@ def test_the_command_tells_what_it_made_and_never_writes_over_a_folder(
     with pytest.raises(BurnishError, match="cannot be read"):
         synthesise(tmp_path / "none.yaml", tmp_path / "other")
     assert not (tmp_path / "other").exists()
+
+
+def test_the_specification_in_the_guide_can_be_made(tmp_path: Path) -> None:
+    guide = Path(__file__).parents[3] / "docs" / "guides" / "synthesis.md"
+    (tmp_path / "shop.yaml").write_text(
+        guide.read_text("utf-8").split("```")[1].removeprefix("yaml")
+    )
+
+    made = make_up(read_spec(tmp_path / "shop.yaml"))
+
+    assert (made.train.height, made.train["text"].null_count()) == (500, 25)
+    assert made.test is not None
+    assert made.test.height == 16
+    assert {"good", "bad"} == set(made.train["label"])
