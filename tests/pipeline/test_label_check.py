@@ -59,6 +59,7 @@ def recipe(path: Path, **changes: Any) -> Recipe:
     written = {
         "task": "text-classification", "model": "-",
         "data": {"train": str(path), "checks": checks}, "tracking": {"trackers": []},
+        "split": {"validation": 0, "test": 0},
     }  # fmt: skip
     return validate(Document(written | changes, {}, "a recipe"))
 
@@ -115,6 +116,18 @@ def test_the_same_rows_give_the_same_ranks(found: LabelCheck, place: Path) -> No
 
     first, second = (one.folder / "label-errors.jsonl" for one in (found, again))
     assert first.read_bytes() == second.read_bytes()
+
+
+def test_rows_that_a_run_would_judge_are_left_alone(place: Path) -> None:
+    split = recipe(write(place / "split.jsonl", wrong_rows()), split={"tune": 0.1, "test": 0.2})
+
+    found = check_labels(split, place / "learned")
+
+    parts = execute(("leak_checked",), recipe=split, context=Context.of_nothing())["leak_checked"]
+    learned = [*parts.rows["train"]["row"], *parts.rows["tune"]["row"]]
+    ranked = [line["row"] for line in lines(found.folder / "label-errors.jsonl")]
+    assert sorted(ranked) == sorted(learned)
+    assert len(ranked) < 240 * 0.85
 
 
 def test_any_label_of_several_may_be_in_doubt() -> None:

@@ -4,12 +4,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from burnish.errors import RecipeError
-from burnish.evaluation.spaces import is_labels
 from burnish.files import empty_folder
 from burnish.pipeline.context import Context
 from burnish.pipeline.driver import execute
-from burnish.pipeline.label_doubts import LabelDoubts
+from burnish.pipeline.label_doubts import LEARNED, LabelDoubts
 from burnish.pipeline.plugins import check_plugins
 from burnish.recipe.recipe import Recipe
 from burnish.runfolder import LabelFiles
@@ -37,24 +38,28 @@ def check_labels(recipe: Recipe, out: Path) -> LabelCheck:
     near-duplicates whose labels differ, cluster by cluster.
 
     Args:
-        recipe: of a classification; its data, checks, rules and selection say which rows.
+        recipe: of a classification; its data, checks, rules, selection and split say which
+            rows; where `split` takes none out, all of them.
         out: a new or empty folder.
 
     Raises:
         RecipeError: BN101, the task has no labels.
         EmptyDataError: BN205, there are too few rows.
+        CheckError, SplitError: as `burnish run`.
         StorageError: BN402, the folder holds something, or cannot be written.
     """
     check_plugins(recipe)
-    wanted = ("selected", "label_space")
-    found = execute(wanted, recipe=recipe, context=Context.of_nothing())
-    space, rows = found["label_space"], found["selected"].rows["train"]
-    if not is_labels(space):
+    if recipe.columns.asked != "labels":
         raise RecipeError(
             f"the task {recipe.task.kind} has no labels",
             where="recipe key `task.kind`",
             fix="give a recipe of `text-classification`",
         )
+    wanted = ("leak_checked", "label_space")
+    found = execute(wanted, recipe=recipe, context=Context.of_nothing())
+    space, splits = found["label_space"], found["leak_checked"].rows
+    # Those that a run learns: who corrects the judged ones by a model's doubts bends the judgement.
+    rows = pl.concat([splits[name] for name in LEARNED if name in splits])
     folder = empty_folder(out, fix="remove it, or name another with `--out`")
     doubts = LabelDoubts.of(rows, space, seed=recipe.training.seed)
     doubts.write(LabelFiles.of(folder))
