@@ -85,6 +85,7 @@ def main() -> None:
             "task": {"kind": "text-classification", "multi_label": True},
             "model": "-",
             "data": {"train": f"{folder}/train.jsonl", "label": "labels", "group": "document"},
+            "split": {"validation": 0, "test": 0},  # every row is one to learn from
         }
         (Path(folder) / "recipe.yaml").write_text(json.dumps(recipe), "utf-8")
         command = [str(Path(sys.executable).with_name("burnish")), "data", "label-errors"]

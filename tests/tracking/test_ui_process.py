@@ -14,6 +14,15 @@ import pytest
 
 BURNISH = str(Path(sys.executable).with_name("burnish"))
 
+# As from a terminal: what starts in the background, as tests may be, is told to ignore signals.
+_HEARING = """
+import os, signal, sys
+
+for one in (signal.SIGHUP, signal.SIGINT):
+    signal.signal(one, signal.SIG_DFL)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
 
 def free_port() -> int:
     with socket.socket() as taken:
@@ -45,7 +54,10 @@ def test_a_signal_ends_the_page_and_all_its_processes(
     port, log = free_port(), tmp_path / "log"
     with log.open("wb") as told:
         page = subprocess.Popen(
-            [BURNISH, "ui", "--port", str(port)], cwd=tmp_path, stdout=told, stderr=told
+            [sys.executable, "-c", _HEARING, str(BURNISH), "ui", "--port", str(port)],
+            cwd=tmp_path,
+            stdout=told,
+            stderr=told,
         )
     started: list[psutil.Process] = []
     try:
