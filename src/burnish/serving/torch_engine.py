@@ -20,13 +20,11 @@ from burnish.tasks.encoded import Encoded, Ragged
 from burnish.tasks.masked_lm import MaskedTask
 from burnish.tasks.writing import WritingTask
 from burnish.training.fill import fill
-from burnish.training.forward import packs
 from burnish.training.generate import cached_tokens
 from burnish.training.modelfolder import Answerer
 from burnish.training.models import longest_text
-from burnish.training.packing import plain, short_sizes
+from burnish.training.packing import plain
 from burnish.training.predict import answering, predictions, unit_vectors
-from burnish.training.products import prepare
 
 
 class TorchEngine:
@@ -73,11 +71,6 @@ class TorchEngine:
     def warm(self) -> None:
         """Answer something, so that the first request finds everything prepared."""
         rehearse(self)
-        opened = self._answerer
-        hardware = opened.hardware
-        exact = (hardware.device, hardware.precision) == ("cpu", "fp32")
-        if exact and hardware.matmul == "medium" and packs(opened.model, self._task, "auto"):
-            prepare(opened.model, short_sizes())
 
     def close(self) -> None:
         """Do nothing: what it holds goes with it."""

@@ -18,9 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from burnish.tasks.batch import PACK_MULTIPLE
 from burnish.training.segments import (
-    FIRSTS_MULTIPLE,
     PaddedRows,
     Rows,
     Segments,
@@ -29,8 +27,6 @@ from burnish.training.segments import (
 )
 
 Batch = dict[str, Tensor]
-_SHORT = 512  # tokens; what more of them take hides what is prepared for them
-_MOST_ROWS = 128  # that a pack of short texts has
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,13 +144,6 @@ def layers(model: Any) -> Any:
     """Return the layer list, lowest first. Raises KeyError for an unknown architecture."""
     base = plain(model)
     return base.base_model.get_submodule(ANATOMIES[base.config.model_type].layers)
-
-
-def short_sizes() -> list[int]:
-    """Return how many tokens short packs have, and how many first ones nearly all of them."""
-    totals = range(PACK_MULTIPLE, _SHORT + 1, PACK_MULTIPLE)
-    firsts = range(FIRSTS_MULTIPLE, _MOST_ROWS + 1, FIRSTS_MULTIPLE)
-    return sorted({*totals, *firsts})
 
 
 def logits(model: Any, batch: Batch) -> Tensor:

@@ -1,18 +1,16 @@
-"""Matrix products in fp32 on a processor, and the programs that are prepared for them.
+"""Small matrix products in fp32, of shapes that hardly ever come again.
 
 With a run's "medium" precision PyTorch hands products in fp32 to oneDNN, which prepares a program
 for each shape, keeps a thousand of them, and is about twice as fast where they are large. Attention
 within rows has shapes of each row's length: there preparing costs more than it gains, in time and
-in memory (75 MB of a server's). Linear layers of packs have few; a server prepares those of
-short ones before the first request.
+in memory (75 MB of a server's).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock
 
 import torch
-from torch import nn
 
 _lock = Lock()
 _inside = 0
@@ -39,15 +37,3 @@ def unprepared() -> Iterator[None]:
             _inside -= 1
             if not _inside:
                 torch.set_float32_matmul_precision(_outside)
-
-
-@torch.inference_mode()
-def prepare(model: nn.Module, sizes: Iterable[int]) -> None:
-    """Multiply zeros by each shape of linear layer once, for so many tokens each time.
-
-    What is prepared is the process's, not a layer's: one of each shape is enough.
-    """
-    layers = {one.weight.shape: one for one in model.modules() if isinstance(one, nn.Linear)}
-    for tokens in sizes:
-        for layer in layers.values():
-            layer(torch.zeros(1, tokens, layer.in_features))

@@ -22,7 +22,7 @@ from burnish.training.products import unprepared
 from burnish.training.runs_attention import dropped_attention
 
 NAME = "burnish_packed"
-FIRSTS_MULTIPLE = 8  # first tokens
+_FIRSTS_MULTIPLE = 8  # first tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Segments:
                 runs[-1] = (runs[-1][0] + 1, length)
             else:
                 runs.append((1, length))
-        firsts = F.pad(lengths.cumsum(0) - lengths, (0, -len(lengths) % FIRSTS_MULTIPLE))
+        firsts = F.pad(lengths.cumsum(0) - lengths, (0, -len(lengths) % _FIRSTS_MULTIPLE))
         return cls(tuple(runs), firsts, total - int(lengths.sum()))
 
     @property
