@@ -10,7 +10,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -83,6 +83,17 @@ def slow_server(start: Start, engine: Slow, keys: KeyRing | None = None, **limit
 
 def ask(url: str, text: str = "a", **headers: str) -> httpx.Response:
     return httpx.post(f"{url}/v1/predict", json={"input": text}, headers=headers, timeout=30)
+
+
+def kept_busy(
+    running: Running, engine: Slow, pool: ThreadPoolExecutor, count: int
+) -> list[Future[httpx.Response]]:
+    """Send requests that a shut engine keeps at work; return when all of them are."""
+    sent = [pool.submit(ask, running.url, str(n)) for n in range(count)]
+    assert engine.begun.wait(10)
+    while running.lifecycle.at_work < count:
+        time.sleep(0.005)
+    return sent
 
 
 def series(running: Running, name: str) -> float:
@@ -326,10 +337,7 @@ def test_the_log_tells_each_request_and_no_text_unless_asked(
 def test_draining_turns_readyz_answers_what_is_at_work_and_refuses_the_rest(start: Start) -> None:
     engine = Slow(shut=True)
     with slow_server(start, engine) as running, ThreadPoolExecutor(12) as pool:
-        at_work = [pool.submit(ask, running.url, str(n)) for n in range(10)]
-        assert engine.begun.wait(10)
-        while running.lifecycle.at_work < 10:
-            time.sleep(0.005)
+        at_work = kept_busy(running, engine, pool, 10)
         running.server.handle_exit(15, None)
         while not running.lifecycle.refusing:
             time.sleep(0.005)
@@ -346,10 +354,7 @@ def test_a_second_signal_gives_up_what_is_at_work_and_logs_no_failure(
 ) -> None:
     engine = Slow(shut=True)
     with slow_server(start, engine) as running, ThreadPoolExecutor(6) as pool:
-        at_work = [pool.submit(ask, running.url, str(n)) for n in range(5)]
-        assert engine.begun.wait(10)
-        while running.lifecycle.at_work < 5:
-            time.sleep(0.005)
+        at_work = kept_busy(running, engine, pool, 5)
         for _ in range(3):
             running.server.handle_exit(15, None)
         told = [one.result(timeout=10) for one in at_work]

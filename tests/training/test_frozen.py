@@ -110,6 +110,26 @@ def test_another_model_in_the_place_of_the_first_is_told() -> None:
         rounded.undo()
 
 
+def trained(
+    asked: Recipe,
+    task: ClassificationTask,
+    source: ModelSource,
+    train: Encoded,
+    hardware: Hardware,
+) -> FitResult:
+    """Train in bf16, with nothing kept beside the result."""
+    return fit(
+        asked,
+        task,
+        source,
+        train,
+        None,
+        hardware=replace(hardware, precision="bf16"),
+        tracker=MemoryTracker(),
+        checkpoints=None,
+    )
+
+
 def test_a_run_in_bf16_learns_to_the_last_bit_as_without_and_gives_the_base_back(
     make_recipe: Callable[..., Recipe],
     tiny: ModelSource,
@@ -118,21 +138,10 @@ def test_a_run_in_bf16_learns_to_the_last_bit_as_without_and_gives_the_base_back
     hardware: Hardware,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def trained() -> FitResult:
-        return fit(
-            make_recipe(method={"kind": "lora", "rank": 2}, dropout=0.1),
-            task,
-            tiny,
-            train,
-            None,
-            hardware=replace(hardware, precision="bf16"),
-            tracker=MemoryTracker(),
-            checkpoints=None,
-        )
-
-    held = trained()
+    asked = make_recipe(method={"kind": "lora", "rank": 2}, dropout=0.1)
+    held = trained(asked, task, tiny, train, hardware)
     monkeypatch.setattr(RoundedWeights, "hold", lambda *_, **__: None)
-    plain = trained()
+    plain = trained(asked, task, tiny, train, hardware)
 
     losses = [[line["metrics"]["train/loss"] for line in one.history] for one in (held, plain)]
     assert losses[0] == losses[1]
@@ -154,16 +163,8 @@ def test_a_layer_that_training_adds_is_given_back_too(
     rows = pl.DataFrame({"id": list(map(str, range(16))), "text": texts, "labels": labels})
     train = task.encode(rows, load_tokenizer(source, task))
 
-    found = fit(
-        make_recipe(method={"kind": "lora", "rank": 2}, epochs=1.0),
-        task,
-        source,
-        train,
-        None,
-        hardware=replace(hardware, precision="bf16"),
-        tracker=MemoryTracker(),
-        checkpoints=None,
-    )
+    asked = make_recipe(method={"kind": "lora", "rank": 2}, epochs=1.0)
+    found = trained(asked, task, source, train, hardware)
 
     assert averages(found.model)
     fresh = load_model(source, task)

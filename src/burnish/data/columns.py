@@ -28,6 +28,7 @@ from burnish.data.table import (
     refuse_nul,
 )
 from burnish.errors import DataFormatError
+from burnish.signs import is_whole
 
 _INT64 = 2**63
 _MIXED = "mixes single labels with lists of labels"
@@ -298,7 +299,7 @@ def _is_gap(value: Any) -> bool:
 
 def _has_surrogate(value: Any) -> bool:
     texts = value if isinstance(value, list) else [value]
-    return any(isinstance(t, str) and any("\ud800" <= c <= "\udfff" for c in t) for t in texts)
+    return any(isinstance(text, str) and not is_whole(text) for text in texts)
 
 
 def _shown(value: Any) -> str:

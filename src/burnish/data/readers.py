@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from burnish.data.columns import joined
-from burnish.data.streams import COMPRESSIONS
+from burnish.data.streams import compression_of
 from burnish.data.table import Faults, Kind, Table
 from burnish.errors import DataFormatError, DataNotFoundError, EmptyDataError
 from burnish.files import path_errors
@@ -43,7 +43,7 @@ def stem_of(path: Path) -> str:
 
 
 def _unpacked(path: Path) -> Path:
-    return path.with_suffix("") if path.suffix.lower() in COMPRESSIONS else path
+    return path.with_suffix("") if compression_of(path) else path
 
 
 def read_file(path: Path, *, encoding: str, columns: Mapping[str, Kind]) -> Table:

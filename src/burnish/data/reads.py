@@ -47,6 +47,11 @@ def length_of(text: pl.Expr, unit: Unit) -> pl.Expr:
     return text.str.len_chars() if unit == "characters" else text.str.count_matches(r"\S+")
 
 
+def is_number(value: object) -> bool:
+    """Return whether a value is a number, which texts are compared with as numbers."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def numbers_of(text: pl.Expr) -> pl.Expr:
     """Return the numbers that texts are, as CSV and TSV write them; null where one is none."""
     return text.str.strip_chars().cast(pl.Float64, strict=False)

@@ -15,6 +15,7 @@ from burnish.recipe.load import load_recipe
 from burnish.recipe.recipe import Recipe
 from burnish.records import LedgerEntry, Prediction, Space
 from burnish.runfolder import RunFolder
+from burnish.signs import is_whole
 from burnish.training.modelfolder import Answerer
 from burnish.training.sources import ModelSource, resolve
 
@@ -61,7 +62,7 @@ def answer_texts(model: OpenModel, texts: list[str]) -> list[Prediction]:
             raise EmptyDataError(
                 "the text is empty", where=f"--text number {number}", fix="give some text"
             )
-        if not _is_text(text):
+        if not is_whole(text):
             raise DataFormatError(
                 "the text holds bytes that are none in UTF-8",
                 where=f"--text number {number}",
@@ -69,15 +70,6 @@ def answer_texts(model: OpenModel, texts: list[str]) -> list[Prediction]:
             )
     answers = model.answerer.answer(texts)
     return [replace(a, example_id=str(i)) for i, a in enumerate(answers, 1)]
-
-
-def _is_text(text: str) -> bool:
-    """Whether a text can be written; the shell's stray bytes arrive as lone surrogates."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def answer_file(

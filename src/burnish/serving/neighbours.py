@@ -15,8 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from burnish.errors import RequestError
 from burnish.serving.engine import Answered, Ask, Facts
 from burnish.serving.models import Models
-from burnish.serving.schemas import ERRORS, Text, is_whole
+from burnish.serving.schemas import ERRORS, Text
 from burnish.serving.visit import visit_at
+from burnish.signs import is_whole
 
 COLUMN = "text"
 STRICT = ConfigDict(strict=True, allow_inf_nan=False)

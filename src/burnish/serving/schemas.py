@@ -4,13 +4,10 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from burnish.signs import is_whole
+
 _STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 _CLAUSE = "We may close your account at any time without notice."
-
-
-def is_whole(text: str) -> bool:
-    """Return whether a text has no half of a character, which JSON can write and no text hold."""
-    return text.isascii() or not any("\ud800" <= sign <= "\udfff" for sign in text)
 
 
 def _whole(text: str) -> str:

@@ -90,7 +90,7 @@ class Judge(L.Callback):  # type: ignore[misc]  # Lightning has no types
     def __init__(
         self, parts: Parts, feed: Feed, train: Encoded, choose: Encoded | None, recorder: Recorder
     ) -> None:
-        self._parts, self._feed, self.recorder = parts, feed, recorder
+        self._parts, self._feed, self._recorder = parts, feed, recorder
         self._train, self._choose = train, choose
         self._seen: list[tuple[torch.Tensor, Step, float]] = []
         self.improved = False
@@ -114,7 +114,7 @@ class Judge(L.Callback):  # type: ignore[misc]  # Lightning has no types
         state.epoch, state.step_in_epoch = state.epoch + 1, 0
         self.metrics = self._validation() if self._choose is not None else {}
         self.metrics = self._training() | self.metrics
-        self.recorder.note("epoch", self.metrics)
+        self._recorder.note("epoch", self.metrics)
         self._seen = []
         if self._choose is not None:
             self._compare(state)

@@ -143,7 +143,7 @@ def fit(
         stopper = Stopper(parts)
         callbacks = [recorder, judge, stopper, Meter(parts)]
         if checkpoints:
-            callbacks.insert(3, _keeper(recipe, source, parts, judge, checkpoints))
+            callbacks.insert(3, _keeper(recipe, source, parts, judge, recorder, checkpoints))
         data = StepData(train, task, recipe.training, feed=feed, plan=parts.plan, state=parts.state)
         if parts.state.step < parts.plan.steps and parts.state.stop is None:
             _run(parts, data, callbacks, stopper)
@@ -151,13 +151,18 @@ def fit(
 
 
 def _keeper(
-    recipe: Recipe, source: ModelSource, parts: Parts, judge: Judge, folder: Path
+    recipe: Recipe,
+    source: ModelSource,
+    parts: Parts,
+    judge: Judge,
+    recorder: Recorder,
+    folder: Path,
 ) -> Keeper:
     saver = Saver(
         parts=parts, source=source, folder=folder, name=recipe.name, method=recipe.method.kind
     )
     every_epoch = recipe.training.checkpoint_every_epoch
-    return Keeper(saver, judge, every_epoch=every_epoch, every_seconds=_SAVE_SECONDS)
+    return Keeper(saver, judge, recorder, every_epoch=every_epoch, every_seconds=_SAVE_SECONDS)
 
 
 def _assemble(

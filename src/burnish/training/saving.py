@@ -11,7 +11,7 @@ import torch
 from burnish.errors import CheckpointError
 from burnish.files import write_json
 from burnish.tasks.base import Task
-from burnish.training.callbacks import Judge, averaged
+from burnish.training.callbacks import Judge, Recorder, averaged
 from burnish.training.checkpoint import (
     BEST,
     LAST,
@@ -84,9 +84,15 @@ class Keeper(L.Callback):  # type: ignore[misc]  # Lightning has no types
     """Saves at the end of an epoch, on a signal, and when the last save is long ago."""
 
     def __init__(
-        self, saver: Saver, judge: Judge, *, every_epoch: bool, every_seconds: float
+        self,
+        saver: Saver,
+        judge: Judge,
+        recorder: Recorder,
+        *,
+        every_epoch: bool,
+        every_seconds: float,
     ) -> None:
-        self._saver, self._judge = saver, judge
+        self._saver, self._judge, self._recorder = saver, judge, recorder
         self._every_epoch, self._every_seconds = every_epoch, every_seconds
         self._saved = time.perf_counter()
 
@@ -109,7 +115,7 @@ class Keeper(L.Callback):  # type: ignore[misc]  # Lightning has no types
         self._save_last()
 
     def _save_last(self) -> None:
-        self._judge.recorder.flush()
+        self._recorder.flush()
         self._saver.last()
         self._saved = time.perf_counter()
 

@@ -13,7 +13,14 @@ from burnish.data.integrity.checks import Checked, refusal
 from burnish.data.integrity.hit import hit_rows, place
 from burnish.data.integrity.left_out import LeftOut, counts_told, refuse_nothing_left
 from burnish.data.language import languages_of
-from burnish.data.reads import column_of, first_no_number, length_of, numbers_of, with_answer
+from burnish.data.reads import (
+    column_of,
+    first_no_number,
+    is_number,
+    length_of,
+    numbers_of,
+    with_answer,
+)
 from burnish.errors import ColumnError
 from burnish.recipe.recipe import Recipe
 from burnish.recipe.rules import (
@@ -106,14 +113,10 @@ def _broken(recipe: Recipe, number: int, rows: pl.DataFrame, train: pl.DataFrame
 def _asks_for_numbers(rule: RuleSection) -> bool:
     """Whether a rule is about numbers, which CSV and TSV hold as texts."""
     if isinstance(rule, InSet):
-        return all(map(_is_number, rule.values))
+        return all(map(is_number, rule.values))
     if isinstance(rule, EqualTo):
-        return _is_number(rule.value)
+        return is_number(rule.value)
     return isinstance(rule, LessThan | GreaterThan | ZScore)
-
-
-def _is_number(value: Scalar) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _with_numbers(rows: pl.DataFrame, column: str, rule: RuleSection, called: str) -> pl.DataFrame:
@@ -137,7 +140,7 @@ def _with_numbers(rows: pl.DataFrame, column: str, rule: RuleSection, called: st
 def _is_one_of(value: pl.Expr, values: tuple[Scalar, ...], train: pl.Series) -> pl.Expr:
     """Return whether a value is one of some; Polars looks for numbers of one type alone."""
     whole = train.dtype.is_integer() and not any(isinstance(one, float) for one in values)
-    if whole or not all(map(_is_number, values)):
+    if whole or not all(map(is_number, values)):
         return value.is_in(list(values))
     return value.cast(pl.Float64).is_in([float(one) for one in values])
 

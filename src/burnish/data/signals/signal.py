@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import polars as pl
 
-from burnish.data.reads import first_no_number
+from burnish.data.reads import first_no_number, is_number
 from burnish.data.signals.tree import (
     Compared,
     Constant,
@@ -23,7 +23,6 @@ from burnish.data.signals.tree import (
     Not,
     compared,
     expression,
-    is_number,
     leaves,
     written,
 )

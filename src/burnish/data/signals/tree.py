@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from burnish.data.reads import numbers_of
+from burnish.data.reads import is_number, numbers_of
 
 Number = int | float
 Constant = bool | Number | str
@@ -104,11 +104,6 @@ def compared(node: Node | Constant) -> Iterator[tuple[str, Constant]]:
             yield node.left.name, node.right
         yield from compared(node.left)
         yield from compared(node.right)
-
-
-def is_number(constant: Constant) -> bool:
-    """Return whether a constant is a number, which texts are compared with as numbers."""
-    return isinstance(constant, int | float) and not isinstance(constant, bool)
 
 
 def written(node: Node) -> str:

@@ -18,10 +18,10 @@ from burnish.serving.metrics import Metrics
 from burnish.serving.models import Models
 from burnish.serving.page.words import Part, parts_of, without
 from burnish.serving.problems import DEFECT, status_of
-from burnish.serving.schemas import is_whole
 from burnish.serving.settings import Settings
 from burnish.serving.streaming import abandon, pieces
 from burnish.serving.visit import LEFT, Visit
+from burnish.signs import is_whole
 
 PATH = "/page"
 MOST_PARTS = 48  # pieces of a text that are left out in turn
