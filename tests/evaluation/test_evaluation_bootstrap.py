@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from burnish.evaluation.answers import Answers
-from burnish.evaluation.bootstrap import draw, interval, resample
+from burnish.evaluation.bootstrap import centred, draw, interval, resample
 from burnish.evaluation.metrics.table import metric_names
 from burnish.evaluation.score import score, score_answers
 from burnish.records import LabelSpace, Prediction
@@ -85,6 +85,45 @@ def test_an_interval_holds_its_value_even_where_resampling_is_skewed() -> None:
 
     for s in score_answers("s", "v", perfect, metrics=["ece", "macro_f1", "roc_auc"]):
         assert s.low <= s.value <= s.high
+
+
+def rare_classes(seed: int, rows: int = 200) -> Answers:
+    """Return answers over 20 classes of Zipf's law, seven in ten right."""
+    rng = np.random.default_rng(seed)
+    frequency = 1 / np.arange(1, 21)
+    classes = rng.choice(20, (2, rows), p=frequency / frequency.sum())
+    given = np.where(rng.random(rows) < 0.7, classes[0], classes[1])
+    truth, answer = np.eye(20, dtype=np.bool_)[classes[0]], np.eye(20, dtype=np.bool_)[given]
+    return Answers(
+        ids=tuple(map(str, range(rows))),
+        space=LabelSpace(names=tuple(f"class {j}" for j in range(20)), multi_label=False),
+        truth=truth,
+        answer=answer,
+        scores=np.full((rows, 20), np.nan),
+    )
+
+
+def test_a_class_that_a_resample_lacks_does_not_move_the_interval_of_macro_f1() -> None:
+    scores = [
+        score_answers("s", "v", rare_classes(seed), metrics=["macro_f1"], resamples=300)[0]
+        for seed in range(150)
+    ]
+    expected = np.mean([one.value for one in scores])
+    below = sum(one.high < expected for one in scores)
+    above = sum(one.low > expected for one in scores)
+
+    assert below + above <= 18  # 7.5 expected at 95 %; 13 % lay below before
+    assert below <= 14
+
+
+def test_moved_values_have_the_mean_asked_for_and_stay_within_what_was_drawn() -> None:
+    drawn = np.array([0.2, 0.4, 0.6, 0.8, np.nan])
+
+    assert np.nanmean(centred(drawn, 0.55)) == pytest.approx(0.5375)  # 0.85 is cut to 0.8
+    assert np.nanmax(centred(drawn, 0.55)) == 0.8
+    assert np.nanmin(centred(drawn, 0.1)) == 0.1
+    assert np.isnan(centred(drawn, 0.5)[-1])
+    assert np.array_equal(centred(drawn, float("nan")), drawn, equal_nan=True)
 
 
 def test_a_metric_without_value_is_left_out_rather_than_told_as_a_number() -> None:

@@ -102,6 +102,23 @@ def test_every_row_falls_into_one_slice_and_nulls_have_their_own() -> None:
     assert all(s.low <= s.score <= s.high for s in told)
 
 
+def test_a_slice_draws_the_groups_that_its_rows_are_of() -> None:
+    right = np.arange(200) % 4 < 2  # pairs of rows, both right or both wrong
+    a = classed([0] * 200, (~right).astype(int).tolist())
+    half = pl.Series("meta:half", ["first"] * 100 + ["second"] * 100)
+    pairs = np.arange(200) // 2
+
+    alone, paired = (
+        slice_scores("tuned", "test", a, half, metrics=["accuracy"], **draws)
+        for draws in ({}, {"groups": pairs})
+    )
+    of_one = slice_scores("tuned", "test", a, half, metrics=["accuracy"], groups=pairs // 50)
+
+    for one, two in zip(alone, paired, strict=True):
+        assert two.high - two.low == pytest.approx(1.41 * (one.high - one.low), rel=0.15)
+    assert all(np.isnan([part.low, part.high]).all() for part in of_one)
+
+
 def test_many_numbers_and_dates_are_cut_into_quarters_of_the_rows() -> None:
     numbers = slice_of(pl.Series("n", [*map(float, range(100))]))
     days = slice_of(pl.Series("d", [date(2026, 1, 1) + timedelta(days=i) for i in range(40)]))

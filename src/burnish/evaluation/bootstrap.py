@@ -4,7 +4,7 @@ A resample draws n rows with replacement; only how often each row was drawn matt
 resample is a row of counts and a thousand of them a matrix. Systems are compared under the
 same counts: what makes a row hard for both then cancels out. Where rows belong to groups, such
 as sentences to documents, whole groups are drawn: their rows are alike, and so worth fewer.
-Source: Efron and Tibshirani 1993, "An Introduction to the Bootstrap", chapters 13 and 16.
+Source: Efron and Tibshirani 1993, "An Introduction to the Bootstrap", chapters 10, 13 and 16.
 """
 
 from collections.abc import Iterator, Sequence
@@ -58,6 +58,22 @@ def resample(metrics: Sequence[Resampler], n: int, **draws: Unpack[Draws]) -> ND
         for weights in draw(n, **draws)
     ]
     return np.hstack(blocks)
+
+
+def centred(values: Values, value: float) -> Values:
+    """Return resampled values of one system, shape (resamples,), moved to have the mean `value`.
+
+    A metric that leans to one side under resampling, as macro F1 does where a rare class is not
+    drawn and counts 0, lies apart from the value on the whole data by its bias, not by chance.
+    None is moved beyond the furthest that a resample gave (or `value`), so no share leaves 0
+    to 1. Not for the difference of two systems on the same rows: their biases cancel.
+    """
+    finite = values[np.isfinite(values)]
+    if np.isnan(value) or not len(finite):
+        return values
+    ends = min(finite.min(), value), max(finite.max(), value)
+    moved: Values = np.clip(values - finite.mean() + value, *ends)
+    return moved
 
 
 def interval(values: Values, *, around: float | None = None) -> tuple[float, float]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from burnish.errors import PredictionError
 from burnish.evaluation.answered import Answered, align
-from burnish.evaluation.bootstrap import Draws, interval, resample
+from burnish.evaluation.bootstrap import Draws, centred, interval, resample
 from burnish.evaluation.gates import TUNED
 from burnish.evaluation.metrics.base import Metric, Values
 from burnish.evaluation.metrics.table import metrics_for
@@ -185,25 +185,31 @@ class _Scores:
             size=self.sizes[at],
             rows=float(self.rows[at]),
             systems={
-                name: self._estimate(values[:, at], self.drawn[name][:, at])
+                name: self._score(values[:, at], self.drawn[name][:, at])
                 for name, values in self.values.items()
                 if np.isfinite(values).all()
             },
             by_seed=tuple(map(float, tuned)),
             lead=None
             if cheap is None
-            else self._estimate(
+            else self._difference(
                 tuned - self.values[cheap][:, at],
                 self.drawn[TUNED][:, at] - self.drawn[cheap][:, at],
             ),
         )
 
-    def _estimate(self, values: Values, drawn: NDArray[np.float64]) -> Estimate:
+    def _score(self, values: Values, drawn: NDArray[np.float64]) -> Estimate:
         """Return the mean over seeds, and its interval over draws of rows and of seeds."""
         value = float(values.mean())
-        averaged = np.take_along_axis(drawn.T, self.mixed, axis=1).mean(axis=1)
-        low, high = interval(averaged, around=value)
-        return Estimate(value=value, low=low, high=high)
+        return _estimate(value, centred(self._averaged(drawn), value))
+
+    def _difference(self, values: Values, drawn: NDArray[np.float64]) -> Estimate:
+        """Return what `_score` does, for the difference of two systems on the same rows."""
+        return _estimate(float(values.mean()), self._averaged(drawn))
+
+    def _averaged(self, drawn: NDArray[np.float64]) -> Values:
+        averaged: Values = np.take_along_axis(drawn.T, self.mixed, axis=1).mean(axis=1)
+        return averaged
 
     def points(self, link: Link) -> Points:
         """Return the scores of the tuned model for a fit; draws without a value are left out."""
@@ -214,6 +220,11 @@ class _Scores:
             values=link.forth(self.values[TUNED]),
             drawn=link.forth(drawn[..., known]),
         )
+
+
+def _estimate(value: float, drawn: Values) -> Estimate:
+    low, high = interval(drawn, around=value)
+    return Estimate(value=value, low=low, high=high)
 
 
 def _refuse_no_value(scores: _Scores, metric: Metric[Any], name: str) -> None:

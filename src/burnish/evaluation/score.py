@@ -10,7 +10,7 @@ import numpy as np
 
 from burnish.evaluation.answered import Answered
 from burnish.evaluation.answers import from_predictions
-from burnish.evaluation.bootstrap import Draws, interval, resample
+from burnish.evaluation.bootstrap import Draws, centred, interval, resample
 from burnish.evaluation.groups import units
 from burnish.evaluation.metrics.table import metrics_for
 from burnish.records import Prediction, Score, Space
@@ -54,7 +54,10 @@ def score_answers(
     drawn = resample([chosen[name].resample(answers) for name in told], len(answers), **draws)
     if (groups := draws.get("groups")) is not None and units(len(answers), groups) == 1:
         drawn[:] = np.nan  # one group can be drawn in one way only: how far off it is, is unknown
-    ends = [interval(row, around=values[name]) for name, row in zip(told, drawn, strict=True)]
+    ends = [
+        interval(centred(row, values[name]), around=values[name])
+        for name, row in zip(told, drawn, strict=True)
+    ]
     return [
         Score(
             system=system,

@@ -11,10 +11,12 @@ from typing import Unpack
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from burnish.errors import PredictionError
 from burnish.evaluation.answered import Answered
 from burnish.evaluation.bootstrap import Draws
+from burnish.evaluation.groups import renumbered
 from burnish.evaluation.score import score_answers
 
 NONE, OTHER = "(none)", "(other)"
@@ -55,7 +57,7 @@ def slice_scores(
     _check_length(column, answers, where=f"slices of {system} on {split}")
     of_row = np.array(slice_of(column), dtype=object)
     parts = sorted(set(of_row), key=lambda value: (value in (NONE, OTHER), value))
-    rows_of = {value: answers.take(np.flatnonzero(of_row == value)) for value in parts}
+    rows_of = {value: np.flatnonzero(of_row == value) for value in parts}
     return [
         SliceScore(
             column=column.name.removeprefix("meta:"),
@@ -67,8 +69,16 @@ def slice_scores(
             n=score.n,
         )
         for value, rows in rows_of.items()
-        for score in score_answers(system, split, rows, metrics=metrics, **draws)
+        for score in score_answers(
+            system, split, answers.take(rows), metrics=metrics, **_drawn_from(rows, draws)
+        )
     ]
+
+
+def _drawn_from(rows: NDArray[np.intp], draws: Draws) -> Draws:
+    """Return the draws of some rows only: of the groups that these rows are of."""
+    groups = draws.get("groups")
+    return draws if groups is None else {**draws, "groups": renumbered(groups[rows])}
 
 
 def _check_length(column: pl.Series, answers: Answered, *, where: str) -> None:

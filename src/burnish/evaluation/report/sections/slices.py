@@ -9,6 +9,8 @@ from typing import Any
 import polars as pl
 
 from burnish.evaluation.answered import Answered
+from burnish.evaluation.bootstrap import Draws
+from burnish.evaluation.groups import groups_of
 from burnish.evaluation.metrics.table import METRICS, first_fit
 from burnish.evaluation.report.runfiles import TUNED, Absent, RunFiles
 from burnish.evaluation.report.scales import scale_of
@@ -27,8 +29,9 @@ def view(run: RunFiles) -> dict[str, Any]:
         raise Absent(f"splits/{run.split}.parquet is not in the run folder.")
     metric = _metric(run.metric, answers)
     whole = METRICS.get(metric).function(answers)
+    draws = Draws(resamples=_RESAMPLES, groups=groups_of(run.rows, answers.ids))
     columns = [
-        _column(run.split, column, answers, metric, whole)
+        _column(run.split, column, answers, metric, whole, draws)
         for column in _columns(run.rows, answers)
         if column.n_unique() > 1
     ]
@@ -54,9 +57,9 @@ def _columns(rows: pl.DataFrame, answers: Answered) -> list[pl.Series]:
 
 
 def _column(
-    split: str, column: pl.Series, answers: Answered, metric: str, whole: float
+    split: str, column: pl.Series, answers: Answered, metric: str, whole: float, draws: Draws
 ) -> dict[str, Any]:
-    found = slice_scores(TUNED, split, answers, column, metrics=[metric], resamples=_RESAMPLES)
+    found = slice_scores(TUNED, split, answers, column, metrics=[metric], **draws)
     found.sort(key=lambda part: part.score, reverse=lower_is_better(metric))
     ends = [v for part in found for v in (part.score, part.low, part.high)]
     scale = scale_of([*ends, whole], label=ticks_of(metric))
