@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 import torch
+import transformers
+from peft import PeftModel
 
 from burnish.errors import ModelTaskError
 from burnish.recipe.recipe import Recipe
@@ -81,6 +83,36 @@ def test_every_linear_layer_of_the_body_gets_an_adapter_and_the_head_is_trained(
     assert any("classifier" in name for name in trained)
     assert any("pooler" in name for name in trained)
     assert not any("embeddings" in name for name in trained)
+
+
+def gpt2() -> Any:
+    """Return a tiny model whose linear layers hold their weights as (in, out)."""
+    torch.manual_seed(0)
+    config = transformers.GPT2Config(n_embd=32, n_layer=2, n_head=4, vocab_size=40)
+    return transformers.AutoModelForCausalLM.from_config(config).eval()
+
+
+def test_adapters_beside_gpt_2_s_layers_compute_as_peft_s_own_and_merge(tmp_path: Path) -> None:
+    ids = torch.randint(0, 40, (2, 7))
+    model = moved_adapters(lora.prepare(gpt2(), LoraMethod(rank=4)))
+    lora.save_adapter(model, tmp_path)
+    with lora.as_of_now():
+        theirs = PeftModel.from_pretrained(gpt2(), tmp_path, is_trainable=True).eval()
+
+    for one in (model.eval(), theirs):
+        one(input_ids=ids, labels=ids).loss.backward()
+    adapters = {name: part.grad for name, part in theirs.named_parameters() if part.requires_grad}
+    before = model(input_ids=ids).logits
+
+    assert len(adapters) == 2 * 2 * 4  # two matrices, two layers: c_attn, two c_proj, c_fc
+    for name, part in model.named_parameters():
+        if part.requires_grad:
+            torch.testing.assert_close(part.grad, adapters[name], atol=1e-6, rtol=1e-4)
+    torch.testing.assert_close(theirs(input_ids=ids).logits, before)
+    merged = lora.merge(model)
+    torch.testing.assert_close(merged(input_ids=ids).logits, before, atol=1e-5, rtol=0)
+    assert type(merged) is type(gpt2())
+    assert not torch.allclose(gpt2()(input_ids=ids).logits, before, atol=1e-2)
 
 
 def test_targets_that_match_nothing_are_told_with_those_that_would(model: Any) -> None:

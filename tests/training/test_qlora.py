@@ -292,8 +292,16 @@ def test_a_copy_computes_as_the_model_it_was_made_of() -> None:
 
 @pytest.mark.parametrize("name", ["lora", "qlora"])
 def test_an_architecture_without_linear_layers_is_refused(name: str) -> None:
-    config = transformers.GPT2Config(n_embd=32, n_layer=1, n_head=4, vocab_size=40)
+    config = transformers.GPT2Config(n_embd=32, n_layer=0, n_head=4, vocab_size=40)
     model = transformers.AutoModelForCausalLM.from_config(config)
 
     with pytest.raises(ModelTaskError, match=r"'gpt2' has no linear layers[\s\S]*method: full"):
         METHODS.get(name).prepare(model, {"lora": LoraMethod, "qlora": QloraMethod}[name]())
+
+
+def test_weights_that_lie_the_other_way_round_are_refused() -> None:
+    config = transformers.GPT2Config(n_embd=32, n_layer=1, n_head=4, vocab_size=40)
+    model = transformers.AutoModelForCausalLM.from_config(config)
+
+    with pytest.raises(ModelTaskError, match=r"\(in, out\)[\s\S]*method: lora"):
+        qlora.prepare(model, QloraMethod())

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from transformers.pytorch_utils import Conv1D
 
 from burnish.errors import ModelTaskError
 from burnish.recipe.training import AdapterMethod
@@ -32,6 +33,7 @@ _OUTPUT = (
     "vocab_projector",
     "generator_lm_head",
 )  # layers over the vocabulary, never adapted
+_LINEAR = (nn.Linear, Conv1D)  # GPT-2's kind holds its weight as (in, out)
 _BESIDE = ".base_layer"  # how peft calls the layer that an adapter stands beside
 
 
@@ -54,6 +56,7 @@ def prepare(model: Any, options: AdapterMethod) -> Any:
         lora_dropout=options.dropout,
         target_modules=targets,
         modules_to_save=[name for name in _HEAD if name in present],
+        fan_in_fan_out=any(isinstance(part, Conv1D) for part in model.modules()),
     )
     with as_of_now():
         adapted_model = get_peft_model(model, config)
@@ -63,7 +66,7 @@ def prepare(model: Any, options: AdapterMethod) -> Any:
 
 def linear_layers(model: Any) -> list[str]:
     """Return the names of the body's linear layers: not the head's, not the layer of words."""
-    linear = [name for name, part in model.named_modules() if isinstance(part, nn.Linear)]
+    linear = [name for name, part in model.named_modules() if isinstance(part, _LINEAR)]
     return [name for name in linear if not set(name.split(".")) & {*_HEAD, *_OUTPUT}]
 
 
@@ -79,7 +82,7 @@ def _targets(model: Any, options: AdapterMethod) -> list[str]:
     if options.targets == "auto":
         return body
     targets = list(options.targets)
-    linear = [name for name, part in model.named_modules() if isinstance(part, nn.Linear)]
+    linear = [name for name, part in model.named_modules() if isinstance(part, _LINEAR)]
     if not any(name == one or name.endswith(f".{one}") for one in targets for name in linear):
         known = sorted({name.rpartition(".")[2] for name in body})
         raise ModelTaskError(
@@ -126,8 +129,9 @@ def _fuse(model: Any) -> None:
 
 def _weight(layer: Any) -> Tensor | Held | None:
     """Return a frozen layer's weight, or what makes it; None where the layer does more."""
-    if type(layer) is nn.Linear:
-        return layer.weight
+    if type(layer) in _LINEAR:
+        weight: Tensor = layer.weight
+        return weight.T if type(layer) is Conv1D else weight
     return getattr(layer, "unpacked", None)
 
 

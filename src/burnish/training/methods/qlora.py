@@ -17,8 +17,9 @@ from typing import Any
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
+from transformers.pytorch_utils import Conv1D
 
-from burnish.errors import HardwareError, MissingPackageError
+from burnish.errors import HardwareError, MissingPackageError, ModelTaskError
 from burnish.recipe.training import QloraMethod
 from burnish.training.hardware import computing_dtype
 from burnish.training.memory import give_back_memory
@@ -145,7 +146,7 @@ def prepare(model: Any, options: QloraMethod) -> Any:
         MissingPackageError: BN401, without the package of the extra `qlora`.
         HardwareError: BN404, the package can do nothing on this machine.
         ModelTaskError: BN304, no module has one of the names in `method.targets`, or the body has
-            no linear layer.
+            no linear layer, or GPT-2's kind of it.
     """
     prepared = lora.prepare(base(model), options)
     give_back_memory()
@@ -158,10 +159,17 @@ def base(model: Any) -> Any:
     Raises:
         MissingPackageError: BN401, without the package of the extra `qlora`.
         HardwareError: BN404, the package can do nothing on this machine.
+        ModelTaskError: BN304, the layers hold their weights the other way round.
     """
     _check_library()
     for name in lora.linear_layers(model):
         layer = model.get_submodule(name)
+        if isinstance(layer, Conv1D):
+            raise ModelTaskError(
+                f"{model.config.model_type!r} holds its weights as (in, out), which 4 bits do not",
+                where="recipe key `method.kind`",
+                fix="set `method: lora`, or use a model of another architecture",
+            )
         if type(layer) is nn.Linear:
             parent, _, last = name.rpartition(".")
             setattr(model.get_submodule(parent), last, FourBitLinear(layer))
