@@ -14,7 +14,8 @@ WORKFLOWS := .github/workflows/ci.yml src/burnish/pipeline/template/workflow.yml
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
-setup: $(TOOLS)  ## make .venv with the package and its tools
+setup: $(TOOLS)  ## make .venv with the package and its tools, and get what tests start
+	@tests/install-programs
 
 $(READY): pyproject.toml
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or newer is needed"'
