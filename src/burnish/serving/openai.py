@@ -16,14 +16,11 @@ from fastapi import APIRouter, Request
 from burnish.serving.engine import Ask, Embed, Embedded
 from burnish.serving.growing import Write, Written
 from burnish.serving.models import Models, Served
-from burnish.serving.openai_schemas import (
+from burnish.serving.openai_replies import (
     ChatChoice,
     ChatReply,
-    ChatRequest,
     CompletionReply,
-    CompletionRequest,
     EmbeddingReply,
-    EmbeddingRequest,
     ModelCard,
     ModelList,
     OpenAIError,
@@ -33,6 +30,7 @@ from burnish.serving.openai_schemas import (
     Usage,
     Vector,
 )
+from burnish.serving.openai_requests import ChatRequest, CompletionRequest, EmbeddingRequest
 from burnish.serving.schemas import ERRORS
 from burnish.serving.streaming import Piece, abandon, pieces, streamed
 from burnish.serving.visit import Visit, visit_at
