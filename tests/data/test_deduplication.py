@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from burnish.data.dedupe import repeated
 from burnish.data.readers import read_file
 from burnish.data.rewrite import rewrite
-from burnish.data.table import Kind
+from burnish.data.table import DataFile, Kind
 from burnish.errors import ColumnError, DataFormatError, StorageError
 from burnish.pipeline.deduplication import deduplicate
 
@@ -138,7 +138,7 @@ def test_other_encodings_are_read_and_utf8_is_written(tmp_path: Path) -> None:
     rewrite(path, tmp_path / "out.csv", [2], encoding="latin-1")
 
     assert (tmp_path / "out.csv").read_bytes() == "text\nthé\n".encode()
-    table = read_file(tmp_path / "out.csv", encoding="utf-8", columns={"text": Kind.TEXT})
+    table = read_file(DataFile(path=tmp_path / "out.csv", columns={"text": Kind.TEXT}))
     assert table.frame["text"].to_list() == ["thé"]
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from burnish.data.readers import read_file
 from burnish.data.signals.declared import formula_of
-from burnish.data.table import BATCH_ROWS, Kind
+from burnish.data.table import BATCH_ROWS, DataFile, Kind
 from burnish.errors import DataFormatError, EmptyDataError, RecipeError, StorageError
 from burnish.pipeline.selecting import write_selected
 from burnish.recipe.document import Document
@@ -124,7 +124,7 @@ def test_more_rows_than_are_read_at_once_are_all_accounted_for(kind: str, place:
     found = write_selected(validate(Document(written, {}, "a recipe")), place / "out")
 
     columns = {"text": Kind.TEXT, "n": Kind.PLAIN}
-    kept = read_file(found.files[0], encoding="utf-8", columns=columns).frame
+    kept = read_file(DataFile(path=found.files[0], columns=columns)).frame
     wanted = frame.filter(pl.col("text").str.starts_with("Norvik"), pl.col("label") == "0")
     assert kept["text"].to_list() == wanted["text"].to_list()
     assert kept["n"].cast(pl.Int64).to_list() == wanted["n"].to_list()

@@ -1,14 +1,15 @@
-"""The rules by which values become columns, for files that do not type them.
+"""The rules by which the values of one column become a typed one, for files that do not type them.
 
 JSON and Parquet can hold anything in a column. Here every requested column becomes one of a
 few plain kinds, and a value that does not fit is refused with its file and row: a value
 turned silently into null or text would be a row lost without anybody knowing.
 
-Used by `burnish.data.formats`.
+Used by `data.batches` for all columns of some rows, and by `data.formats.parquet` for those that
+Parquet types more loosely than a kind does.
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
@@ -16,124 +17,18 @@ from typing import Any
 
 import polars as pl
 
-from burnish.data.conversation import MESSAGES, as_messages, messages
-from burnish.data.table import (
-    ROW,
-    Fault,
-    Faults,
-    Kind,
-    Table,
-    as_lists,
-    bad_row,
-    refuse_nul,
-)
+from burnish.data.conversation import MESSAGES, messages
+from burnish.data.table import Kind, as_lists, bad_row, refuse_nul
 from burnish.errors import DataFormatError
 from burnish.signs import is_whole
 
+MIXED = "mixes single labels with lists of labels"
+MIXED_FIX = "write a list in every row (an empty one for no label), or a single label in every row"
 _INT64 = 2**63
-_MIXED = "mixes single labels with lists of labels"
-_MIXED_FIX = "write a list in every row (an empty one for no label), or a single label in every row"
-
-
-def batch(
-    path: Path,
-    kinds: Mapping[str, Kind],
-    rows: Sequence[int],
-    values: Mapping[str, Sequence[Any]],
-    faults: Faults | None = None,
-) -> pl.DataFrame:
-    """Return some rows of a file as typed columns, `ROW` last.
-
-    Args:
-        path: of the file, for errors.
-        kinds: column → what it is for.
-        rows: record numbers, shape (n,).
-        values: column → n values as the file has them.
-        faults: takes down rows with a value that does not fit, which are then left out.
-
-    Raises:
-        DataFormatError: BN202, a value does not fit its column's kind; names file and row.
-    """
-    try:
-        return _typed(path, kinds, rows, values)
-    except DataFormatError:
-        if faults is None:
-            raise
-    fit = _fitting(path, kinds, rows, values, faults)
-    kept = {name: [column[at] for at in fit] for name, column in values.items()}
-    return _typed(path, kinds, [rows[at] for at in fit], kept)
-
-
-def _typed(
-    path: Path, kinds: Mapping[str, Kind], rows: Sequence[int], values: Mapping[str, Sequence[Any]]
-) -> pl.DataFrame:
-    made = [_Batch(path, name, kind, rows, values[name]).typed() for name, kind in kinds.items()]
-    return pl.DataFrame([*made, pl.Series(ROW, rows, dtype=pl.Int64)])
-
-
-def _fitting(
-    path: Path,
-    kinds: Mapping[str, Kind],
-    rows: Sequence[int],
-    values: Mapping[str, Sequence[Any]],
-    faults: Faults,
-    start: int = 0,
-) -> list[int]:
-    """Return the places of rows whose values fit, by halves; take down those that do not."""
-    try:
-        _typed(path, kinds, rows, values)
-    except DataFormatError as err:
-        if len(rows) == 1:
-            faults.append(Fault(rows[0], err.what))
-            return []
-        middle = len(rows) // 2
-        halves = ((slice(None, middle), start), (slice(middle, None), start + middle))
-        return [
-            at
-            for part, first in halves
-            for at in _fitting(
-                path, kinds, rows[part], {n: v[part] for n, v in values.items()}, faults, first
-            )
-        ]
-    return list(range(start, start + len(rows)))
-
-
-def joined(path: Path, kinds: Mapping[str, Kind], tables: Iterable[Table]) -> Table:
-    """Return the batches of one file as one table; a column has one type in all of it.
-
-    Raises:
-        DataFormatError: BN202, single labels in one batch and lists in another; names the row.
-    """
-    tables = list(tables)
-    frames = [table.frame for table in tables]
-    rows = pl.concat([f[ROW] for f in frames]) if frames else pl.Series(ROW, [], dtype=pl.Int64)
-    columns = [_joined(path, frames, name, kind) for name, kind in kinds.items()]
-    frame = pl.DataFrame([*columns, rows])
-    return Table(frame=frame, rows_in=sum(table.rows_in for table in tables))
-
-
-def _joined(path: Path, frames: Sequence[pl.DataFrame], name: str, kind: Kind) -> pl.Series:
-    parts = [frame[name] for frame in frames]
-    types = {part.dtype for part in parts} - {pl.Null()}
-    if len(types) > 1 and kind is Kind.LABELS:
-        raise _changed_shape(path, frames, name)
-    if kind is Kind.INPUT and MESSAGES in types:
-        parts = [as_messages(part) for part in parts]
-        types = {MESSAGES}
-    number = types == {pl.Int64(), pl.Float64()}
-    target = next(iter(types)) if len(types) == 1 else pl.Float64() if number else pl.String()
-    return pl.concat([part.cast(target) for part in parts]) if parts else pl.Series(name, [])
-
-
-def _changed_shape(path: Path, frames: Sequence[pl.DataFrame], name: str) -> DataFormatError:
-    first = next(f[name].dtype for f in frames if f[name].dtype != pl.Null())
-    other = next(f for f in frames if f[name].dtype not in (first, pl.Null()))
-    row = int(other.filter(pl.col(name).is_not_null())[ROW][0])
-    return bad_row(path, row, f"column {name!r} {_MIXED}", _MIXED_FIX)
 
 
 @dataclass(frozen=True, slots=True)
-class _Batch:
+class Cells:
     """Values of one column as JSON or CSV gives them, and the rows of the file they stand in."""
 
     path: Path
@@ -143,7 +38,7 @@ class _Batch:
     values: Sequence[Any]
 
     def typed(self) -> pl.Series:
-        """Return the values as a column of the batch's kind.
+        """Return the values as a column of its kind.
 
         Raises:
             DataFormatError: BN202, a value does not fit; names file, row, column and value.
@@ -229,7 +124,7 @@ class _Batch:
         if len(types) > 1:
             first = next(type(v) for v in self.values if v is not None)
             raise self._fault(
-                lambda v: v is not None and (type(v) is list) != (first is list), _MIXED, _MIXED_FIX
+                lambda v: v is not None and (type(v) is list) != (first is list), MIXED, MIXED_FIX
             )
         names = [None if v is None else self._names(v) for v in self.values]
         # Polars takes long to make lists of Python's; distinct ones are few, so those are made.
@@ -275,7 +170,7 @@ def typed(path: Path, series: pl.Series, kind: Kind, rows: pl.Series) -> pl.Seri
     Raises:
         DataFormatError: BN202, a value does not fit; names file, row, column and value.
     """
-    return _Batch(path, series.name, kind, rows.to_list(), series.to_list()).typed()
+    return Cells(path, series.name, kind, rows.to_list(), series.to_list()).typed()
 
 
 def label_name(value: Any) -> str | None:

@@ -8,19 +8,19 @@ Called by `burnish.data.streamed`.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
 import polars as pl
 
-from burnish.data.columns import joined
+from burnish.data.batches import joined
 from burnish.data.labels import KEY, STANDS_FOR, label_keys
 from burnish.data.load import joined_parts
 from burnish.data.readers import read_batches
 from burnish.data.settle import settle
 from burnish.data.sources import Sources
-from burnish.data.table import ROW, Kind, Table
+from burnish.data.table import ROW, DataFile, Kind, Table
 from burnish.recipe.recipe import Recipe
 
 
@@ -60,14 +60,15 @@ class LabelTable:
 def _distinct(recipe: Recipe, file: str, name: str) -> pl.DataFrame:
     """Return each raw label of a file once with its key, where it stands first, and how often."""
     column = recipe.data.label
-    kinds = {column: Kind.LABELS}
+    asked = DataFile(path=Path(file), columns={column: Kind.LABELS}, encoding=recipe.data.encoding)
 
     def batches() -> Iterator[Table]:
-        for table in read_batches(Path(file), encoding=recipe.data.encoding, columns=kinds):
+        for table in read_batches(asked):
             counted = table.frame.with_columns(pl.lit(1).alias(STANDS_FOR))
             yield Table(frame=_once(counted, column), rows_in=table.rows_in)
 
-    found = joined(Path(file), kinds | {STANDS_FOR: Kind.PLAIN}, batches()).frame
+    counted_too = replace(asked, columns={column: Kind.LABELS, STANDS_FOR: Kind.PLAIN})
+    found = joined(counted_too, batches()).frame
     return _once(found, column).select(
         KEY, STANDS_FOR, file=pl.lit(name), row=pl.col(ROW), raw_label=pl.col(column)
     )

@@ -19,7 +19,7 @@ from burnish.data.readers import format_of, read_batches, read_file
 from burnish.data.sources import MADE, STARTER, find_sources
 from burnish.data.starter import read_starter
 from burnish.data.synthesis.made import SYNTH, read_made
-from burnish.data.table import ROW, Faults, Kind, Table
+from burnish.data.table import ROW, DataFile, Faults, Kind, Table
 from burnish.errors import ColumnError, DataFormatError
 from burnish.recipe.data import Columns, Data
 from burnish.recipe.recipe import Recipe
@@ -104,8 +104,8 @@ class Reading:
             name: what the rows carry in `file`.
             faults: takes down records that cannot be read; None: the first is raised.
         """
-        encoding = self.data.encoding
-        for table in read_batches(Path(file), encoding=encoding, columns=self.kinds, faults=faults):
+        asked = DataFile(path=Path(file), columns=self.kinds, encoding=self.data.encoding)
+        for table in read_batches(asked, faults):
             yield self.canonical(table.frame, name), table.rows_in
 
     def canonical(self, frame: pl.DataFrame, name: str) -> pl.DataFrame:
@@ -172,7 +172,7 @@ def _read(file: str, part: str, encoding: str, kinds: dict[str, Kind]) -> Table:
             where=str(path),
             fix=f"give {rows} as .jsonl, .csv or .parquet",
         )
-    return read_file(path, encoding=encoding, columns=kinds)
+    return read_file(DataFile(path=path, columns=kinds, encoding=encoding))
 
 
 def _canonical(

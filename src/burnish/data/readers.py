@@ -1,21 +1,21 @@
 """Which reader reads a data file: chosen by the file's suffix, .gz and .zst looked through.
 
-A reader is a function `read(path, *, encoding, columns, faults) -> Iterator[Table]`: some rows
-after others, so that a file need not fit into memory. To add a format, write one and add a row
-to the table (or an entry point `burnish.readers`).
+A reader is a function `read(file, faults) -> Iterator[Table]`: some rows after others, so that a
+file need not fit into memory. To add a format, write one and add a row to the table (or an entry
+point `burnish.readers`).
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from burnish.data.columns import joined
+from burnish.data.batches import joined
 from burnish.data.streams import compression_of
-from burnish.data.table import Faults, Kind, Table
+from burnish.data.table import DataFile, Faults, Table
 from burnish.errors import DataFormatError, DataNotFoundError, EmptyDataError
 from burnish.files import path_errors
 from burnish.registry import Registry
 
-Reader = Callable[..., Iterator[Table]]
+Reader = Callable[[DataFile, Faults | None], Iterator[Table]]
 
 READERS: Registry[Reader] = Registry(
     "reader",
@@ -46,13 +46,12 @@ def _unpacked(path: Path) -> Path:
     return path.with_suffix("") if compression_of(path) else path
 
 
-def read_file(path: Path, *, encoding: str, columns: Mapping[str, Kind]) -> Table:
+def read_file(file: DataFile) -> Table:
     """Return the requested columns of a data file.
 
     Args:
-        path: a .jsonl .ndjson .json .csv .tsv .parquet or .txt file, also with .gz or .zst.
-        encoding: of text files, such as utf-8.
-        columns: column name → what it is for. A .txt file has a text column only.
+        file: .jsonl .ndjson .json .csv .tsv .parquet or .txt, also with .gz or .zst. A .txt file
+            has a text column only.
 
     Raises:
         DataNotFoundError: BN201, no such file, or no right to read it.
@@ -60,24 +59,35 @@ def read_file(path: Path, *, encoding: str, columns: Mapping[str, Kind]) -> Tabl
         ColumnError: BN204, a requested column is missing.
         EmptyDataError: BN205, it holds no record.
     """
-    return joined(path, columns, read_batches(path, encoding=encoding, columns=columns))
+    return joined(file, read_batches(file))
 
 
-def read_batches(
-    path: Path, *, encoding: str, columns: Mapping[str, Kind], faults: Faults | None = None
-) -> Iterator[Table]:
+def read_batches(file: DataFile, faults: Faults | None = None) -> Iterator[Table]:
     """Yield the requested columns of a data file, some rows after others; see `read_file`.
 
     A column's type may differ between them, where the file does not type it. What is wrong with
     the whole, such as that it holds no record, is told at the end.
 
     Args:
-        path: of the file.
-        encoding: of text files.
-        columns: column name → what it is for.
+        file: and which of its columns are wanted.
         faults: takes down records that cannot be read, which are then left out; None: the first
             of them is raised.
     """
+    read = _reader_of(file.path)
+    rows_in = rows = 0
+    for table in read(file, faults):
+        rows_in, rows = rows_in + table.rows_in, rows + table.frame.height
+        yield table
+    if not rows and not faults:
+        raise EmptyDataError(
+            "the file holds no rows" + (", only blank lines" if rows_in else ""),
+            where=str(file.path),
+            fix="give a file with at least one row",
+        )
+
+
+def _reader_of(path: Path) -> Reader:
+    """Return what reads files of that name. Raises as `read_file` where there is none to read."""
     fix = "give the path of a data file in `data.from`, `data.train` or `data.test`"
     with path_errors(DataNotFoundError, where=str(path), fix=fix):
         is_file, is_there = path.is_file(), path.exists()
@@ -91,13 +101,4 @@ def read_batches(
             where=str(path),
             fix=f"use one of .{', .'.join(READERS.names())}, each also with .gz or .zst",
         )
-    rows_in = rows = 0
-    for table in READERS.get(kind)(path, encoding=encoding, columns=columns, faults=faults):
-        rows_in, rows = rows_in + table.rows_in, rows + table.frame.height
-        yield table
-    if not rows and not faults:
-        raise EmptyDataError(
-            "the file holds no rows" + (", only blank lines" if rows_in else ""),
-            where=str(path),
-            fix="give a file with at least one row",
-        )
+    return READERS.get(kind)

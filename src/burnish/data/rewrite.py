@@ -2,7 +2,7 @@
 
 The readers give columns; here whole rows pass through, with columns that nobody asked for.
 
-Called by `pipeline.deduplication` and `pipeline.selecting`.
+Called by `pipeline.deduplication`, `pipeline.selecting` and `pipeline.splitting`.
 """
 
 import csv

@@ -1,9 +1,9 @@
-"""A data file as typed columns: what a column is for, and the faults all readers tell alike.
+"""A data file as typed columns: what is wanted of it, and the faults all readers tell alike.
 
 Every requested column becomes one of a few plain kinds (`burnish.data.columns` makes them of the
 values of a file); a value that does not fit is refused with its file and row.
 
-Used by `burnish.data.formats`; `burnish.data.load` turns the result into canonical rows.
+Used by `burnish.data.formats`; `burnish.data.reading` turns the result into canonical rows.
 """
 
 from collections.abc import Mapping, Sequence
@@ -45,6 +45,15 @@ _KEYS = {
     Kind.ANSWERS: "data.output",
 }
 TEXTS = (Kind.TEXT, Kind.INPUT)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataFile:
+    """A data file, and what is wanted of it."""
+
+    path: Path
+    columns: Mapping[str, Kind]  # name → what it is for
+    encoding: str = "utf-8"  # of a text file
 
 
 class Fault(NamedTuple):

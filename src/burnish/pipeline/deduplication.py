@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from burnish.data.dedupe import repeated
 from burnish.data.readers import format_of, read_file
 from burnish.data.rewrite import rewrite
-from burnish.data.table import ROW, Kind
+from burnish.data.table import ROW, DataFile, Kind
 from burnish.files import empty_folder, sha256, write_json, write_jsonl
 
 
@@ -54,7 +54,7 @@ def deduplicate(
         DataNotFoundError, DataFormatError, ColumnError, EmptyDataError: as any reader.
         StorageError: BN402, the folder holds something, or cannot be written.
     """
-    table = read_file(path, encoding=encoding, columns={text_column: Kind.TEXT})
+    table = read_file(DataFile(path=path, columns={text_column: Kind.TEXT}, encoding=encoding))
     folder = empty_folder(out, fix="remove it, or name another with `--out`")
     texts, numbers = table.frame[text_column], table.frame[ROW]
     of = repeated(texts, similarity=similarity)

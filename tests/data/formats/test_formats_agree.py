@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from burnish.data.readers import READERS, format_of, read_batches, read_file
-from burnish.data.table import ROW, Fault, Kind, Table
+from burnish.data.table import ROW, DataFile, Fault, Kind, Table
 from burnish.errors import BurnishError, DataFormatError, DataNotFoundError
 
 COLUMNS = {"text": Kind.TEXT, "label": Kind.LABELS, "year": Kind.PLAIN}
@@ -39,7 +39,7 @@ def written(kind: str, rows: list[dict[str, Any]]) -> bytes:
 
 
 def read(path: Path, columns: dict[str, Kind] | None = None) -> Table:
-    return read_file(path, encoding="utf-8", columns=columns or COLUMNS)
+    return read_file(DataFile(path=path, columns=columns or COLUMNS))
 
 
 @pytest.mark.parametrize("is_upper", [False, True])
@@ -92,7 +92,7 @@ def test_an_element_that_is_no_row_harms_no_other_where_faults_are_taken_down(
     path.write_text("\n".join(rows) if kind == "jsonl" else f"[{', '.join(rows)}]")
     faults: list[Fault] = []
 
-    tables = read_batches(path, encoding="utf-8", columns={"text": Kind.TEXT}, faults=faults)
+    tables = read_batches(DataFile(path=path, columns={"text": Kind.TEXT}), faults)
 
     kept = [(table.rows_in, table.frame["text"].to_list()) for table in tables]
     assert kept == [(5, ["a", "c"])]

@@ -10,12 +10,13 @@ from itertools import islice
 from pathlib import Path
 from threading import Lock
 
-from burnish.data.columns import batch
+from burnish.data.batches import batch
 from burnish.data.streams import text_stream
 from burnish.data.table import (
     BATCH_ROWS,
     NUL,
     TEXTS,
+    DataFile,
     Fault,
     Faults,
     Kind,
@@ -29,9 +30,7 @@ _LARGEST_FIELD = 1 << 28  # characters; the module's own limit of 131,072 is one
 _FIELD_LIMIT = Lock()  # the limit is global to the csv module
 
 
-def read_csv(
-    path: Path, *, encoding: str, columns: Mapping[str, Kind], faults: Faults | None = None
-) -> Iterator[Table]:
+def read_csv(file: DataFile, faults: Faults | None = None) -> Iterator[Table]:
     """Yield the requested columns of a comma-separated file; blank lines are dropped and counted.
 
     Empty cells are "" in a column of texts or of answers, and null in every other.
@@ -40,41 +39,32 @@ def read_csv(
         DataFormatError: BN202, a record with too few or too many cells, or broken quoting.
         ColumnError: BN204, a requested column is not in the header.
     """
-    return _read(path, ",", encoding=encoding, columns=columns, faults=faults)
+    return _read(file, ",", faults)
 
 
-def read_tsv(
-    path: Path, *, encoding: str, columns: Mapping[str, Kind], faults: Faults | None = None
-) -> Iterator[Table]:
+def read_tsv(file: DataFile, faults: Faults | None = None) -> Iterator[Table]:
     """Yield the requested columns of a tab-separated file; see `read_csv`."""
-    return _read(path, "\t", encoding=encoding, columns=columns, faults=faults)
+    return _read(file, "\t", faults)
 
 
-def _read(
-    path: Path,
-    delimiter: str,
-    *,
-    encoding: str,
-    columns: Mapping[str, Kind],
-    faults: Faults | None,
-) -> Iterator[Table]:
+def _read(file: DataFile, delimiter: str, faults: Faults | None) -> Iterator[Table]:
     total = 0
-    with text_stream(path, encoding=encoding, by_row=faults is not None) as stream:
-        records = records_of(path, csv.reader(stream, delimiter=delimiter, strict=True))
+    with text_stream(file.path, encoding=file.encoding, by_row=faults is not None) as stream:
+        records = records_of(file.path, csv.reader(stream, delimiter=delimiter, strict=True))
         header = next(records, [])
         if not header:
             return
-        require_columns(path, columns, header)
-        places = {name: header.index(name) for name in columns}
+        require_columns(file.path, file.columns, header)
+        places = {name: header.index(name) for name in file.columns}
         while some := list(islice(records, BATCH_ROWS)):
             full = {row: record for row, record in enumerate(some, total + 1) if record}
             total += len(some)
-            full = _without_ragged(path, len(header), full, faults)
+            full = _without_ragged(file.path, len(header), full, faults)
             values = {}
             for name, at in places.items():
-                empty = "" if columns[name] in (*TEXTS, Kind.ANSWERS) else None
+                empty = "" if file.columns[name] in (*TEXTS, Kind.ANSWERS) else None
                 values[name] = [record[at] or empty for record in full.values()]
-            frame = batch(path, columns, list(full), values, faults)
+            frame = batch(file, list(full), values, faults)
             yield Table(frame=frame, rows_in=len(some))
 
 

@@ -10,14 +10,14 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, TypeVar
 
-from burnish.data.columns import batch
+from burnish.data.batches import batch
 from burnish.data.streams import text_stream
 from burnish.data.table import (
     BATCH_ROWS,
     NUL,
+    DataFile,
     Fault,
     Faults,
-    Kind,
     Table,
     bad_row,
     nul_fix,
@@ -28,9 +28,7 @@ from burnish.errors import DataFormatError
 T = TypeVar("T")
 
 
-def read_lines(
-    path: Path, *, encoding: str, columns: Mapping[str, Kind], faults: Faults | None = None
-) -> Iterator[Table]:
+def read_lines(file: DataFile, faults: Faults | None = None) -> Iterator[Table]:
     """Yield the requested columns of JSON Lines; blank lines are dropped and counted.
 
     Raises:
@@ -39,19 +37,17 @@ def read_lines(
     """
     keys: dict[str, None] = {}
     lines = 0
-    with text_stream(path, encoding=encoding, by_row=faults is not None) as stream:
+    with text_stream(file.path, encoding=file.encoding, by_row=faults is not None) as stream:
         while some := list(islice(stream, BATCH_ROWS)):
             full = {row: line for row, line in enumerate(some, lines + 1) if not line.isspace()}
             lines += len(some)
-            records = _objects(full, partial(_parsed_line, path), faults)
-            yield _table(path, columns, records, keys, faults, rows_in=len(some))
+            records = _objects(full, partial(_parsed_line, file.path), faults)
+            yield _table(file, records, keys, faults, rows_in=len(some))
     if keys:
-        require_columns(path, columns, list(keys))
+        require_columns(file.path, file.columns, list(keys))
 
 
-def read_list(
-    path: Path, *, encoding: str, columns: Mapping[str, Kind], faults: Faults | None = None
-) -> Iterator[Table]:
+def read_list(file: DataFile, faults: Faults | None = None) -> Iterator[Table]:
     """Yield the requested columns of a file with one JSON list; rows are places in the list.
 
     The list is parsed as a whole: it is the one text format that has to fit into memory.
@@ -61,21 +57,20 @@ def read_list(
             last is a fault of its row.
         ColumnError: BN204, no element has a requested key.
     """
-    with text_stream(path, encoding=encoding, by_row=faults is not None) as stream:
+    with text_stream(file.path, encoding=file.encoding, by_row=faults is not None) as stream:
         content = stream.read()
-    values = _parsed_list(path, content) if content.strip() else []
+    values = _parsed_list(file.path, content) if content.strip() else []
     keys: dict[str, None] = {}
     for start in range(0, len(values), BATCH_ROWS):
         some = values[start : start + BATCH_ROWS]
-        records = _objects(dict(enumerate(some, start + 1)), partial(_object, path), faults)
-        yield _table(path, columns, records, keys, faults, rows_in=len(some))
+        records = _objects(dict(enumerate(some, start + 1)), partial(_object, file.path), faults)
+        yield _table(file, records, keys, faults, rows_in=len(some))
     if keys:
-        require_columns(path, columns, list(keys))
+        require_columns(file.path, file.columns, list(keys))
 
 
 def _table(
-    path: Path,
-    columns: Mapping[str, Kind],
+    file: DataFile,
     records: Mapping[int, dict[str, Any]],
     keys: dict[str, None],
     faults: Faults | None,
@@ -83,9 +78,9 @@ def _table(
     rows_in: int,
 ) -> Table:
     """Return records by row as columns, and add their keys to those seen."""
-    values = {name: [record.get(name) for record in records.values()] for name in columns}
+    values = {name: [record.get(name) for record in records.values()] for name in file.columns}
     keys.update(dict.fromkeys(chain.from_iterable(records.values())))
-    return Table(frame=batch(path, columns, list(records), values, faults), rows_in=rows_in)
+    return Table(frame=batch(file, list(records), values, faults), rows_in=rows_in)
 
 
 def _objects(

@@ -12,6 +12,7 @@ from burnish.data.table import (
     BATCH_ROWS,
     ROW,
     TEXTS,
+    DataFile,
     Faults,
     Kind,
     Table,
@@ -23,22 +24,16 @@ from burnish.data.table import (
 from burnish.errors import ColumnError
 
 
-def read(
-    path: Path,
-    *,
-    encoding: str,  # noqa: ARG001
-    columns: Mapping[str, Kind],
-    faults: Faults | None = None,  # noqa: ARG001
-) -> Iterator[Table]:
+def read(file: DataFile, faults: Faults | None = None) -> Iterator[Table]:  # noqa: ARG001
     """Yield the requested columns; a file that types its columns has no single faulty rows.
 
     Raises:
         DataFormatError: BN202, not a whole Parquet file.
         ColumnError: BN204, a requested column is missing or of a type that does not fit.
     """
-    for start, frame in frames(path, columns):
+    for start, frame in frames(file.path, file.columns):
         rows = pl.Series(ROW, range(start + 1, start + frame.height + 1), dtype=pl.Int64)
-        made = [_column(path, frame[name], kind, rows) for name, kind in columns.items()]
+        made = [_column(file.path, frame[name], kind, rows) for name, kind in file.columns.items()]
         yield Table(frame=pl.DataFrame([*made, rows]), rows_in=frame.height)
 
 

@@ -17,7 +17,7 @@ from burnish.data.reads import Unit, length_of
 from burnish.data.signals.personal import FINDERS, Personal, found_in
 from burnish.data.signals.sentiment import sentiment_of
 from burnish.data.signals.signal import Signal
-from burnish.data.table import Kind
+from burnish.data.table import DataFile, Kind
 from burnish.errors import DataNotFoundError, SignalError
 from burnish.files import path_errors
 
@@ -142,7 +142,7 @@ def near_duplicate(
         fix = "give the path of a data file in `of`"
         with path_errors(DataNotFoundError, where=f"signal `{name}` ({of})", fix=fix):
             path = Path(of).expanduser()
-        table = read_file(path, encoding="utf-8", columns={of_column: Kind.TEXT})
+        table = read_file(DataFile(path=path, columns={of_column: Kind.TEXT}))
         return table.frame[of_column].drop_nulls().unique(maintain_order=True)
 
     def measure(inputs: Mapping[str, pl.Series], *_: object) -> pl.Series:
