@@ -11,6 +11,7 @@ from burnish.data.integrity.checks import check_parts, check_splits
 from burnish.data.keys import text_keys
 from burnish.data.ledger import ledger_json
 from burnish.data.load import load_part, load_rows
+from burnish.data.reading import Reading
 from burnish.data.settle import settle, settle_answers
 from burnish.data.splits import split_parts
 from burnish.errors import LabelError
@@ -97,12 +98,13 @@ def test_one_part_may_have_single_texts_and_another_lists_of_references(tmp_path
 def test_rows_to_be_answered_need_no_answer(tmp_path: Path) -> None:
     path = write(tmp_path / "a.jsonl", {"input": "Tea?"})
     wanted = recipe(data={"from": path})
-    frame, entry = load_part("new", [path], wanted.data, columns=wanted.columns, labelled=False)
+    reading = Reading.of(wanted, labelled=False)
+    frame, entry = load_part("new", [path], reading)
     assert frame.select("text", "raw_label").rows() == [("Tea?", None)]
     assert entry.kept == 1
     lines = tmp_path / "a.txt"
     lines.write_text("Tea?\nMilk?\n")
-    frame, _ = load_part("new", [str(lines)], wanted.data, columns=wanted.columns, labelled=False)
+    frame, _ = load_part("new", [str(lines)], reading)
     assert frame["text"].to_list() == ["Tea?", "Milk?"]
 
 

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from burnish.data.load import load_part, load_rows
+from burnish.data.reading import Reading
 from burnish.data.settle import settle
 from burnish.errors import DataFormatError, LabelError
 from burnish.recipe.recipe import Recipe
@@ -79,7 +80,7 @@ def test_files_with_and_without_conversations_make_one_part(tmp_path: Path) -> N
     files = [str(tmp_path / name) for name in ("a.jsonl", "b.jsonl")]
     given = recipe(tmp_path / "a.jsonl")
 
-    rows, entry = load_part("train", files, given.data, columns=given.columns)
+    rows, entry = load_part("train", files, Reading.of(given))
 
     assert rows["turns"].to_list() == [None, TALK[:2]]
     assert (entry.rows_in, entry.kept) == (2, 2)

@@ -11,6 +11,7 @@ from burnish.data.integrity.checks import check_parts, check_splits
 from burnish.data.labels import settle_labels
 from burnish.data.ledger import ledger_json
 from burnish.data.load import load_part, load_rows
+from burnish.data.reading import Reading
 from burnish.data.splits import split_parts
 from burnish.errors import ColumnError
 from burnish.recipe.recipe import Recipe
@@ -71,12 +72,12 @@ def test_ids_of_the_data_are_kept(tmp_path: Path) -> None:
 
 def test_rows_to_be_answered_need_no_label(tmp_path: Path) -> None:
     path = write(tmp_path / "a.jsonl", {"text": "t"})
-    data = recipe(data={"from": path}).data
-    frame, entry = load_part("new", [path], data, labelled=False)
+    wanted = recipe(data={"from": path})
+    frame, entry = load_part("new", [path], Reading.of(wanted, labelled=False))
     assert frame["raw_label"].to_list() == [None]
     assert entry.kept == 1
     with pytest.raises(ColumnError, match="'label'"):
-        load_part("new", [path], data)
+        load_part("new", [path], Reading.of(wanted))
 
 
 def test_one_column_cannot_be_text_and_label(tmp_path: Path) -> None:

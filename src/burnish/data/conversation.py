@@ -4,7 +4,7 @@
 "value": "…"}, …]` that of ShareGPT. Both become the first, as a column of lists of structs; the
 transcript is the text by which rows are compared, searched and shown.
 
-Called by `data.columns` for values, by `data.load` for columns, and by `tasks.causal_lm`.
+Called by `data.columns` for values, by `data.reading` for columns, and by `tasks.causal_lm`.
 """
 
 from typing import Any

@@ -7,7 +7,7 @@ from typing import Literal
 
 import polars as pl
 
-from burnish.data.load import META
+from burnish.data.reading import META
 from burnish.errors import ColumnError
 from burnish.recipe.recipe import Recipe
 

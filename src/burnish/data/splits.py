@@ -15,7 +15,7 @@ from burnish.data.allocation import allocate
 from burnish.data.dedupe import with_clusters
 from burnish.data.keys import CLUSTER, KEY, group_keys, mixed, with_keys
 from burnish.data.limit import limit_train
-from burnish.data.load import META
+from burnish.data.reading import META
 from burnish.data.timeline import cut_by_time
 from burnish.errors import SplitError
 from burnish.recipe.data import Data, Split

@@ -13,7 +13,8 @@ from typing import Self
 import polars as pl
 
 from burnish.data.label_table import LabelTable
-from burnish.data.load import Reading, short_names
+from burnish.data.load import short_names
+from burnish.data.reading import Reading
 from burnish.data.settle import settle_alone
 from burnish.data.sources import Sources
 from burnish.recipe.recipe import Recipe

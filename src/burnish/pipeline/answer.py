@@ -9,6 +9,7 @@ import polars as pl
 from burnish.data.conversation import TURNS
 from burnish.data.load import load_part, with_text
 from burnish.data.readers import stem_of
+from burnish.data.reading import Reading
 from burnish.errors import DataFormatError, EmptyDataError, RunFolderError
 from burnish.pipeline.context import fetchers
 from burnish.recipe.load import load_recipe
@@ -87,9 +88,7 @@ def answer_file(
     recipe = reading_recipe(
         model, path, text_column=text_column, id_column=id_column, encoding=encoding
     )
-    rows, read = load_part(
-        stem_of(path), [str(path)], recipe.data, columns=recipe.columns, labelled=False
-    )
+    rows, read = load_part(stem_of(path), [str(path)], Reading.of(recipe, labelled=False))
     usable = with_text(rows)
     return answer_rows(model, usable), counted(read, usable, without="a text")
 

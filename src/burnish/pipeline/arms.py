@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from burnish.data.load import META, load_part, with_text
+from burnish.data.load import load_part, with_text
+from burnish.data.reading import META, Reading
 from burnish.data.settle import settle
 from burnish.data.signals.declared import formula_over
 from burnish.errors import RecipeError
@@ -75,7 +76,8 @@ def general_rows(recipe: Recipe) -> pl.DataFrame | None:
     source = recipe.evaluation.general
     if source is None:
         return None
-    rows, _ = load_part(GENERAL, [source], recipe.data, columns=recipe.columns, labelled=False)
+    # They need not hold the columns of slices and signals, as rows of the data do.
+    rows, _ = load_part(GENERAL, [source], Reading(recipe.columns, recipe.data, labelled=False))
     return settle(recipe, {GENERAL: with_text(rows)})[1][GENERAL]
 
 

@@ -19,7 +19,7 @@ from typing import IO, Any
 import polars as pl
 
 from burnish.data.keys import is_filled
-from burnish.data.load import Reading
+from burnish.data.reading import Reading
 from burnish.data.streams import not_readable
 from burnish.data.table import Fault, Faults
 from burnish.errors import BurnishError, UsageError

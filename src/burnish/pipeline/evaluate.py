@@ -7,6 +7,7 @@ import polars as pl
 from burnish.data.integrity.rows import HAS_EMPTY_ANSWER
 from burnish.data.load import load_part, with_text
 from burnish.data.readers import stem_of
+from burnish.data.reading import Reading
 from burnish.data.settle import settle
 from burnish.errors import LabelError, UsageError
 from burnish.evaluation.score import score
@@ -41,7 +42,7 @@ def evaluate_file(
         model, path, text_column=text_column, label_column=label_column, encoding=encoding
     )
     name, space = stem_of(path), model.space
-    rows, read = load_part(name, [str(path)], recipe.data, columns=recipe.columns)
+    rows, read = load_part(name, [str(path)], Reading.of(recipe))
     settled = settle(_as_answered(recipe, space, rows), {"data": rows})[1]["data"]
     usable = _labelled(with_text(settled), space)
     _check_known(usable, space)
