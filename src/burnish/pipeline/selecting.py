@@ -17,7 +17,7 @@ from typing import IO, Any
 import polars as pl
 
 from burnish.data.ledger import ledger_json
-from burnish.data.reads import with_answer
+from burnish.data.named_columns import with_answer
 from burnish.data.rewrite import part_name, rewrite
 from burnish.data.signals.declared import formula_of, reads_labels
 from burnish.data.signals.select import (

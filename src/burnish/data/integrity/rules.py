@@ -13,7 +13,7 @@ from burnish.data.integrity.checks import Checked, refusal
 from burnish.data.integrity.hit import hit_rows, place
 from burnish.data.integrity.left_out import LeftOut, counts_told, refuse_nothing_left
 from burnish.data.language import languages_of
-from burnish.data.reads import (
+from burnish.data.named_columns import (
     column_of,
     first_no_number,
     is_number,

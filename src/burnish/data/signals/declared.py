@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from burnish.data.reads import ANSWER, column_of, with_answer
+from burnish.data.named_columns import ANSWER, column_of, with_answer
 from burnish.data.signals import library, modelled
 from burnish.data.signals.formula import parse
 from burnish.data.signals.modelled import Models

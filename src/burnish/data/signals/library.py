@@ -12,8 +12,8 @@ import polars as pl
 
 from burnish.data.dedupe import SIMILARITY, resembles
 from burnish.data.language import languages_of
+from burnish.data.named_columns import Unit, length_of
 from burnish.data.readers import read_file
-from burnish.data.reads import Unit, length_of
 from burnish.data.signals.personal import FINDERS, Personal, found_in
 from burnish.data.signals.sentiment import sentiment_of
 from burnish.data.signals.signal import Signal

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import polars as pl
 
-from burnish.data.reads import first_no_number, is_number
+from burnish.data.named_columns import first_no_number, is_number
 from burnish.data.signals.tree import (
     Compared,
     Constant,

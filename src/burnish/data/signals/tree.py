@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from burnish.data.reads import is_number, numbers_of
+from burnish.data.named_columns import is_number, numbers_of
 
 Number = int | float
 Constant = bool | Number | str
