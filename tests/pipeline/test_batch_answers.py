@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from burnish.data.file_form import FileForm
 from burnish.data.table import BATCH_ROWS
 from burnish.errors import DataFormatError, DataNotFoundError, EmptyDataError, UsageError
 from burnish.pipeline import batch_answers
@@ -193,7 +194,7 @@ def test_answers_carry_the_values_of_the_column_that_is_named(
     lines = [json.dumps({"key": f"k{at}", "text": text}) for at, text in enumerate(TEXTS[:3])]
     path = write(tmp_path / "in.jsonl", lines)
 
-    found = answer_to_file(model, path, tmp_path / "out.jsonl", id_column="key")
+    found = answer_to_file(model, path, tmp_path / "out.jsonl", FileForm(id_column="key"))
 
     assert [one.example_id for one in read_predictions(found.out)] == ["k0", "k1", "k2"]
 
@@ -225,7 +226,7 @@ def test_a_file_is_read_in_the_encoding_that_is_named(model: OpenModel, tmp_path
     path = tmp_path / "in.txt"
     path.write_bytes("You agree, café.\n".encode("cp1252"))
 
-    found = answer_to_file(model, path, tmp_path / "out.jsonl", encoding="cp1252")
+    found = answer_to_file(model, path, tmp_path / "out.jsonl", FileForm(encoding="cp1252"))
 
     (made,), (alone,) = read_predictions(found.out), answer_texts(model, ["You agree, café."])
     assert made.scores == pytest.approx(alone.scores, abs=1e-7)

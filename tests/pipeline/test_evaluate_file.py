@@ -27,7 +27,7 @@ def model(outcome: Outcome) -> OpenModel:
 
 
 def evaluated(model: OpenModel, path: Path, out: Path | None = None) -> tuple[list[Score], str]:
-    return evaluate_file(model, path, text_column=None, label_column=None, out=out)
+    return evaluate_file(model, path, out=out)
 
 
 def values(scores: list[Score]) -> dict[str, float]:

@@ -162,7 +162,7 @@ def test_the_same_model_and_rows_give_the_same_figure(place: Path, outcome: Outc
     judged.select("id", "text").reverse().write_ndjson(path)
     model = open_model(str(outcome.folder.root), tracking_uri=f"sqlite:///{place}/burnish.db")
 
-    scores, _ = evaluate_file(model, path, text_column=None, label_column=None, out=None)
+    scores, _ = evaluate_file(model, path)
 
     again = {one.metric: one.value for one in scores}
     likelihood = -sum(p.scores["log_likelihood"] for p in rows)

@@ -122,10 +122,8 @@ def test_the_saved_model_finds_texts_as_likely_as_it_was_judged(
     }
     opened = open_model(str(outcome.folder.root), tracking_uri=STORE)
 
-    answers, told = answer_file(opened, place / "texts.txt", text_column=None)
-    scores, _ = evaluate_file(
-        opened, place / "texts.txt", text_column=None, label_column=None, out=None
-    )
+    answers, told = answer_file(opened, place / "texts.txt")
+    scores, _ = evaluate_file(opened, place / "texts.txt")
 
     assert told == "62 rows in = 61 answered + 1 without a text"
     for one in answers:

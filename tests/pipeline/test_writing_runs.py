@@ -156,10 +156,8 @@ def test_the_saved_model_writes_what_was_judged(outcome: Outcome) -> None:
 def test_a_labelled_file_is_scored(outcome: Outcome, tmp_path: Path) -> None:
     model = open_model(str(outcome.folder.root), tracking_uri=STORE)
 
-    scores, told = evaluate_file(
-        model, save_rows(tmp_path / "new.json", 12, reply=None), text_column=None,
-        label_column=None, out=tmp_path / "out",
-    )  # fmt: skip
+    rows = save_rows(tmp_path / "new.json", 12, reply=None)
+    scores, told = evaluate_file(model, rows, out=tmp_path / "out")
 
     assert told == "12 rows in = 11 answered + 1 without a text or a label"
     assert {one.metric for one in scores} >= {"rougeL", "exact_match", "loss"}
@@ -326,7 +324,7 @@ def test_conversations_are_learned_and_answered_as_judged(tmp_path: Path, workpl
     new = tmp_path / "new.json"
     new.write_text(json.dumps([{"messages": kept[one.example_id]} for one in judged]), "utf-8")
     model = open_model(str(done.folder.root), tracking_uri=STORE)
-    answers, told = answer_file(model, new, text_column=None)
+    answers, told = answer_file(model, new)
     assert {len(turns) for turns in kept.values()} == {3}
     assert [one.answer for one in answers] == [one.answer for one in judged]
     assert told == f"{len(judged)} rows in = {len(judged)} answered + 0 without a text"

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from burnish.cli.options import Json, print_json
+from burnish.cli.options import STORE, Json, print_json
 
 
 def register(app: typer.Typer) -> None:
@@ -26,7 +26,7 @@ def doctor(as_json: Json = False) -> None:
 
 
 def ui(
-    uri: Annotated[str, typer.Option("--uri", help="MLflow store.")] = "sqlite:///burnish.db",
+    uri: Annotated[str, typer.Option("--uri", help="MLflow store.")] = STORE,
     port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port.")] = 5000,
 ) -> None:
     """Open MLflow's page on the runs kept so far; Ctrl-C ends it."""

@@ -1,17 +1,28 @@
 """Commands that act on a model: predict, evaluate, export."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from burnish.cli.options import Json, Model, Out, TrackingUri, answer, print_json, say
+from burnish.cli.options import STORE, Json, Model, Out, TrackingUri, answer, print_json, say
+from burnish.data.file_form import FileForm
 from burnish.errors import UsageError
 
-STORE = "sqlite:///burnish.db"
+if TYPE_CHECKING:
+    from burnish.pipeline.answer import OpenModel
+    from burnish.records import Prediction
+
 TextColumn = Annotated[
     str | None,
     typer.Option("--text-column", help="Column with the text; none: as the run's recipe says."),
+]
+LabelColumn = Annotated[
+    str | None, typer.Option("--label-column", help="Column with the label or labels.")
+]
+IdColumn = Annotated[
+    str | None,
+    typer.Option("--id-column", help="Column whose values answers carry; none: file and row."),
 ]
 Encoding = Annotated[
     str | None,
@@ -38,10 +49,7 @@ def predict(
         Path | None, typer.Option("--out", metavar="FILE", help="Answers, JSON lines.")
     ] = None,
     text_column: TextColumn = None,
-    id_column: Annotated[
-        str | None,
-        typer.Option("--id-column", help="Column whose values answers carry; none: file and row."),
-    ] = None,
+    id_column: IdColumn = None,
     encoding: Encoding = None,
     tracking_uri: TrackingUri = STORE,
     as_json: Json = False,
@@ -50,10 +58,7 @@ def predict(
 
     With --in and --out any number of rows: called again after an interruption it goes on.
     """
-    from burnish.cli.display import counting, show_answers
     from burnish.pipeline.answer import answer_file, answer_texts, open_model
-    from burnish.pipeline.batch_answers import answer_to_file
-    from burnish.runfolder import write_predictions
 
     if (text is None) == (in_ is None):
         raise UsageError(
@@ -61,30 +66,38 @@ def predict(
             where="burnish predict",
             fix="write `burnish predict MODEL --text '…'` or `--in FILE --out FILE`",
         )
+    form = FileForm(text_column=text_column, id_column=id_column, encoding=encoding)
     opened = open_model(model, tracking_uri=tracking_uri)
     if in_ and out:
-        with counting("rows dealt with") as told:
-            found = answer_to_file(
-                opened,
-                in_,
-                out,
-                text_column=text_column,
-                id_column=id_column,
-                encoding=encoding,
-                told=told,
-            )
-        say(found.words)
-        if found.faults:
-            say(f"rows without an answer: {found.faults}")
-        answer(found, found.out, as_json=as_json)
+        _answer_to_file(opened, in_, out, form, as_json=as_json)
         return
-    if in_ is None:
-        answers = answer_texts(opened, text or [])
-    else:
-        answers, words = answer_file(
-            opened, in_, text_column=text_column, id_column=id_column, encoding=encoding
-        )
+    if in_:
+        answers, words = answer_file(opened, in_, form)
         say(words)
+    else:
+        answers = answer_texts(opened, text or [])
+    _give(answers, out, as_json=as_json)
+
+
+def _answer_to_file(
+    model: "OpenModel", in_: Path, out: Path, form: FileForm, *, as_json: bool
+) -> None:
+    from burnish.cli.display import counting
+    from burnish.pipeline.batch_answers import answer_to_file
+
+    with counting("rows dealt with") as told:
+        found = answer_to_file(model, in_, out, form, told=told)
+    say(found.words)
+    if found.faults:
+        say(f"rows without an answer: {found.faults}")
+    answer(found, found.out, as_json=as_json)
+
+
+def _give(answers: "list[Prediction]", out: Path | None, *, as_json: bool) -> None:
+    """Write answers that are few enough to be held, or print them."""
+    from burnish.cli.display import show_answers
+    from burnish.runfolder import write_predictions
+
     if out:
         write_predictions(out, answers)
         say(f"{len(answers)} answers in {out}")
@@ -99,9 +112,7 @@ def evaluate(
     data: Annotated[Path, typer.Option("--data", metavar="FILE", help="Labelled rows.")],
     out: Out = None,
     text_column: TextColumn = None,
-    label_column: Annotated[
-        str | None, typer.Option("--label-column", help="Column with the label or labels.")
-    ] = None,
+    label_column: LabelColumn = None,
     encoding: Encoding = None,
     tracking_uri: TrackingUri = STORE,
     as_json: Json = False,
@@ -112,14 +123,8 @@ def evaluate(
     from burnish.pipeline.evaluate import evaluate_file
 
     opened = open_model(model, tracking_uri=tracking_uri)
-    scores, told = evaluate_file(
-        opened,
-        data,
-        text_column=text_column,
-        label_column=label_column,
-        out=out,
-        encoding=encoding,
-    )
+    form = FileForm(text_column=text_column, label_column=label_column, encoding=encoding)
+    scores, told = evaluate_file(opened, data, form, out=out)
     say(told)
     if as_json:
         print_json([score.to_json() for score in scores])

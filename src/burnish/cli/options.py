@@ -28,6 +28,7 @@ Model = Annotated[
 TrackingUri = Annotated[
     str, typer.Option("--tracking-uri", help="MLflow store that models:/ URIs are looked up in.")
 ]
+STORE = "sqlite:///burnish.db"  # where runs are tracked unless told otherwise
 
 
 def read_recipe(path: Path, overrides: Sequence[str] | None = None) -> "Recipe":

@@ -5,8 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from burnish.cli.model import STORE
-from burnish.cli.options import TrackingUri, say
+from burnish.cli.options import STORE, TrackingUri, say
 from burnish.errors import UsageError
 
 
@@ -79,11 +78,7 @@ def serve(
 
     serving.check_packages()
     if new_key is not None:
-        from burnish.serving.keys import new_key as make
-
-        key, line = make(new_key)
-        say("The key, which is shown once; below it, its line for the file of --keys:")
-        typer.echo(f"{key}\n{line}")
+        _print_new_key(new_key)
         return
     if model is None:
         raise UsageError(
@@ -112,3 +107,11 @@ def serve(
         precision=precision,
         engine=engine,
     )
+
+
+def _print_new_key(name: str) -> None:
+    from burnish.serving.keys import new_key
+
+    key, line = new_key(name)
+    say("The key, which is shown once; below it, its line for the file of --keys:")
+    typer.echo(f"{key}\n{line}")

@@ -7,6 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from burnish.data.conversation import TURNS
+from burnish.data.file_form import AS_LEARNED, FileForm
 from burnish.data.load import load_part, with_text
 from burnish.data.readers import stem_of
 from burnish.data.reading import Reading
@@ -74,20 +75,13 @@ def answer_texts(model: OpenModel, texts: list[str]) -> list[Prediction]:
 
 
 def answer_file(
-    model: OpenModel,
-    path: Path,
-    *,
-    text_column: str | None,
-    id_column: str | None = None,
-    encoding: str | None = None,
+    model: OpenModel, path: Path, form: FileForm = AS_LEARNED
 ) -> tuple[list[Prediction], str]:
     """Return the answers to a file's rows, and in words what became of each row.
 
     Rows without text get no answer and are counted in the words.
     """
-    recipe = reading_recipe(
-        model, path, text_column=text_column, id_column=id_column, encoding=encoding
-    )
+    recipe = reading_recipe(model, path, form)
     rows, read = load_part(stem_of(path), [str(path)], Reading.of(recipe, labelled=False))
     usable = with_text(rows)
     return answer_rows(model, usable), counted(read, usable, without="a text")
@@ -107,29 +101,16 @@ def answer_rows(model: OpenModel, rows: pl.DataFrame) -> list[Prediction]:
     return model.answerer.answer_rows(rows.select(known))
 
 
-def reading_recipe(
-    model: OpenModel,
-    path: Path,
-    *,
-    text_column: str | None,
-    label_column: str | None = None,
-    id_column: str | None = None,
-    encoding: str | None = None,
-) -> Recipe:
-    """Return a recipe that reads just this file; None: as the model's own run read its rows."""
-    kind = str(model.answerer.task.to_json()["kind"])
-    values = model.recipe.model_dump(mode="json", by_alias=True) if model.recipe else {}
-    own = values.get("data", {})
-    text, answer = ("input", "output") if model.answerer.task.writing else ("text", "label")
-    data = {
-        "train": str(path),
-        text: text_column or own.get(text, text),
-        answer: label_column or own.get(answer, answer),
-        "encoding": encoding or own.get("encoding", "utf-8"),
-        "id": id_column,
+def reading_recipe(model: OpenModel, path: Path, form: FileForm) -> Recipe:
+    """Return a recipe that reads just this file, for the task of the model."""
+    task = model.answerer.task
+    own = model.recipe.model_dump(mode="json", by_alias=True) if model.recipe else {}
+    written = {
+        "task": own.get("task", {"kind": str(task.to_json()["kind"])}),
+        "model": "-",
+        "data": form.section(path, own.get("data", {}), writes=task.writing is not None),
     }
-    task = values.get("task", {"kind": kind})
-    return Recipe.model_validate_json(json.dumps({"task": task, "model": "-", "data": data}))
+    return Recipe.model_validate_json(json.dumps(written))
 
 
 def counted(read: LedgerEntry, usable: pl.DataFrame, *, without: str) -> str:

@@ -18,6 +18,7 @@ from typing import IO, Any
 
 import polars as pl
 
+from burnish.data.file_form import AS_LEARNED, FileForm
 from burnish.data.keys import is_filled
 from burnish.data.reading import Reading
 from burnish.data.streams import not_readable
@@ -82,10 +83,8 @@ def answer_to_file(
     model: OpenModel,
     path: Path,
     out: Path,
+    form: FileForm = AS_LEARNED,
     *,
-    text_column: str | None = None,
-    id_column: str | None = None,
-    encoding: str | None = None,
     told: Told | None = None,
 ) -> Answered:
     """Write the answers to a file's rows, one JSON line each, in their order.
@@ -97,9 +96,7 @@ def answer_to_file(
         model: answers.
         path: rows, in any format that is read.
         out: the file of answers; one that is there is replaced at the end.
-        text_column: column with the text; None: as the model's own recipe says.
-        id_column: column whose values answers carry; None: they carry file and row.
-        encoding: of a text file; None: as the model's own recipe says.
+        form: how the rows are read.
         told: is told how many records were dealt with so far.
 
     Raises:
@@ -111,9 +108,7 @@ def answer_to_file(
     _refuse_place(path, out)
     out = out.resolve()  # a link stays one: what it leads to is written
     folder = out.with_name(f".{out.name}.partial")
-    recipe = reading_recipe(
-        model, path, text_column=text_column, id_column=id_column, encoding=encoding
-    )
+    recipe = reading_recipe(model, path, form)
     job = _job(model, path, recipe)
     with storage_errors(out), _left_if_begun(folder):
         folder.mkdir(parents=True, exist_ok=True)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import polars as pl
 
+from burnish.data.file_form import AS_LEARNED, FileForm
 from burnish.data.integrity.rows import HAS_EMPTY_ANSWER
 from burnish.data.load import load_part, with_text
 from burnish.data.readers import stem_of
@@ -20,13 +21,7 @@ from burnish.runfolder import RunFolder, write_predictions
 
 
 def evaluate_file(
-    model: OpenModel,
-    path: Path,
-    *,
-    text_column: str | None,
-    label_column: str | None,
-    out: Path | None,
-    encoding: str | None = None,
+    model: OpenModel, path: Path, form: FileForm = AS_LEARNED, *, out: Path | None = None
 ) -> tuple[list[Score], str]:
     """Score the model on a labelled file; keep predictions and scores under `out`.
 
@@ -38,9 +33,7 @@ def evaluate_file(
         LabelError: BN206, a label the model does not know.
     """
     _refuse_run_folder(out)
-    recipe = reading_recipe(
-        model, path, text_column=text_column, label_column=label_column, encoding=encoding
-    )
+    recipe = reading_recipe(model, path, form)
     name, space = stem_of(path), model.space
     rows, read = load_part(name, [str(path)], Reading.of(recipe))
     settled = settle(_as_answered(recipe, space, rows), {"data": rows})[1]["data"]
