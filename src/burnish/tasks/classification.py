@@ -1,8 +1,6 @@
 """Text classification: one label a text (binary, multi-class) or any number (multi-label).
 
-Binary and multi-class models end in a softmax, multi-label ones in a sigmoid for each label.
-Thresholds apply to the probability of the class of interest (binary) or of each label
-(multi-label); several classes of which one is right have none. Where the recipe asks for it,
+Which labels a model's outputs mean is `tasks.decision`'s to say. Where the recipe asks for it,
 answers below a least confidence are marked: a person should look at them.
 """
 
@@ -13,19 +11,17 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy.special import expit, softmax
 
 from burnish.evaluation.answers import from_predictions
 from burnish.evaluation.metrics.table import METRICS, default_metric, metric_names
-from burnish.evaluation.scaling import Scaling, fit_sigmoid, fit_softmax
-from burnish.evaluation.selective import confidences, least_confidence
-from burnish.evaluation.thresholds import tune_thresholds
+from burnish.evaluation.scaling import Scaling
 from burnish.recipe.classification import Abstention
 from burnish.recipe.classification import ClassificationTask as Section
 from burnish.recipe.training import Training
 from burnish.records import LabelSpace, Prediction
 from burnish.tasks import batch
 from burnish.tasks.base import Answer, Batch, Task
+from burnish.tasks.decision import Decision
 from burnish.tasks.encoded import Encoded
 from burnish.tasks.objective import Objective
 from burnish.tasks.tokens import encode_texts, with_clean_up
@@ -44,7 +40,7 @@ class ClassificationTask(Task):
 
     space: LabelSpace
     max_length: int  # tokens
-    thresholds: tuple[float, ...]  # multi-label: one a label; binary: one; multi-class: none
+    thresholds: tuple[float, ...]  # as many as `Decision` says
     tunes: bool  # whether `tune` may change the thresholds
     scales: bool = False  # whether `scaling` may be fitted
     calibrated: bool = False  # whether it was, and is in the model
@@ -58,11 +54,12 @@ class ClassificationTask(Task):
         """Build the task of a recipe for the labels of its data."""
         tuned = section.threshold == "tuned"
         start = _HALF if section.threshold == "tuned" else section.threshold
+        thresholds = Decision.at(start, space).thresholds
         return cls(
             space=space,
             max_length=section.max_length,
-            thresholds=(start,) * _threshold_count(space),
-            tunes=tuned and _threshold_count(space) > 0,
+            thresholds=thresholds,
+            tunes=tuned and bool(thresholds),
             scales=tuned and section.calibrated,
             abstention=section.abstention,
             normalise=section.normalise,
@@ -187,12 +184,6 @@ class ClassificationTask(Task):
         form = self.objective.multiple if self.space.multi_label else self.objective.single
         return form(outputs.float(), batch["targets"])
 
-    def _probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return probabilities in [0, 1] of the shape of the logits, (n, classes)."""
-        wide = logits.astype(np.float64)
-        scores = expit(wide) if self.space.multi_label else softmax(wide, axis=1)
-        return np.asarray(scores)
-
     def decode(
         self,
         outputs: NDArray[np.float32],
@@ -200,8 +191,9 @@ class ClassificationTask(Task):
         texts: Sequence[Answer] = (),  # noqa: ARG002  (nothing is written)
     ) -> list[Prediction]:
         """Return one answer a row, with the probability of every label."""
-        scores = self._probabilities(outputs)
-        given, names = self._given(scores), self.space.names
+        names, decision = self.space.names, self._decision
+        scores = decision.scores(outputs)
+        given = decision.given(scores)
         return [
             Prediction(
                 example_id=example_id,
@@ -215,58 +207,21 @@ class ClassificationTask(Task):
                 given,
                 encoded.references,
                 scores,
-                self._abstains(scores, given),
+                decision.abstains(scores, given),
                 strict=True,
             )
         ]
-
-    def _abstains(
-        self, scores: NDArray[np.float64], given: NDArray[np.bool_]
-    ) -> Sequence[bool | None]:
-        """Return which rows a person should look at; None for each where that is not asked."""
-        if self.least_confidence is None:
-            return [None] * len(scores)
-        return [bool(one) for one in self._confidences(scores, given) < self.least_confidence]
-
-    def _confidences(
-        self, scores: NDArray[np.float64], given: NDArray[np.bool_]
-    ) -> NDArray[np.float64]:
-        return confidences(scores, given, multi_label=self.space.multi_label)
-
-    def _given(self, scores: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Return which labels are given, shape (n, classes)."""
-        if self.space.multi_label:
-            return np.asarray(scores >= np.array(self.thresholds))
-        chosen = scores.argmax(axis=1)
-        if self.space.is_binary:
-            positive = self._positive()
-            chosen = np.where(scores[:, positive] >= self.thresholds[0], positive, 1 - positive)
-        return np.asarray(np.eye(len(self.space.names), dtype=bool)[chosen])
-
-    def _positive(self) -> int:
-        if self.space.positive is None:
-            raise ValueError("only a binary task has a class of interest")
-        return self.space.names.index(self.space.positive)
 
     def scaling(self, outputs: NDArray[np.float32], encoded: Encoded) -> Scaling | None:
         """Return what makes the probabilities of labelled rows what came true."""
         if not self.scales:
             return None
-        truth = encoded.targets > _HALF
-        if self.space.multi_label:
-            return fit_sigmoid(outputs, truth)
-        if self.space.is_binary:
-            positive = self._positive()
-            odds = outputs[:, [positive]] - outputs[:, [1 - positive]]
-            return fit_sigmoid(odds, truth[:, [positive]])
-        return fit_softmax(outputs, truth)
+        return self._decision.scaling(outputs, encoded.targets > _HALF)
 
     @property
     def shifted(self) -> tuple[int, ...]:
         """Every label where each has a sigmoid, the class of interest where there is one."""
-        if self.space.multi_label:
-            return tuple(range(self.width))
-        return (self._positive(),) if self.space.is_binary else ()
+        return self._decision.shifted
 
     def scaled(self) -> Self:
         """Return the task of a model that has its scaling inside."""
@@ -274,24 +229,23 @@ class ClassificationTask(Task):
 
     def tune(self, outputs: NDArray[np.float32], encoded: Encoded) -> Self:
         """Return the task with thresholds chosen for F1, and the least confidence for its risk."""
-        scores, truth = self._probabilities(outputs), encoded.targets > _HALF
-        task = self._with_thresholds(scores, truth) if self.tunes else self
-        if self.abstention is None:
-            return task
-        given = task._given(scores)
-        floor = least_confidence(
-            self._confidences(scores, given),
-            (given == truth).all(axis=1),
-            max_risk=self.abstention.max_risk,
-            sure=self.abstention.sure,
+        decision, truth = self._decision, encoded.targets > _HALF
+        scores = decision.scores(outputs)
+        if self.tunes:
+            decision = decision.with_thresholds(scores, truth)
+        if self.abstention:
+            decision = decision.with_least_confidence(scores, truth, self.abstention)
+        return replace(
+            self, thresholds=decision.thresholds, least_confidence=decision.least_confidence
         )
-        return replace(task, least_confidence=floor)
 
-    def _with_thresholds(self, scores: NDArray[np.float64], truth: NDArray[np.bool_]) -> Self:
-        if self.space.is_binary:
-            scores, truth = scores[:, [self._positive()]], truth[:, [self._positive()]]
-        chosen = tune_thresholds(scores, truth)
-        return replace(self, thresholds=tuple(np.asarray(chosen, np.float64).tolist()))
+    @property
+    def _decision(self) -> Decision:
+        return Decision(
+            space=self.space,
+            thresholds=self.thresholds,
+            least_confidence=self.least_confidence,
+        )
 
     def judge(self, outputs: NDArray[np.float32], encoded: Encoded) -> dict[str, float]:
         """Return the mean loss and every metric of labelled rows."""
@@ -305,9 +259,3 @@ class ClassificationTask(Task):
         return {
             name: float(METRICS.get(name).function(answers)) for name in metric_names(self.space)
         }
-
-
-def _threshold_count(space: LabelSpace) -> int:
-    if space.multi_label:
-        return len(space.names)
-    return 1 if space.is_binary else 0
