@@ -68,17 +68,17 @@ def deduplicate(
         kept=table.frame.height - gone,
         dropped=table.dropped | ({"near-duplicate": gone} if gone else {}),
     )
-    lines = _repeats(texts, numbers, of)
-    write_jsonl(folder / "dropped.jsonl", lines.iter_rows(named=True))
-    asked = {
-        "file": path.name,
-        "sha256": sha256(path),
-        "text_column": text_column,
-        "similarity": similarity,
-    }
-    counts = {"rows_in": found.rows_in, "kept": found.kept, "dropped": found.dropped}
-    write_json(folder / "dedupe.json", asked | counts)
+    write_jsonl(folder / "dropped.jsonl", _repeats(texts, numbers, of).iter_rows(named=True))
+    asked = {"text_column": text_column, "similarity": similarity}
+    write_json(folder / "dedupe.json", _record(path, asked, found))
     return found
+
+
+def _record(path: Path, asked: dict[str, Any], found: Deduplicated) -> dict[str, Any]:
+    """Return what the folder keeps of its making."""
+    file = {"file": path.name, "sha256": sha256(path)}
+    counts = {"rows_in": found.rows_in, "kept": found.kept, "dropped": found.dropped}
+    return file | asked | counts
 
 
 def _repeats(texts: pl.Series, numbers: pl.Series, of: NDArray[np.int64]) -> pl.DataFrame:

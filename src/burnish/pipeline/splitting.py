@@ -57,9 +57,7 @@ def write_splits(recipe: Recipe, out: Path) -> Divided:
     sources = find_written(recipe.data)
     found = execute(("leak_checked",), recipe=recipe, context=Context.of_nothing())
     stage: Stage = found["leak_checked"]
-    splits = dict(stage.rows)
-    if "tune" in splits:
-        splits["train"] = pl.concat([splits["train"], splits.pop("tune")])
+    splits = _with_tune_in_train(stage)
     with new_folder(out, fix="remove it, or name another with `--out`") as root:
         written = list(_written(recipe, sources, splits, root))
         counts = {name: rows.height for name, rows in splits.items()}
@@ -78,6 +76,13 @@ def write_splits(recipe: Recipe, out: Path) -> Divided:
         rows=counts,
         dropped=sum(sum(entry.dropped.values()) for entry in stage.entries),
     )
+
+
+def _with_tune_in_train(stage: Stage) -> dict[str, pl.DataFrame]:
+    splits = dict(stage.rows)
+    if "tune" in splits:
+        splits["train"] = pl.concat([splits["train"], splits.pop("tune")])
+    return splits
 
 
 def _written(

@@ -58,14 +58,10 @@ def build_app(
         redoc_url=None,
         redirect_slashes=False,  # the address would lack what a proxy put before the path
     )
-    app.include_router(native.routes(models, settings))
-    app.include_router(openai.routes(models))
-    app.include_router(inference.routes(models))
-    app.include_router(neighbours.routes(models))
+    _add_apis(app, models, settings)
     _add_probes(app, models, metrics, lifecycle)
-    app.add_exception_handler(BurnishError, _on_error)
-    app.add_exception_handler(RequestValidationError, _on_unfit)
-    app.add_exception_handler(HTTPException, _on_http)
+    _add_handlers(app)
+    # Of what is around the routes, the last added is the outermost.
     app.add_middleware(Heads)
     app.add_middleware(
         Gate,
@@ -77,11 +73,30 @@ def build_app(
         paths=app.openapi()["paths"],
     )
     if why_off(settings, keys) is None:
-        asker = Asker(models, settings=settings, metrics=metrics, lifecycle=lifecycle)
-        build = partial(build_page, models, asker)
-        app.add_middleware(Door, build=build, settings=settings, lifecycle=lifecycle)
+        _add_page(app, models, settings=settings, metrics=metrics, lifecycle=lifecycle)
     _let_origins_in(app, settings.origins)
     return app
+
+
+def _add_apis(app: FastAPI, models: Models, settings: Settings) -> None:
+    app.include_router(native.routes(models, settings))
+    app.include_router(openai.routes(models))
+    app.include_router(inference.routes(models))
+    app.include_router(neighbours.routes(models))
+
+
+def _add_handlers(app: FastAPI) -> None:
+    app.add_exception_handler(BurnishError, _on_error)
+    app.add_exception_handler(RequestValidationError, _on_unfit)
+    app.add_exception_handler(HTTPException, _on_http)
+
+
+def _add_page(
+    app: FastAPI, models: Models, *, settings: Settings, metrics: Metrics, lifecycle: Lifecycle
+) -> None:
+    asker = Asker(models, settings=settings, metrics=metrics, lifecycle=lifecycle)
+    build = partial(build_page, models, asker)
+    app.add_middleware(Door, build=build, settings=settings, lifecycle=lifecycle)
 
 
 def _let_origins_in(app: FastAPI, origins: Sequence[str]) -> None:

@@ -44,16 +44,7 @@ def routes(models: Models, settings: Settings) -> APIRouter:
         answers = [_answer(one, facts) for one in found]
         if visit.log_text:
             visit.tell_text(answers=[one.model_dump(exclude_none=True) for one in answers])
-        response = PredictResponse(
-            model=facts.name,
-            version=facts.version,
-            task=facts.kind,
-            thresholds=facts.thresholds or None,
-            answers=answers,
-        )
-        # Written here: FastAPI would check once more what was checked as it was made.
-        content = response.model_dump_json(exclude_none=True)
-        return Response(content, media_type="application/json")
+        return _response(facts, answers)
 
     @router.get("/v1/info")
     async def info() -> Info:
@@ -67,6 +58,18 @@ def routes(models: Models, settings: Settings) -> APIRouter:
         )
 
     return router
+
+
+def _response(facts: Facts, answers: list[Answer]) -> Response:
+    told = PredictResponse(
+        model=facts.name,
+        version=facts.version,
+        task=facts.kind,
+        thresholds=facts.thresholds or None,
+        answers=answers,
+    )
+    # Written here: FastAPI would check once more what was checked as it was made.
+    return Response(told.model_dump_json(exclude_none=True), media_type="application/json")
 
 
 def _ask(given: Input, top_k: int | None) -> Ask:

@@ -39,26 +39,34 @@ def find(
         ModelNotFoundError: BN301, nothing is there.
         UnsafeModelError: BN302, the folder holds code.
 
-    Loading raises ModelFormatError (BN303) where the folder is written to meanwhile: version and
-    proof would be of other weights than those that answer.
+    Loading raises ModelFormatError (BN303) where the folder is written to meanwhile.
     """
     source = resolve(reference, fetchers=fetchers, graphs=True)
     written = last_writes(source)
     named = Named(name=name, reference=reference, version=model_version(source))
 
     def load() -> Engine:
-        opened = _open(source, named, precision, engine)
-        try:
-            parity = prove(opened, source.folder)
-            if last_writes(source) != written:
-                raise _changed(source)
-        except BaseException:
-            opened.close()
-            raise
-        opened.facts = replace(opened.facts, parity=parity)
-        return opened
+        return _proved(_open(source, named, precision, engine), source, written)
 
     return Candidate(named.version, load)
+
+
+def _proved(opened: Engine, source: ModelSource, written: list[tuple[int, ...]]) -> Engine:
+    """Return an engine that tells how its answers compare with those that were judged.
+
+    Raises:
+        ModelFormatError: BN303, the folder was written to since `written`: version and proof
+            would be of other weights than those that answer.
+    """
+    try:
+        parity = prove(opened, source.folder)
+        if last_writes(source) != written:
+            raise _changed(source)
+    except BaseException:
+        opened.close()
+        raise
+    opened.facts = replace(opened.facts, parity=parity)
+    return opened
 
 
 def _changed(source: ModelSource) -> ModelFormatError:
