@@ -13,7 +13,8 @@ from burnish.errors import RecipeError, UsageError
 from burnish.pipeline.context import fetchers
 from burnish.recipe.document import Document
 from burnish.recipe.evaluation import Tracking
-from burnish.recipe.load import SHORTHAND, validate
+from burnish.recipe.fields import SHORTHAND
+from burnish.recipe.load import validate
 from burnish.recipe.recipe import Recipe
 from burnish.recipe.task import MASKED, PLAIN_TEXT
 from burnish.training.guard import read_config

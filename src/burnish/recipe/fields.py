@@ -18,6 +18,7 @@ from burnish.recipe.recipe import Recipe
 from burnish.recipe.section import Section
 
 NAMED = "NAME"  # stands in a path for a name that the user gives
+SHORTHAND = ("task", "method")  # a bare string there is the kind
 
 _NUMBER = re.compile(r"\b(float|int)\b")
 _SECTIONS = {dict: "sections by name", tuple: "list of sections"}  # what holds sections
