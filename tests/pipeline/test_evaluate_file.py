@@ -3,10 +3,12 @@
 import csv
 import gzip
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from burnish.data.file_form import FileForm
 from burnish.errors import LabelError, UsageError
 from burnish.files import read_json
 from burnish.pipeline.answer import OpenModel, open_model
@@ -68,6 +70,29 @@ def test_the_rows_that_were_judged_score_as_they_did(
     made = read_predictions(tmp_path / "out" / "predictions" / "tuned.new.jsonl")
     assert len(made) == len(test_rows)
     assert len(read_json(tmp_path / "out" / "scores.json")) == len(scores)
+
+
+def test_intervals_are_by_whole_groups_where_their_column_is_named(
+    model: OpenModel, test_rows: Rows, tmp_path: Path, workplace: Path
+) -> None:
+    path = tmp_path / "twice.jsonl"
+    twice = [one | {"contract": f"c{at}"} for at, one in enumerate(test_rows) for _ in "ab"]
+    path.write_text("".join(f"{json.dumps(one)}\n" for one in twice), encoding="utf-8")
+    assert model.recipe
+    data = model.recipe.data.model_copy(update={"group": "contract"})
+    by_contract = replace(model, recipe=model.recipe.model_copy(update={"data": data}))
+
+    by_rows, alone = evaluate_file(model, path)
+    by_groups, told = evaluate_file(model, path, FileForm(group_column="contract"))
+    _, asked = evaluate_file(by_contract, path)
+
+    assert "interval" not in alone
+    assert told.endswith(f"; intervals by {len(test_rows)} groups")
+    assert "the model's run had groups by 'contract', and --group-column" in asked
+    for one, two in zip(by_rows, by_groups, strict=True):
+        assert one.value == two.value
+        if one.metric == "accuracy":
+            assert two.high - two.low > 1.2 * (one.high - one.low)
 
 
 def test_rows_of_one_class_and_a_single_row_are_scored(

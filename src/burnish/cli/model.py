@@ -113,6 +113,10 @@ def evaluate(
     out: Out = None,
     text_column: TextColumn = None,
     label_column: LabelColumn = None,
+    group_column: Annotated[
+        str | None,
+        typer.Option(help="Column whose equal values are alike: intervals are by whole groups."),
+    ] = None,
     encoding: Encoding = None,
     tracking_uri: TrackingUri = STORE,
     as_json: Json = False,
@@ -123,7 +127,12 @@ def evaluate(
     from burnish.pipeline.evaluate import evaluate_file
 
     opened = open_model(model, tracking_uri=tracking_uri)
-    form = FileForm(text_column=text_column, label_column=label_column, encoding=encoding)
+    form = FileForm(
+        text_column=text_column,
+        label_column=label_column,
+        group_column=group_column,
+        encoding=encoding,
+    )
     scores, told = evaluate_file(opened, data, form, out=out)
     say(told)
     if as_json:

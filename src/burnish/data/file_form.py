@@ -16,6 +16,7 @@ class FileForm:
     text_column: str | None = None
     label_column: str | None = None
     id_column: str | None = None  # whose values answers carry; None: they carry file and row
+    group_column: str | None = None  # whose equal values are alike; None: each row by itself
     encoding: str | None = None  # of a text file
 
     def section(self, path: Path, own: Mapping[str, Any], *, writes: bool) -> dict[str, Any]:
@@ -33,6 +34,7 @@ class FileForm:
             answer: self.label_column or own.get(answer, answer),
             "encoding": self.encoding or own.get("encoding", "utf-8"),
             "id": self.id_column,
+            "group": self.group_column,
         }
 
 

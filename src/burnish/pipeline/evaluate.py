@@ -11,6 +11,7 @@ from burnish.data.readers import stem_of
 from burnish.data.reading import Reading
 from burnish.data.settle import settle
 from burnish.errors import LabelError, UsageError
+from burnish.evaluation.groups import Groups, groups_of, units
 from burnish.evaluation.score import score
 from burnish.files import write_json
 from burnish.pipeline.answer import OpenModel, answer_rows, counted, reading_recipe
@@ -25,7 +26,8 @@ def evaluate_file(
 ) -> tuple[list[Score], str]:
     """Score the model on a labelled file; keep predictions and scores under `out`.
 
-    Rows without a text or an answer are left out and counted in the words.
+    Rows without a text or an answer are left out and counted in the words. Intervals are by whole
+    groups where `form` names their column.
 
     Raises:
         UsageError: BN103, `out` is a run folder, whose own results would be overwritten.
@@ -40,11 +42,26 @@ def evaluate_file(
     usable = _labelled(with_text(settled), space)
     _check_known(usable, space)
     answers = answer_rows(model, usable)
-    scores = score("tuned", name, answers, space)
+    groups = groups_of(usable, [one.example_id for one in answers])
+    scores = score("tuned", name, answers, space, groups=groups)
     if out:
         write_predictions(out / "predictions" / f"tuned.{name}.jsonl", answers)
         write_json(out / "scores.json", [one.to_json() for one in scores])
-    return scores, counted(read, usable, without="a text or a label")
+    told = counted(read, usable, without="a text or a label")
+    return scores, told + _of_groups(model, groups)
+
+
+def _of_groups(model: OpenModel, groups: Groups | None) -> str:
+    """Return, for the words, by what the intervals are; nothing where there is no choice."""
+    if groups is not None:
+        return f"; intervals by {units(len(groups), groups)} groups"
+    own = model.recipe.data.group if model.recipe else None
+    if own is None:
+        return ""
+    return (
+        f"; intervals as if no two rows were alike: the model's run had groups by {own!r}, "
+        "and --group-column names such a column of this file"
+    )
 
 
 def _refuse_run_folder(out: Path | None) -> None:
