@@ -4,7 +4,8 @@ Both train the same model on the same rows in the same order, each in a process 
 turn. Prints one JSON line: MB of frozen and trained weights, and their ratio to LoRA with its
 frozen weights in bf16; the median over the steps of the ratio of their times; the loss a token
 of the last steps and on held-out rows. The ratios of time compare runs of one precision, the
-one that is fast on this machine unless `--precision` says otherwise.
+one that is fast on this machine unless `--precision` says otherwise. `--bits` is the size of
+a frozen weight of QLoRA.
 
 Run: `python benchmarks/qlora.py --data FILE --steps 200`, of a JSON list of question and reply.
 Without `--data` the rows are made up: they show time and memory as well, but nothing of language.
@@ -18,7 +19,6 @@ from typing import Any
 from contest import Figures, Spec, command_line, contestant, machine, main
 from pairs import SMOLLM, Pair, rows
 
-METHODS = ("lora", "qlora")
 TAIL = 20  # last steps whose mean loss is told
 HELD_OUT = 100  # rows
 
@@ -82,7 +82,7 @@ def recipe_values(spec: Spec) -> dict[str, Any]:
         "task": {"kind": "causal-lm", "max_input_length": 256, "max_output_length": 256},
         "model": SMOLLM,
         "data": {"from": "-"},
-        "method": {"kind": spec["method"], "rank": spec["rank"], "alpha": 2 * spec["rank"]},
+        "method": {"rank": spec["rank"], "alpha": 2 * spec["rank"]} | spec["method"],
         "training": {
             "epochs": 1,
             "batch_size": spec["batch"],
@@ -112,9 +112,10 @@ def race(given: argparse.Namespace, _: Path) -> Figures:
 
     names = ("data", "steps", "batch", "rank", "precision", "seed")
     spec = {name: getattr(given, name) for name in names}
+    methods = ({"kind": "lora"}, {"kind": "qlora", "bits": given.bits})
     # In turn, so that whatever else the machine does falls on both.
     rounds = [
-        [contestant(spec | {"method": method}, given.allocator) for method in METHODS]
+        [contestant(spec | {"method": method}, given.allocator) for method in methods]
         for _ in range(given.rounds)
     ]
     times = [
@@ -126,6 +127,7 @@ def race(given: argparse.Namespace, _: Path) -> Figures:
     losses = told(lora), told(qlora)
     return machine(given, cores()) | spec | {
         "benchmark": "qlora",
+        "bits": given.bits,
         "model": SMOLLM,
         "precision": qlora["precision"],
         "lora": losses[0] | {"weights_mb_in_bf16": lora["bf16_mb"]},
@@ -144,6 +146,7 @@ if __name__ == "__main__":
     parser.add_argument("--batch", type=int, default=8, help="rows a step")
     parser.add_argument("--rank", type=int, default=8)
     parser.add_argument("--precision", choices=["auto", "fp32", "bf16"], default="auto")
+    parser.add_argument("--bits", type=int, choices=[4, 8], default=4, help="of a frozen weight")
     parser.add_argument("--seed", type=int, default=0)
     parser.set_defaults(rounds=1)
     main(parser, one=trained, race=race)

@@ -12,6 +12,7 @@ OPTIONS: dict[str, Any] = {
     "full": FullMethod(freeze=1),
     "lora": LoraMethod(rank=2),
     "qlora": QloraMethod(rank=2),
+    "qlora in 8 bits": QloraMethod(rank=2, bits=8),
 }
 IDS = torch.tensor([[2, 5, 6, 7, 3]])
 
@@ -35,12 +36,13 @@ def answers(model: Any) -> torch.Tensor:
         return model.eval()(input_ids=IDS).logits
 
 
-@pytest.mark.parametrize("name", METHODS.names())
+@pytest.mark.parametrize("name", OPTIONS)
 def test_preparing_changes_no_answer_and_leaves_something_to_train(name: str, model: Any) -> None:
-    method = METHODS.get(name)
-    before = answers(method.base(deepcopy(model)))
+    options = OPTIONS[name]
+    method = METHODS.get(options.kind)
+    before = answers(method.base(deepcopy(model), getattr(options, "bits", None)))
 
-    prepared = method.prepare(model, OPTIONS[name])
+    prepared = method.prepare(model, options)
 
     torch.testing.assert_close(answers(prepared), before)
     trained = [name for name, weight in prepared.named_parameters() if weight.requires_grad]
@@ -48,9 +50,9 @@ def test_preparing_changes_no_answer_and_leaves_something_to_train(name: str, mo
     assert len(trained) < len(list(prepared.parameters()))
 
 
-@pytest.mark.parametrize("name", METHODS.names())
+@pytest.mark.parametrize("name", OPTIONS)
 def test_merging_gives_an_ordinary_model_with_the_same_answers(name: str, model: Any) -> None:
-    method = METHODS.get(name)
+    method = METHODS.get(OPTIONS[name].kind)
     prepared = method.prepare(model, OPTIONS[name])
     with torch.no_grad():
         for weight in prepared.parameters():
@@ -69,4 +71,4 @@ def test_every_method_of_the_recipe_is_registered() -> None:
 
     kinds = [one.model_fields["kind"].default for one in get_args(get_args(training.Method)[0])]
 
-    assert METHODS.names() == sorted(kinds)
+    assert METHODS.names() == sorted(kinds) == sorted({one.kind for one in OPTIONS.values()})

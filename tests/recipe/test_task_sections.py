@@ -167,8 +167,8 @@ def test_a_method_nobody_knows_is_answered_with_the_nearest(tmp_path: Path) -> N
     text = message(tmp_path, "task: causal-lm\nmethod: qlra\n")
     assert "method.kind: input should be 'full', 'lora' or 'qlora'" in text
     assert "did you mean `qlora`?" in text
-    text = message(tmp_path, "task: causal-lm\nmethod: {kind: qlora, bits: 8}\n")
-    assert "method.bits: input should be 4; it is 8" in text
+    text = message(tmp_path, "task: causal-lm\nmethod: {kind: qlora, bits: 6}\n")
+    assert "method.bits: input should be 4 or 8; it is 6" in text
 
 
 def test_qlora_has_every_key_of_lora(tmp_path: Path) -> None:
@@ -180,8 +180,23 @@ def test_qlora_has_every_key_of_lora(tmp_path: Path) -> None:
         "dropout": 0.0,
         "targets": ("q",),
         "bits": 4,
-        "quantisation": "nf4",
+        "quantisation": "auto",
     }
+
+
+@pytest.mark.parametrize(("bits", "form", "other"), [(4, "nf4", "absmax"), (8, "absmax", "nf4")])
+def test_a_form_of_frozen_weights_is_of_its_number_of_bits(
+    bits: int, form: str, other: str, tmp_path: Path
+) -> None:
+    method = f"task: causal-lm\nmethod: {{kind: qlora, bits: {bits}, quantisation: %s}}\n"
+    for one in ("auto", form):
+        recipe = loaded(tmp_path, method % one)
+        assert recipe.method.model_dump()["quantisation"] == one
+
+    text = message(tmp_path, method % other)
+
+    assert f"quantisation ({other}) is not a form of bits ({bits})" in text
+    assert f"`quantisation: auto`, which is {form} there, would do" in text
 
 
 def test_keys_are_laid_over_a_recipe_whose_kind_is_written_bare(tmp_path: Path) -> None:

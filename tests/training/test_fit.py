@@ -82,17 +82,19 @@ def test_the_same_seed_gives_the_same_outputs_and_another_seed_gives_others(
     assert not np.array_equal(first, other)
 
 
-@pytest.mark.parametrize("method", ["full", "qlora"])
+@pytest.mark.parametrize(
+    "method", [{"kind": "full"}, {"kind": "qlora"}, {"kind": "qlora", "bits": 8}], ids=str
+)
 @pytest.mark.parametrize("average", [None, 0.9])
 @pytest.mark.parametrize("stopped_at", [3, 6, 8])
 def test_a_run_that_was_stopped_ends_with_the_very_weights_of_one_that_was_not(
     stopped_at: int,
     average: float | None,
-    method: str,
+    method: dict[str, Any],
     run: Fit,
     make_recipe: Callable[..., Recipe],
 ) -> None:
-    recipe = make_recipe(method={"kind": method}, average=average, dropout=0.1)
+    recipe = make_recipe(method=method, average=average, dropout=0.1)
     whole = run(recipe, folder="whole")
     with pytest.raises(KeyboardInterrupt):
         run(recipe, folder="cut", tracker=Interrupter(signal.SIGINT, step=stopped_at))

@@ -1,4 +1,4 @@
-"""Weights in 4 bits: what is answered, saved and merged is the model that was trained."""
+"""Weights in 4 or 8 bits: what is answered, saved and merged is the model that was trained."""
 
 import warnings
 from collections.abc import Callable
@@ -12,7 +12,8 @@ import torch
 import transformers
 from torch import nn
 
-from burnish.errors import ModelTaskError
+from burnish.errors import ModelFormatError, ModelTaskError
+from burnish.files import read_json, write_json
 from burnish.recipe.recipe import Recipe
 from burnish.recipe.training import LoraMethod, QloraMethod
 from burnish.tasks.causal_lm import CausalTask
@@ -23,7 +24,10 @@ from burnish.training.exports import merged
 from burnish.training.fit import FitResult
 from burnish.training.hardware import Hardware
 from burnish.training.methods import METHODS, lora, qlora
-from burnish.training.methods.qlora import FourBitLinear, HalfEmbedding, HalfLinear
+from burnish.training.methods.eight_bits import EightBitLinear
+from burnish.training.methods.four_bits import FourBitLinear
+from burnish.training.methods.packed import PackedLinear
+from burnish.training.methods.tables import HalfEmbedding, HalfLinear
 from burnish.training.modelfolder import Answerer, save_model_folder
 from burnish.training.models import load_model, load_tokenizer, open_adapter
 from burnish.training.predict import raw_outputs
@@ -33,7 +37,14 @@ from burnish.training.weights import weight_count, weight_mb
 MERGED = 1e-5  # most that a logit of the merged model may differ, in fp32
 CAUSAL = CausalTask(max_input=64, max_output=8, prompt="{input}")
 Fit = Callable[..., FitResult]
-METHOD = {"kind": "qlora", "rank": 4}
+FORMS: dict[int, type[PackedLinear]] = {4: FourBitLinear, 8: EightBitLinear}
+
+
+@pytest.fixture(params=FORMS)
+def bits(request: pytest.FixtureRequest) -> int:
+    """The sizes of a frozen weight."""
+    size: int = request.param
+    return size
 
 
 def llama(**changes: Any) -> Any:
@@ -92,11 +103,12 @@ def train(model: Any, rows: Encoded, *, steps: int) -> list[float]:
     return losses
 
 
-def test_the_body_is_held_in_4_bits_and_the_tables_of_words_in_bf16() -> None:
-    model = METHODS.get("qlora").prepare(llama(tie_word_embeddings=True), QloraMethod(rank=2))
+def test_the_body_is_held_in_few_bits_and_the_tables_of_words_in_bf16(bits: int) -> None:
+    options = QloraMethod(rank=2, bits=bits)
+    model = METHODS.get("qlora").prepare(llama(tie_word_embeddings=True), options)
 
     kinds = [type(part) for part in model.modules()]
-    assert kinds.count(FourBitLinear) == 2 * 7
+    assert kinds.count(FORMS[bits]) == 2 * 7
     base = model.get_base_model()
     assert type(base.lm_head) is HalfLinear
     assert type(base.model.embed_tokens) is HalfEmbedding
@@ -104,26 +116,29 @@ def test_the_body_is_held_in_4_bits_and_the_tables_of_words_in_bf16() -> None:
     assert base.lm_head.weight.dtype == torch.bfloat16
 
 
-def test_layers_that_get_no_adapter_are_held_in_4_bits_too() -> None:
-    model = qlora.prepare(llama(), QloraMethod(rank=2, targets=("q_proj",)))
+def test_layers_that_get_no_adapter_are_held_in_few_bits_too(bits: int) -> None:
+    model = qlora.prepare(llama(), QloraMethod(rank=2, bits=bits, targets=("q_proj",)))
 
-    assert sum(type(part) is FourBitLinear for part in model.modules()) == 2 * 7
+    assert sum(type(part) is FORMS[bits] for part in model.modules()) == 2 * 7
     assert sum("lora_A" in name for name, _ in model.named_parameters()) == 2
 
 
-def test_weights_are_counted_whole_and_their_memory_as_it_is() -> None:
+@pytest.mark.parametrize(("bits", "least", "most"), [(4, 0.125, 0.16), (8, 0.25, 0.27)])
+def test_weights_are_counted_whole_and_their_memory_as_it_is(
+    bits: int, least: float, most: float
+) -> None:
     sizes = {"hidden_size": 256, "intermediate_size": 512, "tie_word_embeddings": True}
     plain = METHODS.get("lora").prepare(llama(**sizes), LoraMethod(rank=2))
-    packed = METHODS.get("qlora").prepare(llama(**sizes), QloraMethod(rank=2))
+    packed = METHODS.get("qlora").prepare(llama(**sizes), QloraMethod(rank=2, bits=bits))
 
     (whole, adapters), (held, same) = weight_mb(plain), weight_mb(packed)
     assert weight_count(packed) == weight_count(plain)
     assert adapters == same > 0
-    assert 0.125 < held / whole < 0.16  # 4 of 32 bits, scales, and the table in 16
+    assert least < held / whole < most  # of 32 bits, with scales, and the table in 16
 
 
-def test_training_changes_adapters_alone(sentences: Encoded) -> None:
-    model = qlora.prepare(llama(), QloraMethod(rank=2))
+def test_training_changes_adapters_alone(bits: int, sentences: Encoded) -> None:
+    model = qlora.prepare(llama(), QloraMethod(rank=2, bits=bits))
     before = frozen(model)
 
     losses = train(model, sentences, steps=3)
@@ -131,24 +146,24 @@ def test_training_changes_adapters_alone(sentences: Encoded) -> None:
     assert losses[-1] < losses[0]
     for name, part in frozen(model).items():
         assert torch.equal(part, before[name]), name
-    assert len(before) > 2 * 7 * 5
+    assert len(before) > 2 * 7 * {4: 5, 8: 2}[bits]
 
 
-def test_the_loss_falls_as_that_of_whole_weights(sentences: Encoded) -> None:
+def test_the_loss_falls_as_that_of_whole_weights(bits: int, sentences: Encoded) -> None:
     last = {}
-    for name, options in (("lora", LoraMethod(rank=8)), ("qlora", QloraMethod(rank=8))):
+    for options in (LoraMethod(rank=8), QloraMethod(rank=8, bits=bits)):
         torch.manual_seed(3)
-        model = METHODS.get(name).prepare(llama(initializer_range=0.1), options)
+        model = METHODS.get(options.kind).prepare(llama(initializer_range=0.1), options)
         losses = train(model, sentences, steps=40)
         assert losses[-1] < losses[0] / 10
-        last[name] = losses[-1]
+        last[options.kind] = losses[-1]
 
-    assert last["qlora"] == pytest.approx(last["lora"], rel=0.05)
+    assert last["qlora"] == pytest.approx(last["lora"], rel={4: 0.05, 8: 0.01}[bits])
 
 
 @pytest.mark.parametrize("packed", [True, False])
-def test_rows_learn_together_as_one_at_a_time(packed: bool, sentences: Encoded) -> None:
-    model = moved(qlora.prepare(llama(), QloraMethod(rank=2)))
+def test_rows_learn_together_as_one_at_a_time(packed: bool, bits: int, sentences: Encoded) -> None:
+    model = moved(qlora.prepare(llama(), QloraMethod(rank=2, bits=bits)))
 
     def learned(rows: list[list[int]]) -> tuple[torch.Tensor, list[torch.Tensor]]:
         weights = [weight for weight in model.parameters() if weight.requires_grad]
@@ -181,8 +196,9 @@ def seq2seq(kind: str) -> Any:
 
 
 @pytest.mark.parametrize("kind", ["llama", "t5", "bart"])
-def test_the_merged_model_writes_and_scores_as_the_unmerged_one(kind: str) -> None:
-    model = moved(qlora.prepare(llama() if kind == "llama" else seq2seq(kind), QloraMethod(rank=4)))
+def test_the_merged_model_writes_and_scores_as_the_unmerged_one(kind: str, bits: int) -> None:
+    options = QloraMethod(rank=4, bits=bits)
+    model = moved(qlora.prepare(llama() if kind == "llama" else seq2seq(kind), options))
     ids = torch.randint(4, 45, (3, 7))
     given = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
     given["attention_mask"][1, :3] = 0
@@ -191,7 +207,7 @@ def test_the_merged_model_writes_and_scores_as_the_unmerged_one(kind: str) -> No
     whole = merged.without_adapters(model)
 
     kinds = {type(part) for part in whole.modules()}
-    assert not kinds & {FourBitLinear, HalfLinear, HalfEmbedding}
+    assert not kinds & {FORMS[bits], HalfLinear, HalfEmbedding}
     assert {weight.dtype for weight in whole.parameters()} == {torch.float32}
     with torch.no_grad():
         found, expected = whole(**given, **decoded).logits, model(**given, **decoded).logits
@@ -201,10 +217,11 @@ def test_the_merged_model_writes_and_scores_as_the_unmerged_one(kind: str) -> No
 
 
 def test_a_classifier_trained_saved_and_opened_again_answers_the_same(
-    run: Fit, make_recipe: Callable[..., Recipe], tiny: ModelSource, choose: Encoded,
+    bits: int, run: Fit, make_recipe: Callable[..., Recipe], tiny: ModelSource, choose: Encoded,
     hardware: Hardware, tmp_path: Path,
 ) -> None:  # fmt: skip
-    result = run(make_recipe(method=METHOD, epochs=4.0, learning_rate=0.01))
+    method = {"kind": "qlora", "rank": 4, "bits": bits}
+    result = run(make_recipe(method=method, epochs=4.0, learning_rate=0.01))
     task, folder = result.task, tmp_path / "model"
     meta = {"name": "colours", "base_model": tiny.reference, "method": "qlora"}
     expected = raw_outputs(result.model, choose, task, hardware)
@@ -216,7 +233,9 @@ def test_a_classifier_trained_saved_and_opened_again_answers_the_same(
     exported = Answerer.open(tmp_path / "merged", hardware=hardware)
 
     assert (folder / "adapter_model.safetensors").is_file()
-    assert sum(type(part) is FourBitLinear for part in opened.model.modules()) == 3 * 6
+    assert sum(type(part) is FORMS[bits] for part in opened.model.modules()) == 3 * 6
+    told = [read_json(one / "burnish.json")["base_bits"] for one in (folder, tmp_path / "merged")]
+    assert told == [bits, None]
     assert type(exported.model) is type(start) is transformers.BertForSequenceClassification
     for model, most in ((opened.model, 1e-6), (start, MERGED), (exported.model, MERGED)):
         for packed in (True, False):
@@ -224,19 +243,46 @@ def test_a_classifier_trained_saved_and_opened_again_answers_the_same(
             np.testing.assert_allclose(found, expected, atol=most)
 
 
+def test_an_adapter_that_does_not_tell_its_bits_was_trained_beside_4(
+    tiny: ModelSource, task: ClassificationTask, tmp_path: Path
+) -> None:
+    folder, meta = tmp_path / "model", {"method": "qlora", "base_model": tiny.reference}
+    model = qlora.prepare(load_model(tiny, task), QloraMethod(rank=2))
+    save_model_folder(folder, model, load_tokenizer(tiny, task), task, meta=meta)
+    facts = read_json(folder / "burnish.json")
+    del facts["base_bits"]
+    write_json(folder / "burnish.json", facts)
+
+    opened = open_adapter(load_model(tiny, task), folder)
+
+    assert sum(type(part) is FourBitLinear for part in opened.modules()) == 3 * 6
+
+
+@pytest.mark.parametrize("told", [6, "8", [8]])
+def test_bits_that_nobody_holds_weights_in_are_refused_when_an_adapter_is_opened(
+    told: Any, tiny: ModelSource, task: ClassificationTask, tmp_path: Path
+) -> None:
+    lora.save_adapter(lora.prepare(load_model(tiny, task), LoraMethod(rank=2)), tmp_path)
+    write_json(tmp_path / "burnish.json", {"method": "qlora", "base_bits": told})
+
+    with pytest.raises(ModelFormatError, match="BN303"):
+        open_adapter(load_model(tiny, task), tmp_path)
+
+
 def test_what_a_run_reports_counts_packed_weights_as_they_are(
-    run: Fit, make_recipe: Callable[..., Recipe]
+    bits: int, run: Fit, make_recipe: Callable[..., Recipe]
 ) -> None:
     found = [
-        run(make_recipe(method={"kind": kind, "rank": 4}), choose=None, folder=None)
-        for kind in ("lora", "qlora")
+        run(make_recipe(method=method | {"rank": 4}), choose=None, folder=None)
+        for method in ({"kind": "lora"}, {"kind": "qlora", "bits": bits})
     ]
 
     whole, packed = found
     assert packed.total_parameters == whole.total_parameters
     assert packed.trainable_parameters == whole.trainable_parameters
     assert weight_mb(packed.model)[0] < weight_mb(whole.model)[0]
-    assert packed.cost()["frozen_weights_mb"] == round(weight_mb(packed.model)[0], 1) > 0
+    assert packed.weights_mb == weight_mb(packed.model)
+    assert packed.cost()["frozen_weights_mb"] == round(packed.weights_mb[0], 1)
 
 
 def test_adapters_saved_without_burnish_json_are_those_of_whole_weights(
@@ -247,7 +293,7 @@ def test_adapters_saved_without_burnish_json_are_those_of_whole_weights(
 
     opened = open_adapter(load_model(tiny, task), tmp_path)
 
-    assert not any(type(part) is FourBitLinear for part in opened.modules())
+    assert not any(isinstance(part, PackedLinear) for part in opened.modules())
     found, expected = (raw_outputs(one, choose, task, hardware) for one in (opened, model))
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
@@ -282,8 +328,8 @@ def test_transformers_and_peft_open_base_and_adapter_with_the_same_answers(tmp_p
     torch.testing.assert_close(found.logits, expected.logits, atol=most, rtol=0)
 
 
-def test_a_copy_computes_as_the_model_it_was_made_of() -> None:
-    model = moved(qlora.prepare(llama(), QloraMethod(rank=2)))
+def test_a_copy_computes_as_the_model_it_was_made_of(bits: int) -> None:
+    model = moved(qlora.prepare(llama(), QloraMethod(rank=2, bits=bits)))
     ids = torch.randint(4, 45, (2, 6))
 
     with torch.no_grad():

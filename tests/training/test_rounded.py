@@ -10,7 +10,8 @@ from transformers.pytorch_utils import Conv1D
 
 from burnish.errors import HardwareError
 from burnish.training import rounded
-from burnish.training.methods.qlora import FourBitLinear
+from burnish.training.methods.eight_bits import EightBitLinear
+from burnish.training.methods.four_bits import FourBitLinear
 from burnish.training.processor import sums_bytes
 from burnish.training.rounded import Int8Linear, PackedLinear, hold_bf16, hold_int8
 
@@ -123,10 +124,11 @@ def test_layers_that_lie_on_their_side_are_rounded_and_those_of_other_kinds_left
     assert not any(isinstance(layer, Conv1D) for layer in model.modules())
     assert 0 < (found - exact).abs().max() < 0.05 * exact.abs().max()
 
-    four = nn.Sequential(nn.Linear(64, 64), FourBitLinear(nn.Linear(64, 64, bias=False)))
-    hold_bf16(four)
-    assert four[0].weight.dtype == torch.bfloat16
-    assert isinstance(four[1], FourBitLinear)
+    for packed in (FourBitLinear, EightBitLinear):
+        held = nn.Sequential(nn.Linear(64, 64), packed(nn.Linear(64, 64, bias=False)))
+        hold_bf16(held)
+        assert held[0].weight.dtype == torch.bfloat16
+        assert isinstance(held[1], packed)
 
 
 def test_a_processor_that_would_overflow_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

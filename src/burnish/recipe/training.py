@@ -44,13 +44,26 @@ class LoraMethod(AdapterMethod):
 
 
 class QloraMethod(AdapterMethod):
-    """Train low-rank adapters beside weights held in 4 bits (Dettmers et al. 2023)."""
+    """Train low-rank adapters beside weights held in 4 or 8 bits (Dettmers et al. 2023)."""
 
     kind: Literal["qlora"] = Field("qlora", description="The registered method.")
-    bits: Literal[4] = Field(4, description="Size of a frozen weight, in bits.")
-    quantisation: Literal["nf4"] = Field(
-        "nf4", description="Form of the frozen weights; nf4: 16 values, normally distributed."
+    bits: Literal[4, 8] = Field(4, description="Size of a frozen weight, in bits.")
+    quantisation: Literal["auto", "nf4", "absmax"] = Field(
+        "auto",
+        description="Form of the frozen weights. auto: the one there is of so many bits; nf4, of "
+        "4: 16 values, normally distributed; absmax, of 8: whole numbers to 127, scaled by the "
+        "largest weight of their row.",
     )
+
+    @model_validator(mode="after")
+    def _form_is_of_so_many_bits(self) -> Self:
+        form = {4: "nf4", 8: "absmax"}[self.bits]
+        if self.quantisation not in ("auto", form):
+            raise ValueError(
+                f"quantisation ({self.quantisation}) is not a form of bits ({self.bits}); "
+                f"`quantisation: auto`, which is {form} there, would do"
+            )
+        return self
 
 
 Method = Annotated[FullMethod | LoraMethod | QloraMethod, Field(discriminator="kind")]

@@ -31,6 +31,7 @@ from burnish.training.predict import predictions
 from burnish.training.quiet import quiet
 from burnish.training.sources import ModelSource, resolve
 from burnish.training.tokenizers import open_tokenizer
+from burnish.training.weights import BASE_BITS, base_bits
 
 
 def save_model_folder(
@@ -69,7 +70,8 @@ def save_facts(
         tokenizer.save_pretrained(folder)
         if base.can_generate():
             settings_to_save(base, task.writing, tokenizer).save_pretrained(folder)
-    write_json(folder / MODEL_FACTS, task_facts(task, meta) | {MARK: averages(model)})
+    facts = task_facts(task, meta) | {MARK: averages(model), BASE_BITS: base_bits(model)}
+    write_json(folder / MODEL_FACTS, facts)
     write_text(folder / "README.md", model_card(task, meta, form=form))
 
 

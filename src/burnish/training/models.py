@@ -17,6 +17,7 @@ from burnish.training.methods import METHODS, lora
 from burnish.training.pair import pairs, warm_started
 from burnish.training.sources import ModelSource
 from burnish.training.tokenizers import loading, open_tokenizer
+from burnish.training.weights import BASE_BITS
 
 _SHORTEST = 8  # tokens, of an input or an answer that a recipe may ask for
 _AFTER_PAD = ("roberta", "xlm-roberta", "camembert")  # their positions start at pad id + 1
@@ -202,7 +203,8 @@ def open_adapter(model: Any, folder: Path) -> Any:
     if facts.get(MARK) and not averages(model):
         add_averaging_layer(model)
     if facts.get("method") in METHODS.names():
-        model = METHODS.get(facts["method"]).base(model)
+        with loading(folder):
+            model = METHODS.get(facts["method"]).base(model, facts.get(BASE_BITS))
     with loading(folder):
         return lora.open_adapter(model, folder)
 

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+BASE_BITS = "base_bits"  # in burnish.json
+
 
 def weight_count(model: Any) -> int:
     """Return the number of weights; those of a layer that holds fewer bits count whole."""
@@ -10,6 +12,12 @@ def weight_count(model: Any) -> int:
         if hasattr(part, "unpacked"):
             own += part.in_features * part.out_features
     return own
+
+
+def base_bits(model: Any) -> int | None:
+    """Return in how many bits a packed weight of the model is held; None: it has none."""
+    packed = (part.bits for part in model.modules() if hasattr(part, "unpacked"))
+    return next(packed, None)
 
 
 def weight_mb(model: Any) -> tuple[float, float]:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-def _as_it_is(model: Any) -> Any:
+def _as_it_is(model: Any, _: int | None = None) -> Any:
     return model
 
 
@@ -24,14 +24,15 @@ class TrainingMethod:
 
     `prepare(model, options)` marks or adds the weights to train and returns the model to
     train; `options` is the recipe's `method` section. `merge(model)` returns an ordinary
-    transformers model with the same answers. `base(model)` returns the untouched model as its
-    adapters were trained over it, for saved ones to be put back. `still(model)` returns the
-    layers, by their names in that base, whose weights neither move nor are ever saved.
+    transformers model with the same answers. `base(model, bits)` returns the untouched model as
+    its adapters were trained over it, for saved ones to be put back; `bits` is what burnish.json
+    tells of a frozen weight, None where it tells nothing. `still(model)` returns the layers, by
+    their names in that base, whose weights neither move nor are ever saved.
     """
 
     prepare: Callable[[Any, Any], Any]
     merge: Callable[[Any], Any]
-    base: Callable[[Any], Any] = _as_it_is
+    base: Callable[[Any, int | None], Any] = _as_it_is
     still: "Callable[[Any], Mapping[str, nn.Linear]]" = _none
 
 
