@@ -11,8 +11,10 @@ from scipy.special import expit
 from burnish.errors import ParityError, RunFolderError, StorageError
 from burnish.files import read_json
 from burnish.pipeline.export import export
-from burnish.pipeline.run import Outcome
+from burnish.pipeline.run import Outcome, run
 from burnish.runfolder import read_predictions
+
+from .conftest import small_recipe
 
 Rows = list[dict[str, object]]
 
@@ -34,6 +36,25 @@ def test_every_judged_answer_comes_back_and_the_proof_is_kept(
     assert parity.equal_answers == parity.rows == len(judged)
     assert parity.largest_score_difference < 1e-4
     assert read_json(place / "parity.json")["holds"] is True
+
+
+def test_a_classifier_tuned_beside_weights_in_8_bits_comes_back_as_it_was_judged(
+    workplace: Path, tmp_path: Path
+) -> None:
+    asked = small_recipe(
+        tmp_path,
+        "method={kind: qlora, bits: 8, rank: 4}",
+        "training.checkpoint_every_epoch=false",
+        "evaluation.baselines=[majority]",
+        "tracking.trackers=[]",
+    )
+    found = run(asked, out=tmp_path / "run")
+
+    _, parity = export(found.folder.root, "onnx", tmp_path / "onnx")
+
+    assert read_json(found.folder.model / "burnish.json")["base_bits"] == 8
+    assert parity.equal_answers == parity.rows > 0
+    assert parity.largest_score_difference < 1e-4
 
 
 def test_onnx_runtime_alone_gives_the_probabilities_that_were_judged(

@@ -217,14 +217,16 @@ def test_a_form_that_holds_no_such_model_is_refused(
         export(outcome.folder.root, form, place / form)
 
 
-def test_adapters_stand_over_the_head_that_was_trained_first(place: Path) -> None:
+@pytest.mark.parametrize("method", [{"kind": "lora"}, {"kind": "qlora", "bits": 8}], ids=str)
+def test_adapters_stand_over_the_head_that_was_trained_first(
+    method: dict[str, Any], place: Path, tmp_path: Path
+) -> None:
     training = {"epochs": 1, "learning_rate": 5e-3, "batch_size": 8, "threads": 1}
-    found = run(
-        recipe(place, method={"kind": "lora", "rank": 4}, training=training), out=place / "lora"
-    )
+    asked = recipe(place, method=method | {"rank": 4}, training=training)
+    found = run(asked, out=tmp_path / "run")
 
     assert values(found, "test")["tuned"] < values(found, "test")["base"]
-    _, parity = export(place / "lora", "merged", place / "lora-merged")
+    _, parity = export(tmp_path / "run", "merged", tmp_path / "merged")
     assert parity.holds
 
 

@@ -19,6 +19,7 @@ from burnish.pipeline.run import Outcome, run
 from burnish.recipe.recipe import Recipe
 from burnish.runfolder import read_predictions
 from burnish.training.exports import gguf
+from burnish.training.modelfolder import Answerer
 
 WORDS = tuple(f"word{at}" for at in range(40))
 TOKENS = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
@@ -46,7 +47,7 @@ def save_model(folder: Path, task: str, tokenizer: Any) -> None:
     tokenizer.save_pretrained(folder)
 
 
-def recipe(folder: Path, task: str, method: str, **search: Any) -> Recipe:
+def recipe(folder: Path, task: str, method: dict[str, Any], **search: Any) -> Recipe:
     rng = np.random.default_rng(0)
     said = [" ".join(rng.choice(WORDS, size=int(rng.integers(3, 9)))) for _ in range(60)]
     rows = [{"question": one, "reply": " ".join(one.split()[-2:])} for one in said]
@@ -59,7 +60,7 @@ def recipe(folder: Path, task: str, method: str, **search: Any) -> Recipe:
             "model": str(folder / "base"),
             "data": {"from": str(folder / "rows.json"), "input": "question", "output": "reply"},
             "split": {"validation": 0.2, "test": 0.3},
-            "method": {"kind": method},
+            "method": method,
             "training": {"epochs": 1, "learning_rate": 1e-3, "batch_size": 8, "threads": 1,
                          "precision": "fp32"},
             "evaluation": {"resamples": 100, "baselines": ("majority",)},
@@ -77,12 +78,14 @@ def runs(tmp_path_factory: pytest.TempPathFactory, workplace: Path, byte_level: 
     """Finished runs, made when first asked for."""
     made: dict[str, Outcome] = {}
 
-    def get(task: str, **search: Any) -> Outcome:
-        name = f"{task}-beams" if search else task
+    def get(task: str, *, bits: int | None = None, **search: Any) -> Outcome:
+        name = f"{task}-{bits}" if bits else f"{task}-beams" if search else task
         if name not in made:
             folder = tmp_path_factory.mktemp(name)
             save_model(folder / "base", task, byte_level(" ".join(WORDS), size=400))
-            method = "lora" if task == "causal-lm" else "full"
+            method: dict[str, Any] = {"kind": "lora" if task == "causal-lm" else "full"}
+            if bits:
+                method = {"kind": "qlora", "bits": bits, "rank": 4}
             made[name] = run(recipe(folder, task, method, **search), out=folder / "run")
         return made[name]
 
@@ -109,6 +112,27 @@ def test_judged_answers_come_back_within_what_the_form_rounds(
     assert parity.largest_score_difference < apart
     assert kept["least_equal_share"] <= equal
     assert kept["holds"] is True
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+@pytest.mark.parametrize(
+    ("task", "form"), [("causal-lm", "merged"), ("causal-lm", "gguf"), ("seq2seq", "merged"),
+                       ("seq2seq", "onnx")],
+)  # fmt: skip
+def test_a_model_tuned_beside_packed_weights_is_opened_and_exported_as_it_was_judged(
+    task: str, form: str, bits: int, runs: Runs, tmp_path: Path
+) -> None:
+    folder = runs(task, bits=bits).folder
+    judged = read_predictions(folder.predictions("tuned", "test"))
+    texts = {row["id"]: row["text"] for row in read_rows(folder.splits / "test.parquet").to_dicts()}
+
+    found = Answerer.open(folder.model).answer([texts[one.example_id] for one in judged])
+    _, parity = export(folder.root, form, tmp_path / form)
+
+    assert read_json(folder.model / "burnish.json")["base_bits"] == bits
+    assert [one.answer for one in found] == [one.answer for one in judged]
+    assert parity.equal_answers >= (0.9 if form == "gguf" else 1.0) * parity.rows > 10
+    assert parity.largest_score_difference < (0.01 if form == "gguf" else 1e-4)
 
 
 @pytest.mark.parametrize("form", ["gguf", "gguf-q8_0"])
