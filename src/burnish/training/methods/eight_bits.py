@@ -18,7 +18,7 @@ from torch import Tensor
 from burnish.training.methods.packed import PackedLinear
 
 _MOST = 127  # of a whole number in 8 bits; -128 is not used
-_BLOCK = 2**18  # weights that are in fp32 at once while they are written out in bf16
+_BLOCK = 2**20  # weights that are in fp32 for a moment while they are written out in bf16
 
 
 class EightBitLinear(PackedLinear):
@@ -39,12 +39,12 @@ class EightBitLinear(PackedLinear):
 
     def unpacked(self, dtype: torch.dtype) -> Tensor:
         """Return the weight, shape (out, in), made anew; rounded once, from the exact product."""
-        whole = torch.empty(self.packed.shape, dtype=dtype, device=self.packed.device)
         steps = self.scales.float()[:, None] / _MOST
-        # A processor needs the block in fp32 for a moment, which is fast while it is in the cache.
-        on_processor = whole.device.type == "cpu"
-        rows = max(1, _BLOCK // self.in_features) if on_processor else self.out_features
+        if dtype == torch.float32:
+            return self.packed.to(dtype).mul_(steps)
+        whole = torch.empty(self.packed.shape, dtype=dtype, device=self.packed.device)
+        rows = max(1, _BLOCK // self.in_features)
         parts = (torch.split(one, rows) for one in (whole, self.packed, steps))
         for out, packed, step in zip(*parts, strict=True):
-            torch.mul(packed, step, out=out)
+            out.copy_(packed.float().mul_(step))
         return whole
