@@ -60,7 +60,7 @@ def base(model: Any, bits: int | None = None) -> Any:
         layer = model.get_submodule(name)
         if isinstance(layer, Conv1D):
             raise ModelTaskError(
-                f"{model.config.model_type!r} holds its weights as (in, out), and none are packed so",
+                f"{model.config.model_type!r} holds its weights as (in, out), which is not packed",
                 where="recipe key `method.kind`",
                 fix="set `method: lora`, or use a model of another architecture",
             )
