@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from sklearn import metrics as sk
 
 from burnish.errors import RecipeError, UnknownPluginError
@@ -40,6 +41,11 @@ def value(name: str, answers: Answers) -> float:
     return METRICS.get(name).function(answers)
 
 
+def log_loss(truth: NDArray[np.bool_], scores: NDArray[np.float64]) -> float:
+    """Return scikit-learn's, where the scores are kept away from 0 and 1 as far as files can."""
+    return float(sk.log_loss(truth, scores.clip(5e-9, 1 - 5e-9), labels=[False, True]))
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 10_000))
 def test_multi_label_metrics_equal_scikit_learn(seed: int) -> None:
@@ -55,6 +61,7 @@ def test_multi_label_metrics_equal_scikit_learn(seed: int) -> None:
         "lexglue_micro_f1": sk.f1_score(*ninth, average="micro", zero_division=0),
         "lexglue_macro_f1": sk.f1_score(*ninth, average="macro", zero_division=0),
         "roc_auc": sk.roc_auc_score(a.truth[:, held], a.scores[:, held], average="macro"),
+        "loss": np.mean([log_loss(a.truth[:, j], a.scores[:, j]) for j in range(3)]),
     }
 
     assert {name: value(name, a) for name in expected} == pytest.approx(expected)
@@ -74,6 +81,7 @@ def test_multi_class_metrics_equal_scikit_learn(seed: int) -> None:
         "precision": sk.precision_score(truth, answer, **kind),
         "recall": sk.recall_score(truth, answer, **kind),
         "roc_auc": sk.roc_auc_score(truth, a.scores, multi_class="ovr"),
+        "loss": sk.log_loss(truth, a.scores, labels=[0, 1, 2]),
     }
 
     assert {name: value(name, a) for name in expected} == pytest.approx(expected)
@@ -90,6 +98,7 @@ def test_binary_metrics_equal_scikit_learn_for_the_positive_class(seed: int) -> 
         "recall": sk.recall_score(truth, answer, zero_division=0),
         "macro_f1": sk.f1_score(truth, answer, average="macro", zero_division=0),
         "roc_auc": sk.roc_auc_score(truth, a.scores[:, 0]),
+        "loss": sk.log_loss(truth, a.scores[:, 0]),
     }
 
     assert {name: value(name, a) for name in expected} == pytest.approx(expected)
@@ -129,7 +138,7 @@ def test_metrics_that_need_probabilities_are_nan_without_them() -> None:
     bare.scores[:] = np.nan
     needy = [name for name in metric_names(TAGS) if METRICS.get(name).needs_scores]
 
-    assert sorted(needy) == ["ece", "roc_auc"]
+    assert sorted(needy) == ["ece", "loss", "roc_auc"]
     assert all(np.isnan(value(name, bare)) for name in needy)
     assert not any(np.isnan(value(n, bare)) for n in metric_names(TAGS) if n not in needy)
 

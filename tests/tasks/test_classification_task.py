@@ -171,6 +171,7 @@ def test_the_metric_that_chooses_is_among_the_scores(space: LabelSpace, metric: 
     assert task.score(predictions)[metric] == 1
     assert task.higher_is_better(metric)
     assert not task.higher_is_better("ece")
+    assert not task.higher_is_better("loss")
 
 
 def batch_of(targets: list[list[float]]) -> dict[str, torch.Tensor]:
@@ -196,6 +197,19 @@ def test_rare_classes_count_more() -> None:
 
     assert single.tolist() == pytest.approx([math.sqrt(5 / 9), math.sqrt(5)])
     assert multi.tolist() == pytest.approx([1 / 9, 9])
+
+
+def test_an_epoch_is_judged_by_the_loss_it_learned_and_answers_by_their_probabilities() -> None:
+    rows = encoded([[1, 0], [1, 0], [1, 0], [0, 1]], BINARY.names)
+    training = Training(imbalance=Imbalance(loss="class-weights", weight_power=1.0))
+    plain = made_task(BINARY)
+    weighed = plain.for_training(training, rows)
+    outputs = np.tile(np.float32([1, 0]), (4, 1))
+
+    surprise = np.log(1 + np.e) - np.array([1, 1, 1, 0])
+    assert plain.judge(outputs, rows)["loss"] == pytest.approx(surprise.mean())
+    assert weighed.judge(outputs, rows)["loss"] > surprise.mean() * 1.1
+    assert weighed.score(weighed.decode(outputs, rows))["loss"] == pytest.approx(surprise.mean())
 
 
 def test_class_weights_reach_the_loss() -> None:

@@ -27,6 +27,8 @@ from burnish.runfolder import read_predictions
 
 _ROUNDING = 1e-6  # scores are kept to 8 digits; a probability of 1 may come back a hair above
 _BINARY = 2
+# Half of the last digit that files keep: where a probability reads 0, its logarithm is not known.
+_LEAST = 5e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +59,20 @@ class Answers:
         """Whether each row's answer is exactly its reference, shape (n,)."""
         exact: NDArray[np.bool_] = (self.truth == self.answer).all(axis=1)
         return exact
+
+    @property
+    def log_likelihood(self) -> NDArray[np.float64]:
+        """How likely each row's truth was found, shape (n,), in nats; nan without scores.
+
+        Where a row has any number of labels, each is a question of its own: their mean.
+        """
+        if not self.has_scores:
+            return np.full(len(self), np.nan)
+        found = np.where(self.truth, self.scores, 1 - self.scores)
+        each: NDArray[np.float64] = np.log(np.clip(found, _LEAST, 1))
+        if self.space.multi_label:
+            return np.asarray(each.mean(axis=1))
+        return each[self.truth]
 
     @property
     def positive_column(self) -> int:

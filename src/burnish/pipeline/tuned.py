@@ -60,8 +60,9 @@ class TunedAnswers:
             answers: have the split answered, and add every metric of the answers.
         """
         task = self.fitted.task
-        told = task.judge(self.outputs(split), self.encoded[split])
-        return told | task.score(self.predictions(split)) if answers else told
+        scores = task.score(self.predictions(split)) if answers else {}
+        # Last, so that the loss is the same kind of number with and without answers.
+        return scores | task.judge(self.outputs(split), self.encoded[split])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -106,12 +106,12 @@ class ClassificationTask(Task):
         return len(self.space.names)
 
     def metric_names(self) -> tuple[str, ...]:
-        """Return the loss and every registered metric that fits the label space."""
-        return ("loss", *metric_names(self.space))
+        """Return every registered metric that fits the label space, the loss among them."""
+        return metric_names(self.space)
 
     def higher_is_better(self, metric: str) -> bool:
         """Return whether more of that metric is better."""
-        return metric != "loss" and METRICS.get(metric).higher_is_better
+        return METRICS.get(metric).higher_is_better
 
     def head(self) -> Mapping[str, Any]:
         """Return num_labels, id2label, label2id and problem_type of the model's config."""
@@ -248,10 +248,13 @@ class ClassificationTask(Task):
         )
 
     def judge(self, outputs: NDArray[np.float32], encoded: Encoded) -> dict[str, float]:
-        """Return the mean loss and every metric of labelled rows."""
+        """Return every metric of labelled rows; the loss is the one that training makes smaller.
+
+        It differs from the metric of that name where the recipe weighs classes, or smooths labels.
+        """
         judged = batch.tensors(outputs=outputs, targets=encoded.targets)
         loss = float(self.loss(judged["outputs"], judged)) / len(encoded)
-        return {"loss": loss} | self.score(self.decode(outputs, encoded))
+        return self.score(self.decode(outputs, encoded)) | {"loss": loss}
 
     def score(self, predictions: Sequence[Prediction]) -> dict[str, float]:
         """Return every metric that applies to the label space."""

@@ -11,6 +11,7 @@ import pytest
 
 from burnish.errors import PredictionError, RunFolderError
 from burnish.evaluation.report.render import render
+from burnish.evaluation.report.words import measured
 from burnish.files import read_json, read_jsonl, write_json, write_jsonl
 from burnish.records import LabelSpace, Prediction
 from burnish.runfolder import RunFolder, read_predictions, write_predictions
@@ -28,7 +29,8 @@ def test_every_system_and_score_of_scores_json_is_in_the_ladder(run: RunFolder) 
 
     for score in read_json(run.scores):
         assert score["system"] in text
-        assert f"{100 * score['value']:.1f}" in text
+        assert measured(score["value"], score["metric"]) in text
+    assert "out of 100, loss (nats a row) as it is" in text
 
 
 def test_the_best_system_stands_at_the_top(run: RunFolder) -> None:
@@ -167,7 +169,7 @@ def test_the_reason_for_stopping_is_told_with_the_curves(run: RunFolder) -> None
 
     text = text_of(run, "curves")
     assert "epoch 4 of 6, the dashed line. Training stopped at the time limit" in text
-    assert "train from" in text
+    assert "train, each step" in text
 
 
 def test_a_ledger_that_loses_a_row_is_called_out(run: RunFolder) -> None:

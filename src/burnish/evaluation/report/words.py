@@ -34,7 +34,7 @@ METRICS: Mapping[str, tuple[str, str]] = {
     "bleu": ("BLEU", "runs of up to four words that a reference has too"),
     "chrf": ("chrF", "runs of up to six characters shared with the reference"),
     "exact_match": ("Exact match", "share of answers that are a reference to the letter"),
-    "loss": ("Loss", "what training makes smaller; 0 is best"),
+    "loss": ("Loss", "mean surprise at what is right; 0 is best"),
     "perplexity": ("Perplexity", "how many tokens the model wavers between; 1 is best"),
     "top1": ("Top 1", "share of tokens that the model itself would have put first"),
     "top5": ("Top 5", "share of tokens among the five that the model finds likeliest"),
