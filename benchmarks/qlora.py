@@ -70,7 +70,7 @@ def trained(spec: Spec) -> Figures:
         "peak_mb": cost["peak_memory_mb"],
         "precision": hardware.precision,
         "trainable": result.trainable_parameters,
-        "losses": [one["train/loss"] for one in steps],
+        "losses": [one["train/loss_step"] for one in steps],
         "rates": [one["tokens_per_second"] for one in steps],
         "held_out_loss": float(summed[0] / summed[1]),
     }

@@ -105,7 +105,7 @@ def _history() -> list[dict[str, Any]]:
         {
             "step": step, "epoch": step / 155, "kind": "step",
             "metrics": {
-                "train/loss": 0.62 * math.exp(-step / 160) + 0.03 + abs(rng.gauss(0, 0.02)),
+                "train/loss_step": 0.62 * math.exp(-step / 160) + 0.03 + abs(rng.gauss(0, 0.02)),
                 "learning_rate": 1e-4 * min(step / 93, (930 - step) / 837),
             },
         }

@@ -105,6 +105,18 @@ def test_the_history_tells_steps_and_epochs(outcome: Outcome) -> None:
     assert kinds == {"step", "epoch"}
 
 
+def test_loss_and_scores_of_every_split_are_told_in_training_and_at_the_end(
+    outcome: Outcome,
+) -> None:
+    metrics = {"loss", "accuracy", "macro_f1", "precision", "recall"}
+    curve = {name for line in read_jsonl(outcome.folder.history) for name in line["metrics"]}
+    tuned = {(one.split, one.metric) for one in outcome.scores if one.system == "tuned"}
+
+    assert {f"{part}/{one}" for part in ("train", "validation") for one in metrics} <= curve
+    assert {f"train/{one}_step" for one in metrics} <= curve
+    assert {(part, m) for part in ("train", "validation", "test") for m in metrics} <= tuned
+
+
 def test_the_report_is_one_small_page_without_outside_parts(outcome: Outcome) -> None:
     page = outcome.folder.report.read_text("utf-8")
 
@@ -112,6 +124,7 @@ def test_the_report_is_one_small_page_without_outside_parts(outcome: Outcome) ->
     assert "default-src 'none'" in page
     for part in ("<script src", "<link ", "@import", "url(http"):
         assert part not in page
+    assert "train, each step" in page  # beside the loss of whole epochs
 
 
 def test_the_verdict_names_metric_split_and_reasons(outcome: Outcome) -> None:

@@ -264,7 +264,8 @@ def test_bf16_learns_about_what_fp32_learns(
             tracker=MemoryTracker(),
             checkpoints=None,
         )
-        losses.append([line["metrics"]["train/loss"] for line in result.history])
+        of_steps = [line["metrics"] for line in result.history if line["kind"] == "step"]
+        losses.append([one["train/loss_step"] for one in of_steps])
 
     np.testing.assert_allclose(losses[0], losses[1], atol=0.02)
 
@@ -304,9 +305,28 @@ def test_the_tracker_is_told_steps_and_epochs(run: Fit, make_recipe: Callable[..
     result = run(make_recipe(), tracker=tracker)
 
     told = {name for _, metrics in tracker.metrics for name in metrics}
-    assert {"train/loss", "learning_rate", "tokens_per_second", "train/macro_f1"} <= told
-    assert {"validation/loss", "validation/macro_f1", "validation/accuracy"} <= told
+    judged = {"loss", "accuracy", "macro_f1", "precision", "recall"}
+    assert {f"{part}/{name}" for part in ("train", "validation") for name in judged} <= told
+    assert {f"train/{name}_step" for name in judged} | {"learning_rate"} <= told
     assert [step for step, _ in tracker.metrics] == [line["step"] for line in result.history]
+
+
+def test_what_steps_come_to_is_told_apart_from_what_their_epoch_comes_to(
+    run: Fit, make_recipe: Callable[..., Recipe]
+) -> None:
+    history = run(make_recipe()).history
+
+    names = {
+        kind: {name for line in history if line["kind"] == kind for name in line["metrics"]}
+        for kind in ("step", "epoch")
+    }
+    assert not names["step"] & names["epoch"]
+    # Each step is told of here, and all are of as many rows, so the epoch's loss is their mean.
+    steps = [one for one in history if one["kind"] == "step" and one["epoch"] <= 1]
+    first = next(one for one in history if one["kind"] == "epoch")
+    of_steps = [one["metrics"]["train/loss_step"] for one in steps]
+    assert len(of_steps) == first["step"]
+    assert first["metrics"]["train/loss"] == pytest.approx(np.mean(of_steps))
 
 
 def test_every_epoch_can_be_kept_as_a_model_that_answers(

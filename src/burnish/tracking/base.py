@@ -58,7 +58,11 @@ class Tracker(Protocol):
         """Record settings, once, flat names with dots."""
 
     def log_metrics(self, metrics: Mapping[str, float], *, step: int) -> None:
-        """Record numbers at an optimizer step; names like `train/loss`, `validation/macro_f1`."""
+        """Record numbers at an optimizer step.
+
+        `train/loss` and `validation/macro_f1` are of the epoch that ends there; `train/loss_step`
+        is of the last few steps. A name comes once at a step.
+        """
 
     def log_file(self, path: Path, *, folder: str = "") -> None:
         """Keep a file, or what a folder holds, in `folder` of the run's artifacts.

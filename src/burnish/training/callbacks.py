@@ -1,87 +1,28 @@
-"""What happens around optimizer steps: judging, checkpoints, the curve, stopping.
+"""What happens around optimizer steps: judging and stopping.
 
-Lightning's own logger, checkpoints and progress bar are off; these take their place. They
-run in the order of `fit`: recorder, judge, keeper, stopper, progress.
+Lightning's own logger, checkpoints and progress bar are off; these take their place, with
+`recorder`, `saving` and `progress`. They run in the order of `fit`: recorder, judge, stopper,
+keeper, progress.
 """
 
 import signal
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import lightning as L  # noqa: N812  (the name its own documentation uses)
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from burnish.tasks.base import Task
 from burnish.tasks.encoded import Encoded
-from burnish.tracking.base import Buffering, Resumable, Tracker
 from burnish.training.datamodule import Feed, Step
 from burnish.training.module import Parts
 from burnish.training.predict import raw_outputs
-
-Metrics = dict[str, float]
+from burnish.training.recorder import Learned, Metrics, Recorder
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
-
-class Recorder(L.Callback):  # type: ignore[misc]  # Lightning has no types
-    """Writes the training curve to the state and to the tracker."""
-
-    def __init__(self, parts: Parts, tracker: Tracker, *, every_steps: int) -> None:
-        self._parts, self._tracker, self._every = parts, tracker, every_steps
-        self._sitting = self._window = time.perf_counter()
-        self._before = parts.state.seconds  # of earlier sittings
-        self._window_tokens = parts.state.tokens
-        self._losses: list[float] = []
-
-    def on_train_start(self, *_: Any) -> None:
-        """Start the clock; trackers of a run that goes on put their curves right."""
-        state = self._parts.state
-        if isinstance(self._tracker, Resumable):
-            told = [(line["step"], line["metrics"]) for line in state.history]
-            self._tracker.go_on(told, step=state.step)
-        self._sitting = self._window = time.perf_counter()
-
-    def on_train_batch_end(
-        self, _trainer: Any, _module: Any, outputs: Any, _batch: Step, _index: int
-    ) -> None:
-        """Note the step; every so many steps, tell loss, rate and speed."""
-        state = self._parts.state
-        state.seconds = self._before + time.perf_counter() - self._sitting
-        self._losses.append(float(outputs["loss"]))
-        if state.step % self._every and state.step != self._parts.plan.steps:
-            return
-        now = time.perf_counter()
-        self.note(
-            "step",
-            {
-                "train/loss": float(np.mean(self._losses)),
-                "train/gradient_norm": outputs["norm"],
-                "learning_rate": max(g["lr"] for g in self._parts.optimizer.param_groups),
-                "tokens_per_second": (state.tokens - self._window_tokens) / (now - self._window),
-            },
-        )
-        self._window, self._window_tokens, self._losses = now, state.tokens, []
-
-    def note(self, kind: str, metrics: Metrics) -> None:
-        """Add numbers to the curve at the present step; those that are not finite are left out."""
-        state = self._parts.state
-        told = {name: float(value) for name, value in metrics.items() if np.isfinite(value)}
-        epoch = round(state.step / self._parts.plan.steps_per_epoch, 4)
-        state.history.append({"step": state.step, "epoch": epoch, "kind": kind, "metrics": told})
-        self._tracker.log_metrics(told, step=state.step)
-
-    def flush(self) -> None:
-        """Have the tracker keep what it was told, as a run that is resumed does not tell it again.
-
-        It may still fail to: then it can make up for it from the history.
-        """
-        if isinstance(self._tracker, Buffering):
-            self._tracker.flush()
 
 
 class Judge(L.Callback):  # type: ignore[misc]  # Lightning has no types
@@ -91,8 +32,7 @@ class Judge(L.Callback):  # type: ignore[misc]  # Lightning has no types
         self, parts: Parts, feed: Feed, train: Encoded, choose: Encoded | None, recorder: Recorder
     ) -> None:
         self._parts, self._feed, self._recorder = parts, feed, recorder
-        self._train, self._choose = train, choose
-        self._seen: list[tuple[torch.Tensor, Step, float]] = []
+        self._learned, self._choose = Learned(train), choose
         self.improved = False
         self.metrics: Metrics = {}
         self.task: Task = parts.task  # with the thresholds of the latest epoch
@@ -104,7 +44,7 @@ class Judge(L.Callback):  # type: ignore[misc]  # Lightning has no types
         self, _trainer: Any, _module: Any, outputs: Any, batch: Step, _index: int
     ) -> None:
         """Keep what the model said of the training rows while it learned."""
-        self._seen.append((outputs["outputs"], batch, float(outputs["loss"])))
+        self._learned.add(outputs, batch)
 
     def on_train_epoch_end(self, trainer: Any, _module: Any) -> None:
         """Score the epoch, unless the run was told to stop in the middle of it."""
@@ -113,23 +53,14 @@ class Judge(L.Callback):  # type: ignore[misc]  # Lightning has no types
             return
         state.epoch, state.step_in_epoch = state.epoch + 1, 0
         self.metrics = self._validation() if self._choose is not None else {}
-        self.metrics = self._training() | self.metrics
+        self.metrics = self._learned.metrics(self.task) | self.metrics
         self._recorder.note("epoch", self.metrics)
-        self._seen = []
         if self._choose is not None:
             self._compare(state)
             early = self._parts.training.early_stopping
             if early and state.waited >= early.patience:
                 state.stop = "early"
                 trainer.should_stop = True
-
-    def _training(self) -> Metrics:
-        """Return the metrics of the rows of the epoch, as they were answered in training."""
-        rows = np.concatenate([step.rows for _, step, _ in self._seen])
-        outputs = torch.cat([out for out, _, _ in self._seen]).numpy()
-        losses = [loss for _, _, loss in self._seen]
-        scores = self.task.judge(outputs, self._train.take(rows.tolist()))
-        return _named("train", scores) | {"train/loss": float(np.mean(losses))}
 
     def _validation(self) -> Metrics:
         parts, choose = self._parts, self._choose
@@ -141,7 +72,8 @@ class Judge(L.Callback):  # type: ignore[misc]  # Lightning has no types
             )
         self.latest = outputs
         self.task = parts.task.tune(outputs, choose)
-        return _named("validation", self.task.judge(outputs, choose))
+        judged = self.task.judge(outputs, choose)
+        return {f"validation/{name}": value for name, value in judged.items()}
 
     def _compare(self, state: Any) -> None:
         early = self._parts.training.early_stopping
@@ -212,7 +144,3 @@ def averaged(parts: Parts) -> Iterator[None]:
     finally:
         if parts.average:
             parts.average.swap()
-
-
-def _named(part: str, scores: Metrics) -> Metrics:
-    return {f"{part}/{name}": value for name, value in scores.items()}

@@ -18,7 +18,7 @@ from burnish.tasks.encoded import Encoded
 from burnish.tracking.base import Tracker
 from burnish.training.batching import epoch_rows
 from burnish.training.cache import HiddenCache
-from burnish.training.callbacks import Judge, Recorder, Stopper
+from burnish.training.callbacks import Judge, Stopper
 from burnish.training.checkpoint import BEST, has_checkpoint, load_checkpoint, restore_weights
 from burnish.training.datamodule import Feed, StepData
 from burnish.training.dropout import use_fast_dropout, use_plain_dropout
@@ -37,6 +37,7 @@ from burnish.training.pooler import average_tokens
 from burnish.training.predict import raw_outputs
 from burnish.training.progress import Meter
 from burnish.training.quiet import quiet_lightning
+from burnish.training.recorder import Recorder
 from burnish.training.rescaling import calibrated
 from burnish.training.saving import Keeper, Saver, resume_from
 from burnish.training.sources import ModelSource
@@ -138,7 +139,7 @@ def fit(
         parts, feed = _assemble(recipe, task, source, train, hardware)
         if resume and checkpoints:
             resume_from(parts, checkpoints)
-        recorder = Recorder(parts, tracker, every_steps=recipe.tracking.every_steps)
+        recorder = Recorder(parts, train, tracker, every_steps=recipe.tracking.every_steps)
         judge = Judge(parts, feed, train, choose, recorder)
         stopper = Stopper(parts)
         callbacks = [recorder, judge, stopper, Meter(parts)]

@@ -1,7 +1,7 @@
 """The LightningModule: one call is one optimizer step made of several forward passes.
 
 It is handed task, model, optimizer and state and builds none of them. What happens around a
-step (judging, checkpoints, progress, stopping) is in `training.callbacks`.
+step (the curve, judging, checkpoints, progress, stopping) is in `recorder`, `callbacks`, `saving`.
 """
 
 from dataclasses import dataclass

@@ -11,7 +11,7 @@ import torch
 from burnish.errors import CheckpointError
 from burnish.files import write_json
 from burnish.tasks.base import Task
-from burnish.training.callbacks import Judge, Recorder, averaged
+from burnish.training.callbacks import Judge, averaged
 from burnish.training.checkpoint import (
     BEST,
     LAST,
@@ -25,6 +25,7 @@ from burnish.training.checkpoint import (
 from burnish.training.modelfolder import save_model_folder
 from burnish.training.models import load_tokenizer
 from burnish.training.module import Parts
+from burnish.training.recorder import Recorder
 from burnish.training.sources import ModelSource
 from burnish.training.state import RunState
 from burnish.training.vocabulary import whole_table

@@ -64,7 +64,7 @@ class MlflowTracker:
         self._courier: Courier[Any] | None = None
         self._sampler: SystemSampler | None = None
         self._not_finite: Counter[str] = Counter()  # metric → values left out
-        self._kept: Counter[tuple[str, int]] = Counter()  # key, step → values not to be sent again
+        self._kept: set[tuple[str, int]] = set()  # key, step of values not to be sent again
         self._cleanup = ExitStack()
 
     @property
@@ -128,7 +128,7 @@ class MlflowTracker:
             self._not_finite[name] += 1
         if self._courier is not None:
             values = [Metric(_key(n), v, now_ms, step) for n, v in finite.items()]
-            self._courier.put([one for one in values if not self._has(one.key, step)])
+            self._courier.put([one for one in values if (one.key, step) not in self._kept])
 
     def flush(self) -> None:
         """Send what waits; what takes longer than a few seconds goes on being sent."""
@@ -217,16 +217,6 @@ class MlflowTracker:
             if key not in system:
                 self._kept.update((key, step) for step in steps(key))
         return max(steps(system[0])) + 1 if system else 0
-
-    def _has(self, key: str, step: int) -> bool:
-        """Whether the run has this value from before; each one there counts once.
-
-        The last step of an epoch and the epoch itself tell `train/loss` at the same step.
-        """
-        if not self._kept[key, step]:
-            return False
-        self._kept[key, step] -= 1
-        return True
 
     def _open(self) -> tuple[Store, str]:
         if self._store is None or self.run_id is None:

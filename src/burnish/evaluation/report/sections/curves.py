@@ -17,7 +17,7 @@ from burnish.evaluation.report.words import (
 
 _MOST_POINTS = 240  # a line; more cannot be seen and would swell the page
 _WELL_KNOWN = ("lexglue_macro_f1", "macro_f1", "f1", "micro_f1", "accuracy", "rougeL")
-_EACH_STEP = " (each step)"
+_STEP = "_step"  # ends the names of what is told of steps, not of epochs
 _STOPPED = {
     "early": "because the rows that choose no longer improved",
     "time": "at the time limit of the recipe",
@@ -35,7 +35,7 @@ class _Line:
 
     @property
     def is_each_step(self) -> bool:
-        return self.name.endswith(_EACH_STEP)
+        return self.name.endswith(_STEP)
 
     @property
     def spoken(self) -> str:
@@ -53,7 +53,9 @@ def view(run: RunFiles) -> dict[str, Any]:
     end = max((p[0] for line in lines.values() for p in line.points), default=0.0)
     epochs = scale_of([0.0, end], wanted=6)
     charts = [
-        _chart("Loss", "lower is better", _named(lines, "loss"), epochs, kept, figures),
+        _chart(
+            "Loss", "lower is better", _named(lines, "loss", f"loss{_STEP}"), epochs, kept, figures
+        ),
         _metric_chart(lines, run.metric, epochs, kept),
         _chart("Learning rate", "peak, then decay", _named(lines, "learning_rate"), epochs, None),
     ]
@@ -78,9 +80,8 @@ def _lines(history: Iterable[Mapping[str, Any]]) -> list[_Line]:
                 found.setdefault((str(name), by_epoch), []).append((entry["epoch"], value))
     lines = []
     for (name, by_epoch), points in found.items():
-        if by_epoch or (name, True) not in found or name == "train/loss":
-            shown = f"{name}{_EACH_STEP}" if (name, True) in found and not by_epoch else name
-            lines.append(_Line(name=shown, points=_thinned(points), dotted=by_epoch))
+        if by_epoch or (name, True) not in found:
+            lines.append(_Line(name=name, points=_thinned(points), dotted=by_epoch))
     return lines
 
 
@@ -91,9 +92,8 @@ def _thinned(points: list[Point]) -> list[Point]:
     return [(sum(p[0] for p in g) / len(g), sum(p[1] for p in g) / len(g)) for g in groups]
 
 
-def _named(lines: Mapping[str, _Line], metric: str) -> list[_Line]:
-    ends = (f"/{metric}", f"/{metric}{_EACH_STEP}")
-    return [line for name, line in lines.items() if name == metric or name.endswith(ends)]
+def _named(lines: Mapping[str, _Line], *metrics: str) -> list[_Line]:
+    return [line for name, line in lines.items() if name.split("/")[-1] in metrics]
 
 
 def _metric_chart(

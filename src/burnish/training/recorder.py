@@ -1,0 +1,101 @@
+"""The training curve: what each step and each epoch came to, for the run's state and its tracker.
+
+`train/loss` and its like are of an epoch, as `validation/loss` is; what ends in `_step` is of the
+few steps since the line before, so that the two make two curves wherever they are drawn.
+
+The first of the callbacks of `training.fit`; the judge of epochs hands its numbers to it.
+"""
+
+import time
+from typing import Any
+
+import lightning as L  # noqa: N812  (the name its own documentation uses)
+import numpy as np
+import torch
+
+from burnish.tasks.base import Task
+from burnish.tasks.encoded import Encoded
+from burnish.tracking.base import Buffering, Resumable, Tracker
+from burnish.training.datamodule import Step
+from burnish.training.module import Parts
+
+Metrics = dict[str, float]
+
+
+class Learned:
+    """What the model said of training rows while it learned them."""
+
+    def __init__(self, train: Encoded) -> None:
+        self._train = train
+        self._seen: list[tuple[torch.Tensor, Step, float]] = []
+
+    def add(self, outputs: Any, step: Step) -> None:
+        """Keep what `training_step` returned of a step."""
+        self._seen.append((outputs["outputs"], step, float(outputs["loss"])))
+
+    def metrics(self, task: Task, *, ending: str = "") -> Metrics:
+        """Return the metrics of all rows so far, by the task's thresholds; forget the rows.
+
+        The loss is the mean of what the steps made smaller, with whatever the recipe adds to it.
+        """
+        rows = np.concatenate([step.rows for _, step, _ in self._seen])
+        outputs = torch.cat([out for out, _, _ in self._seen]).numpy()
+        told = task.judge(outputs, self._train.take(rows.tolist()))
+        told |= {"loss": float(np.mean([loss for _, _, loss in self._seen]))}
+        self._seen = []
+        return {f"train/{name}{ending}": value for name, value in told.items()}
+
+
+class Recorder(L.Callback):  # type: ignore[misc]  # Lightning has no types
+    """Writes the training curve to the state and to the tracker."""
+
+    def __init__(self, parts: Parts, train: Encoded, tracker: Tracker, *, every_steps: int) -> None:
+        self._parts, self._tracker, self._every = parts, tracker, every_steps
+        self._sitting = self._window = time.perf_counter()
+        self._before = parts.state.seconds  # of earlier sittings
+        self._window_tokens = parts.state.tokens
+        self._learned = Learned(train)
+
+    def on_train_start(self, *_: Any) -> None:
+        """Start the clock; trackers of a run that goes on put their curves right."""
+        state = self._parts.state
+        if isinstance(self._tracker, Resumable):
+            told = [(line["step"], line["metrics"]) for line in state.history]
+            self._tracker.go_on(told, step=state.step)
+        self._sitting = self._window = time.perf_counter()
+
+    def on_train_batch_end(
+        self, _trainer: Any, _module: Any, outputs: Any, batch: Step, _index: int
+    ) -> None:
+        """Note the step; every so many steps, tell metrics, rate and speed."""
+        state = self._parts.state
+        state.seconds = self._before + time.perf_counter() - self._sitting
+        self._learned.add(outputs, batch)
+        if state.step % self._every and state.step != self._parts.plan.steps:
+            return
+        now = time.perf_counter()
+        # By the thresholds that the run began with: a run that goes on knows no others yet.
+        told = self._learned.metrics(self._parts.task, ending="_step")
+        told |= {
+            "train/gradient_norm": outputs["norm"],
+            "learning_rate": max(g["lr"] for g in self._parts.optimizer.param_groups),
+            "tokens_per_second": (state.tokens - self._window_tokens) / (now - self._window),
+        }
+        self.note("step", told)
+        self._window, self._window_tokens = now, state.tokens
+
+    def note(self, kind: str, metrics: Metrics) -> None:
+        """Add numbers to the curve at the present step; those that are not finite are left out."""
+        state = self._parts.state
+        told = {name: float(value) for name, value in metrics.items() if np.isfinite(value)}
+        epoch = round(state.step / self._parts.plan.steps_per_epoch, 4)
+        state.history.append({"step": state.step, "epoch": epoch, "kind": kind, "metrics": told})
+        self._tracker.log_metrics(told, step=state.step)
+
+    def flush(self) -> None:
+        """Have the tracker keep what it was told, as a run that is resumed does not tell it again.
+
+        It may still fail to: then it can make up for it from the history.
+        """
+        if isinstance(self._tracker, Buffering):
+            self._tracker.flush()
