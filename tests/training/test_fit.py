@@ -329,6 +329,18 @@ def test_what_steps_come_to_is_told_apart_from_what_their_epoch_comes_to(
     assert first["metrics"]["train/loss"] == pytest.approx(np.mean(of_steps))
 
 
+def test_what_is_told_of_steps_ends_with_their_epoch(
+    run: Fit, make_recipe: Callable[..., Recipe]
+) -> None:
+    recipe = make_recipe(epochs=3.0)  # six steps each
+    seldom = recipe.tracking.model_copy(update={"every_steps": 4})
+
+    history = run(recipe.model_copy(update={"tracking": seldom})).history
+
+    told = [line["step"] for line in history if line["kind"] == "step"]
+    assert told == [4, 6, 8, 12, 16, 18]
+
+
 def test_every_epoch_can_be_kept_as_a_model_that_answers(
     run: Fit, make_recipe: Callable[..., Recipe], tmp_path: Path
 ) -> None:

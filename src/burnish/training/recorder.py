@@ -67,11 +67,14 @@ class Recorder(L.Callback):  # type: ignore[misc]  # Lightning has no types
     def on_train_batch_end(
         self, _trainer: Any, _module: Any, outputs: Any, batch: Step, _index: int
     ) -> None:
-        """Note the step; every so many steps, tell metrics, rate and speed."""
+        """Note the step; every so many steps, and as an epoch ends, tell metrics, rate and speed.
+
+        So no row is in one line twice.
+        """
         state = self._parts.state
         state.seconds = self._before + time.perf_counter() - self._sitting
         self._learned.add(outputs, batch)
-        if state.step % self._every and state.step != self._parts.plan.steps:
+        if state.step % self._every and self._parts.is_mid_epoch:
             return
         now = time.perf_counter()
         # By the thresholds that the run began with: a run that goes on knows no others yet.
