@@ -102,6 +102,18 @@ def test_beating_the_best_baseline_means_beating_each() -> None:
     assert decide([Gate(over="tfidf-svm")], systems, BINARY, "f1")["verdict"] == "ship"
 
 
+def test_the_last_epoch_is_no_baseline_though_it_is_compared() -> None:
+    systems = ladder(1500, tuned=0.9, majority=0.6)
+    systems["last"] = systems["tuned"]
+
+    result = decide([Gate()], systems, BINARY, "f1")
+    alone = decide([Gate()], {name: systems[name] for name in ("tuned", "last")}, BINARY, "f1")
+
+    assert result["verdict"] == "ship"
+    assert {c["b"] for c in result["comparisons"]} == {"majority", "last"}
+    assert "no baseline was scored" in alone["reasons"][0]
+
+
 def test_the_untouched_base_is_no_baseline_but_can_be_named() -> None:
     systems = ladder(1500, tuned=0.9, base=0.9, majority=0.6)
     systems["base"] = systems["tuned"]

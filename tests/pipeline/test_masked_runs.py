@@ -266,7 +266,7 @@ def test_a_check_tells_how_texts_are_read(place: Path) -> None:
         ({"data": {"from": "synth:nowhere.yaml"}, "evaluation": {}}, "no such specification"),
         ({"task": "text-classification"}, "fills masks, and the task has none"),
         ({"evaluation": {"control": True}, "data": {"from": "synth:brand"}}, "not selected"),
-        ({"evaluation": {"gates": [{"over": "control"}]}}, "no system called 'control'"),
+        ({"evaluation": {"gates": [{"over": "control"}]}}, "no rival called 'control'"),
         ({"evaluation": {"probes": {"top_k": 3}}}, "neither sentences nor hide"),
         ({"evaluation": {"probes": {"sentences": ["a"], "wanted": "tune > 0"}}}, "tune"),
         ({"evaluation": {"probes": {"sentences": ["no mask"]}}}, "has no mask"),

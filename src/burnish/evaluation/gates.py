@@ -30,7 +30,7 @@ from burnish.evaluation.metrics.table import METRICS
 from burnish.recipe.evaluation import Gate
 
 BEST_BASELINE = "best-baseline"
-TUNED, BASE, CONTROL = "tuned", "base", "control"
+TUNED, BASE, CONTROL, LAST = "tuned", "base", "control", "last"
 _POWER = 1.43  # (1.96 + 0.84) / 1.96: sure to see a true gain four times in five
 _HOPELESS = 100  # times as many rows as there are
 
@@ -52,10 +52,11 @@ def rivals_of(gate: Gate, systems: Mapping[str, Answered]) -> list[str]:
     """Return the systems that the tuned model must beat.
 
     `best-baseline` means each baseline in turn: naming the best by its own score on these rows
-    would favour a lucky one, and beating all includes beating the best.
+    would favour a lucky one, and beating all includes beating the best. The model itself at
+    another time, `base` or `last`, is no baseline.
     """
     if gate.over == BEST_BASELINE:
-        return [name for name in systems if name not in (TUNED, BASE)]
+        return [name for name in systems if name not in (TUNED, BASE, LAST)]
     return [gate.over]
 
 

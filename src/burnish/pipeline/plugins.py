@@ -54,7 +54,7 @@ def check_plugins(recipe: Recipe) -> None:
         if gate.over not in scored:
             near = get_close_matches(gate.over, scored, n=1)
             raise UnknownPluginError(
-                f"no system called {gate.over!r} is scored",
+                f"no rival called {gate.over!r} is scored",
                 where=f"recipe key `evaluation.gates.{number}.over`",
                 fix=f"use {near[0]!r}" if near else f"use one of {', '.join(sorted(scored))}",
             )

@@ -15,7 +15,8 @@ class Gate(Section):
     metric: str | None = Field(None, description="Metric compared; null: the task's own.")
     over: str = Field(
         "best-baseline",
-        description="The rival: a system's name, or best-baseline (the best but `base`).",
+        description="The rival: a system's name, or best-baseline (the best but `base`); never "
+        "`last`, which is this model too.",
     )
     margin: float = Field(
         0.0,
@@ -68,6 +69,12 @@ class Evaluation(Section):
         + "; none where plain texts are learned.",
     )
     base: bool = Field(True, description="Score the untouched model too, where it can answer.")
+    last: bool = Field(
+        False,
+        description="Score the weights as they were at the end of training too, as `last`, beside "
+        "those of the epoch kept, with thresholds of their own. Where the last epoch is the one "
+        "kept, both names have the same answers.",
+    )
     control: bool = Field(
         False,
         description="Train once more, the same way, on as many rows drawn from those before "
@@ -125,6 +132,7 @@ class Tracking(Section):
         10,
         ge=1,
         le=100_000,
-        description="Training metrics are sent every so many optimizer steps, in steps.",
+        description="Training metrics are sent every so many optimizer steps, and as an epoch "
+        "ends, in steps.",
     )
     system_metrics: bool = Field(True, description="Sample CPU, memory, disk and network use.")

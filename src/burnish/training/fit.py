@@ -79,6 +79,11 @@ class FitResult:
         """Tokens learned from in a second of training, padding not counted."""
         return self.state.tokens / max(self.state.seconds, 1e-9)
 
+    @property
+    def is_last(self) -> bool:
+        """Whether the weights are those that training ended with."""
+        return self.kept_epoch == _epochs(self.state, self.plan)
+
     def cost(self) -> dict[str, Any]:
         """Return the manifest's entry: seconds, epochs, the epoch kept, speed, memory.
 

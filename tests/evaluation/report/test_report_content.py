@@ -162,6 +162,17 @@ def test_caveats_of_the_verdict_are_told_with_it(run: RunFolder) -> None:
     assert "Mind: these rows also chose" in text_of(run, "verdict")
 
 
+def test_the_last_epoch_is_no_rival_of_the_headline(run: RunFolder) -> None:
+    told = read_json(run.verdict)
+    rivals = [one for one in told["comparisons"] if one["metric"] == told["metric"]]
+    nearest = min(rivals, key=lambda one: one["difference"])
+    told["comparisons"].append(nearest | {"b": "last", "difference": nearest["difference"] / 2})
+    before = text_of(run, "verdict")
+    write_json(run.verdict, told)
+
+    assert text_of(run, "verdict") == before
+
+
 def test_the_reason_for_stopping_is_told_with_the_curves(run: RunFolder) -> None:
     manifest = read_json(run.manifest)
     manifest["training"]["stopped"] = "time"

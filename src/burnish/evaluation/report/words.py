@@ -42,6 +42,7 @@ METRICS: Mapping[str, tuple[str, str]] = {
 _SYSTEMS: Mapping[str, str] = {
     "tuned": "this run’s fine-tuned model",
     "base": "the model before fine-tuning",
+    "last": "this run’s model as it was at the end of training",
     "control": "tuned the same way on rows from before the selection",
     "majority": "always the most frequent answer",
     "lexglue-svm": "word counts + SVM, by LexGLUE’s protocol",

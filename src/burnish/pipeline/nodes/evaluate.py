@@ -11,7 +11,7 @@ from burnish.evaluation.answers import from_predictions
 from burnish.evaluation.baselines.base import Baseline, Rows, from_frame
 from burnish.evaluation.baselines.table import baselines_for
 from burnish.evaluation.caveats import choosing_caveats
-from burnish.evaluation.gates import BASE, CONTROL, TUNED
+from burnish.evaluation.gates import BASE, CONTROL, LAST, TUNED
 from burnish.evaluation.groups import Groups, groups_of
 from burnish.evaluation.score import score_answers
 from burnish.evaluation.spaces import is_labels
@@ -84,9 +84,19 @@ def rival_predictions(
     return answers
 
 
-def arms(tuned_arm: Arm, base_answers: Arm | None, control_answers: Arm | None) -> dict[str, Arm]:
-    """Every model of the run by name: before tuning, the control, and tuned."""
-    named = {BASE: base_answers, CONTROL: control_answers, TUNED: tuned_arm}
+def arms(
+    tuned_arm: Arm,
+    base_answers: Arm | None,
+    control_answers: Arm | None,
+    last_answers: Arm | None,
+) -> dict[str, Arm]:
+    """Every model of the run by name: before tuning, the control, at the end, and tuned."""
+    named = {
+        BASE: base_answers,
+        CONTROL: control_answers,
+        LAST: last_answers,
+        TUNED: tuned_arm,
+    }
     return {name: arm for name, arm in named.items() if arm is not None}
 
 

@@ -94,6 +94,12 @@ def control_answers__presaved() -> Arm | None:
 
 
 @only("presaved")
+def last_answers__presaved() -> Arm | None:
+    """Nothing: a run keeps the answers of its last epoch, and the state to go on from."""
+    return None
+
+
+@only("presaved")
 def fitted__presaved(
     saved_run: RunFolder, saved_source: ModelSource, hardware: Hardware
 ) -> FitResult:

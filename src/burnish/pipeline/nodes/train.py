@@ -16,6 +16,7 @@ from burnish.tasks.encoded import Encoded
 from burnish.tracking.base import MemoryTracker
 from burnish.training.fit import FitResult, fit
 from burnish.training.hardware import Hardware, probe
+from burnish.training.last import last_of
 from burnish.training.models import can_answer, load_model, load_tokenizer
 from burnish.training.new_head import with_head
 from burnish.training.sources import ModelSource, resolve
@@ -133,6 +134,37 @@ def control_answers(
         resume=context.resume,
     )
     return ask(control.model, control.task, questions, hardware, tokenizer)
+
+
+@only("base")
+def last_answers(
+    recipe: Recipe,
+    context: Context,
+    start_source: ModelSource,
+    task: Task,
+    fitted: FitResult,
+    tuned_arm: Arm,
+    encoded: dict[str, Encoded],
+    choosing_split: str | None,
+    questions: Questions,
+    hardware: Hardware,
+    tokenizer: Any,
+) -> Arm | None:
+    """What the model answers as it was at the end of training, where that is asked for."""
+    if not recipe.evaluation.last:
+        return None
+    if fitted.is_last:
+        return tuned_arm
+    last = last_of(
+        recipe,
+        task,
+        start_source,
+        encoded["train"],
+        encoded[choosing_split] if choosing_split else None,
+        hardware=hardware,
+        checkpoints=context.folder.checkpoints,
+    )
+    return ask(last.model, last.task, questions, hardware, tokenizer)
 
 
 def tuned_answers(

@@ -6,7 +6,7 @@ from typing import Any
 from burnish.evaluation.report.runfiles import TUNED, Absent, RunFiles
 
 _GENERAL = "general"
-_ORDER = ("base", "control", TUNED)
+_ORDER = ("base", "control", "last", TUNED)
 
 
 def view(run: RunFiles) -> dict[str, Any]:

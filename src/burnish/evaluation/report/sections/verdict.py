@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from burnish.evaluation.gates import BASE, LAST
 from burnish.evaluation.report.runfiles import TUNED, RunFiles
 from burnish.evaluation.report.scales import scale_of
 from burnish.evaluation.report.words import changes_of, is_number, lower_is_better
@@ -23,7 +24,7 @@ _HEADLINES: Mapping[str, tuple[str, str]] = {
     ),
 }
 
-_RIVAL_WORDS = {"base": "the model before tuning"}
+_RIVAL_WORDS = {BASE: "the model before tuning"}
 
 
 def view(run: RunFiles) -> dict[str, Any]:
@@ -56,8 +57,9 @@ def deciding_comparison(run: RunFiles) -> Mapping[str, Any] | None:
         c
         for c in run.verdict.get("comparisons", ())
         if c.get("a") == TUNED and c.get("metric") == run.metric and is_number(c.get("difference"))
+        if c.get("b") != LAST  # the same model at another time
     ]
-    cheap = [c for c in found if c.get("b") != "base"] or found
+    cheap = [c for c in found if c.get("b") != BASE] or found
     sign = -1 if lower_is_better(run.metric) else 1
     return min(cheap, key=lambda c: sign * c["difference"], default=None)
 
