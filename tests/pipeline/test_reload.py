@@ -15,6 +15,7 @@ from burnish.files import read_json
 from burnish.pipeline.answer import answer_texts, open_model
 from burnish.pipeline.run import Outcome
 from burnish.runfolder import read_predictions
+from burnish.tracking.mlflow import download
 
 Rows = list[dict[str, object]]
 
@@ -52,6 +53,16 @@ def test_the_registered_model_answers_as_evaluated(
     answers = answer_texts(model, [str(row["text"]) for row in test_rows[:20]])
 
     agree(said, test_rows[:20], [(a.answer, a.scores) for a in answers])
+
+
+def test_the_registered_model_says_what_it_consists_of(outcome: Outcome, workplace: Path) -> None:
+    root = download("models:/clauses/1", f"sqlite:///{workplace}/burnish.db").parents[1]
+
+    told = (root / "model_summary.txt").read_text("utf-8")
+
+    total = read_json(outcome.folder.manifest)["model"]["parameters"]
+    assert told.startswith(f"BertForSequenceClassification: {total:,} weights")
+    assert "BertLayer" in told
 
 
 @pytest.mark.filterwarnings("ignore")  # transformers' pipeline warns of its own defaults

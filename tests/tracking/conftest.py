@@ -73,6 +73,7 @@ def model_info(tmp_path: Path) -> ModelInfo:
         input_example=["we may end it", "you own it"],
         output_example=[{"answer": ["WE MAY END IT!"]}, {"answer": ["YOU OWN IT!"]}],
         metadata={"labels": ["unfair"]},
+        summary="layer  weights\nhead         8\n",
         registered_name="unfair-tos",
         aliases=("champion",),
     )

@@ -88,6 +88,16 @@ def test_what_is_kept_holds_no_pickle_and_exact_requirements(run_id: str, store_
     assert all("==" in line and "+" not in line for line in required)
 
 
+def test_what_a_model_consists_of_is_read_beside_it_and_in_its_run(
+    run_id: str, store_uri: str, model_info: ModelInfo
+) -> None:
+    root = download("models:/unfair-tos@champion", store_uri).parents[1]
+    of_run = open_store(store_uri).client.download_artifacts(run_id, "model_summary.txt")
+
+    assert (root / "model_summary.txt").read_text("utf-8") == model_info.summary
+    assert Path(of_run).read_text("utf-8") == model_info.summary
+
+
 def test_the_alias_moves_to_the_newest_version_that_asks_for_it(
     run_id: str, store_uri: str, run_info: RunInfo, model_info: ModelInfo
 ) -> None:

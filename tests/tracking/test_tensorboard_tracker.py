@@ -53,6 +53,7 @@ def test_parameters_data_files_and_model_are_told_as_text(
     assert "ab" * 32 in text(events, "data/train")
     assert str(model_info.loader) in text(events, "files/code/loader.py")
     assert "WE MAY END IT!" in text(events, "model")
+    assert "    layer  weights\n" in text(events, "model_summary")  # as it stands, in columns
     assert text(events, "description") == "first try"
     assert text(events, "status") == "FINISHED"
     assert "_hparams_/session_start_info" in events.summary_metadata

@@ -24,7 +24,7 @@ from burnish.tracking.table import make
 
 OUTPUTS = (
     "report", "model_folder", "verdict", "scores", "tuned_predictions", "judged_split",
-    "selection_files", "label_error_files",
+    "selection_files", "label_error_files", "model_layers",
 )  # fmt: skip
 
 
@@ -167,6 +167,7 @@ def _model(recipe: Recipe, folder: RunFolder, result: dict[str, Any]) -> ModelIn
         input_example=[texts[one] for one in ids],
         output_example=[{"answer": list(p.answer), "scores": p.scores} for p in first],
         metadata=read_json(folder.model / MODEL_FACTS),
+        summary=result["model_layers"],
         registered_name=recipe.tracking.register_,
         aliases=("champion",) if result["verdict"]["verdict"] == "ship" else (),
     )

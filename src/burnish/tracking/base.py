@@ -44,6 +44,7 @@ class ModelInfo:
     input_example: list[str]
     output_example: list[dict[str, Any]]
     metadata: Mapping[str, Any]
+    summary: str = ""  # layers, shapes and weights, as lines to read
     registered_name: str | None = None
     aliases: tuple[str, ...] = ()  # names such as "champion" moved to the new version
 
@@ -74,7 +75,7 @@ class Tracker(Protocol):
         """Record which rows a split consisted of."""
 
     def log_model(self, model: ModelInfo) -> None:
-        """Keep the finished model with signature and input example."""
+        """Keep the finished model with signature, input example and summary."""
 
     def finish(self, status: Status) -> None:
         """Close the run, flushing all that is buffered."""

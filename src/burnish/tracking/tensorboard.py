@@ -102,11 +102,12 @@ class TensorBoardTracker:
         self._add_text(f"data/{dataset.split}", _table(told))
 
     def log_model(self, model: ModelInfo) -> None:
-        """Say where the model lies and what it answered for the example."""
+        """Say where the model lies, what it answered for the example, and what it consists of."""
         pairs = zip(model.input_example, model.output_example, strict=False)
         shown = [{"text": text, **answer} for text, answer in pairs]
         told = json.dumps(shown, indent=2, ensure_ascii=False, default=str)
         self._add_text("model", f"`{model.folder.absolute()}`\n\n{indent(told, '    ')}")
+        self._add_text("model_summary", indent(model.summary, "    "))
 
     def finish(self, status: Status) -> None:
         """Write what waits and close the file."""

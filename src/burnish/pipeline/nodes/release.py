@@ -26,6 +26,7 @@ from burnish.training.golden import Golden
 from burnish.training.hardware import Hardware
 from burnish.training.modelfolder import save_model_folder
 from burnish.training.sources import ModelSource
+from burnish.training.summary import model_summary
 
 
 def split_files(context: Context, splits: Parts) -> list[Path]:
@@ -172,6 +173,11 @@ def model_card(
     text = card.model_card(fitted.task, meta, form="peft" if is_adapter else "transformers")
     write_text(model_folder / "README.md", text)
     return model_folder / "README.md"
+
+
+def model_layers(fitted: FitResult) -> str:
+    """What the model consists of: layers, shapes, weights, and which of them were trained."""
+    return model_summary(fitted.model)
 
 
 def golden_file(

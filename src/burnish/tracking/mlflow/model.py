@@ -17,6 +17,7 @@ from typing import Any
 from burnish.tracking.base import ModelInfo
 from burnish.tracking.mlflow.store import environment
 
+SUMMARY = "model_summary.txt"  # as MLflow's own loggers call it
 NAME = "model"  # of the logged model in its run, and of the artifact with the model folder
 _NEEDED = ("burnish", "mlflow", "torch", "transformers", "tokenizers", "safetensors", "numpy")
 # MLflow would copy a lock file that happens to lie in the current folder into the model.
@@ -38,7 +39,10 @@ def keep_model(client: Any, run_id: str, model: ModelInfo) -> str:
     try:
         with tempfile.TemporaryDirectory(prefix="burnish-") as folder:
             _save(Path(folder) / NAME, run_id, logged, model)
+            # With the model it goes wherever a version is registered; with the run it is seen.
+            (Path(folder) / NAME / SUMMARY).write_text(model.summary, "utf-8")
             client.log_model_artifacts(logged.model_id, str(Path(folder) / NAME))
+            client.log_text(run_id, model.summary, SUMMARY)
     except BaseException:
         client.finalize_logged_model(logged.model_id, "FAILED")
         raise
