@@ -61,6 +61,27 @@ def test_the_four_outputs_are_what_their_names_say(trained: Made) -> None:
     assert validated.metrics == metrics["validation"]
 
 
+@pytest.mark.parametrize("kind", ["causal-lm", "seq2seq"])
+def test_the_end_of_training_is_asked_what_the_epoch_kept_is_asked(
+    kind: str, inputs: Inputs, execute: Execute, tmp_path: Path
+) -> None:
+    early = {"training.early_stopping": {"metric": "loss", "patience": 1}}
+    fast = {"training.learning_rate": 0.3, "evaluation.last": True}  # soon an epoch is worse
+    given = inputs(
+        kind, out=tmp_path, num_train_epochs=30, validation_size=0.4, settings=early | fast
+    )  # no rows are held out, so those that chose are the judged ones
+
+    out = execute(["arms", "fitted", "scores"], given)
+    kept, last = out["arms"]["tuned"].judged, out["arms"]["last"].judged
+    losses = {one.system: one.value for one in out["scores"] if one.metric == "loss"}
+    told = [one["metrics"] for one in out["fitted"].history if one["kind"] == "epoch"]
+
+    assert not out["fitted"].is_last
+    assert [one.example_id for one in last] == [one.example_id for one in kept]
+    assert losses["last"] == pytest.approx(told[-1]["validation/loss"], rel=1e-4)
+    assert losses["tuned"] == pytest.approx(min(x["validation/loss"] for x in told), rel=1e-4)
+
+
 def test_the_saved_weights_are_the_fitted_ones(
     trained: Made, place: Path, inputs: Inputs, execute: Execute
 ) -> None:
