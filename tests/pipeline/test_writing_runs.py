@@ -15,6 +15,7 @@ import transformers
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
+from burnish.data.file_form import FileForm
 from burnish.errors import CheckError, ModelTaskError
 from burnish.files import read_json, read_jsonl
 from burnish.pipeline.answer import answer_file, answer_texts, open_model
@@ -157,9 +158,10 @@ def test_a_labelled_file_is_scored(outcome: Outcome, tmp_path: Path) -> None:
     model = open_model(str(outcome.folder.root), tracking_uri=STORE)
 
     rows = save_rows(tmp_path / "new.json", 12, reply=None)
-    scores, told = evaluate_file(model, rows, out=tmp_path / "out")
+    form = FileForm(group_column="talk")
+    scores, told = evaluate_file(model, rows, form, out=tmp_path / "out")
 
-    assert told == "12 rows in = 11 answered + 1 without a text or a label"
+    assert told.startswith("12 rows in = 11 answered + 1 without a text or a label; intervals by")
     assert {one.metric for one in scores} >= {"rougeL", "exact_match", "loss"}
     assert len(read_predictions(tmp_path / "out" / "predictions" / "tuned.new.jsonl")) == 11
 
