@@ -349,6 +349,23 @@ def test_batches_write_what_one_row_at_a_time_writes(
     assert len({one.text for one in together}) > 1
 
 
+@pytest.mark.parametrize("beams", [1, 3])
+@pytest.mark.parametrize("kind", [*sorted(generators.PACKABLE), "gpt2"])
+def test_words_are_foretold_from_states_in_one_piece(
+    kind: str, beams: int, rows: Encoded, hardware: Hardware
+) -> None:
+    model, task = decoder(kind), CausalTask(max_input=64, max_output=4, beams=beams)
+    seen: list[bool] = []
+    words = model.get_output_embeddings()
+    words.register_forward_hook(lambda _, given, __: seen.append(given[0].is_contiguous()))
+
+    write(model, rows, task, hardware, Words())
+
+    assert seen
+    assert all(seen)
+    assert not words._forward_pre_hooks
+
+
 @pytest.mark.parametrize("instruction", [0, 5])
 @pytest.mark.parametrize(
     "kind", [*sorted(generators.PACKABLE), "t5", "mt5", "bart", "bert-to-bert"]

@@ -22,6 +22,7 @@ from burnish.tasks.batch import common_prefix, padded_length
 from burnish.training.batching import micro_batches
 from burnish.training.generators import decoder_start
 from burnish.training.hardware import computing_dtype
+from burnish.training.products import whole_states
 
 _ROOM = 16  # tokens that are written before keys and values are copied once more
 _ENCODED_TOKENS = 1024  # of one pass on a processor: attention over padding costs its square
@@ -79,7 +80,9 @@ class Reader:
             out = self.base(decoder_input_ids=tokens, encoder_outputs=encoded, **told)
         else:
             positions = (self.mask.cumsum(dim=1) - 1).clamp(min=0)[:, -tokens.shape[1] :]
-            out = self.base(input_ids=tokens, position_ids=positions, logits_to_keep=1, **told)
+            told |= {"position_ids": positions, "logits_to_keep": 1}
+            with whole_states(self.base):
+                out = self.base(input_ids=tokens, **told)
         logits: Tensor = out.logits[:, -1].float()
         return logits
 
