@@ -7,7 +7,12 @@ from typing import Any
 
 import httpx
 import pytest
+from pydantic import BaseModel, ValidationError
 
+from burnish.serving.inference import InferRequest
+from burnish.serving.neighbours import Invocation
+from burnish.serving.openai_requests import ChatRequest, CompletionRequest, EmbeddingRequest
+from burnish.serving.schemas import PredictRequest
 from burnish.training.modelfolder import Answerer
 
 from .conftest import HARDWARE, Running
@@ -159,6 +164,42 @@ def test_a_bad_request_is_told_why_and_never_breaks_the_server(
     error = response.json()["error"]
     assert set(error) == {"code", "message", "where", "fix"}
     assert all(error.values())
+
+
+_MANY = 2_000
+_KEYS = ",".join(f'"a{at}": 1' for at in range(_MANY))
+_ONES, _OBJECTS = ",".join(["1"] * _MANY), ",".join(["{}"] * _MANY)
+_TENSOR = '"name": "text", "datatype": "BYTES", "data": ["a"]'
+
+
+@pytest.mark.parametrize(
+    ("asked", "body"),
+    [
+        (PredictRequest, f'{{"input": [{_ONES}]}}'),
+        (PredictRequest, f'{{"input": [[{_OBJECTS}]]}}'),
+        (PredictRequest, f'{{"input": "a", {_KEYS}}}'),
+        (ChatRequest, f'{{"model": "m", "messages": [{_OBJECTS}]}}'),
+        (ChatRequest, f'{{"model": "m", "messages": [{{{_KEYS}}}]}}'),
+        (CompletionRequest, f'{{"model": "m", "prompt": [{_OBJECTS}]}}'),
+        (CompletionRequest, f'{{"model": "m", "prompt": "a", "stop": [{_ONES}]}}'),
+        (EmbeddingRequest, f'{{"model": "m", "input": [{_ONES}]}}'),
+        (Invocation, f'{{"inputs": [{_ONES}]}}'),
+        (Invocation, f'{{"inputs": {{{_KEYS}}}}}'),
+        (Invocation, f'{{"instances": [{_ONES}]}}'),
+        (Invocation, f'{{"instances": [{{{_KEYS}}}]}}'),
+        (Invocation, f'{{"dataframe_records": [{_ONES}]}}'),
+        (Invocation, f'{{"dataframe_split": {{"columns": [{_ONES}], "data": [{_ONES}]}}}}'),
+        (InferRequest, f'{{"inputs": [{{"shape": [{_ONES.replace("1", "-1")}], {_TENSOR}}}]}}'),
+        (InferRequest, f'{{"outputs": [{_ONES}], "inputs": [{{"shape": [1], {_TENSOR}}}]}}'),
+    ],
+)
+def test_a_body_of_faults_alone_is_refused_for_a_few_of_them(
+    asked: type[BaseModel], body: str
+) -> None:
+    with pytest.raises(ValidationError) as refused:
+        asked.model_validate(json.loads(body))
+
+    assert refused.value.error_count() <= 8
 
 
 def test_odd_texts_are_answered(all_served: Running) -> None:

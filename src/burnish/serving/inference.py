@@ -25,7 +25,7 @@ class Tensor(BaseModel):
     model_config = STRICT
 
     name: str
-    shape: list[Annotated[int, Field(ge=0)]]
+    shape: Annotated[list[Annotated[int, Field(ge=0)]], Field(fail_fast=True)]
     datatype: str = Field(examples=["BYTES"])
     data: list[Any] = Field(examples=[["one text", "another"]])
     parameters: dict[str, Any] | None = None
@@ -57,7 +57,9 @@ class InferRequest(BaseModel):
 
     id: Text | None = None
     inputs: list[Tensor] = Field(min_length=1, max_length=1)
-    outputs: list[Wanted] | None = Field(None, description="The tensors wanted; none: all.")
+    outputs: Annotated[list[Wanted], Field(fail_fast=True)] | None = Field(
+        None, description="The tensors wanted; none: all."
+    )
     parameters: dict[str, Any] | None = None
 
 

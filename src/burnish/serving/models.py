@@ -60,6 +60,13 @@ class Served:
         """What is told of the model."""
         return self.engine.facts
 
+    def check_room(self, requests: int) -> None:
+        """Refuse requests for which there is no room, as `Scheduler.check_room` does.
+
+        Whoever makes many of one body asks first: to make a quarter of a million takes long.
+        """
+        self.scheduler.check_room(requests)
+
     async def answer(self, asked: Sequence[Any], *, until: float | None = None) -> list[Any]:
         """Return the model's answer to each request, in order.
 
@@ -70,7 +77,7 @@ class Served:
         Raises:
             BurnishError: a request cannot be answered, there is no room, or no time.
         """
-        self.scheduler.check_room(len(asked))
+        self.check_room(len(asked))
         reads = await self._read(asked)
         costs = [read.cost for read in reads]
         return await self.scheduler.answer(reads, costs, until=until)

@@ -38,6 +38,7 @@ def routes(models: Models, settings: Settings) -> APIRouter:
             visit.tell_model(facts, len(inputs))
             if visit.log_text:
                 visit.tell_text(input=asked.model_dump(mode="json")["input"])
+            served.check_room(len(inputs))
             asks = [_ask(one, asked.top_k) for one in inputs]
             found = await served.answer(asks, until=visit.until)
         visit.tell(tokens=sum(one.tokens for one in found))

@@ -15,26 +15,26 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from burnish.errors import RequestError
 from burnish.serving.engine import Answered, Ask, Facts
 from burnish.serving.models import Models
-from burnish.serving.schemas import ERRORS, Text
+from burnish.serving.schemas import ERRORS, Asked, Few, Text
 from burnish.serving.visit import visit_at
 from burnish.signs import is_whole
 
 COLUMN = "text"
 STRICT = ConfigDict(strict=True, allow_inf_nan=False)
-Texts = Annotated[list[Text], Field(min_length=1)]
+Texts = Annotated[list[Text], Field(min_length=1, fail_fast=True)]
 
 
-class Split(BaseModel):
+class Split(Asked):
     """A table by columns and rows, as pandas writes it with `orient="split"`."""
 
     model_config = STRICT
 
-    columns: list[str]
-    data: list[list[Any]]
+    columns: Annotated[list[str], Field(fail_fast=True)]
+    data: Annotated[list[list[Any]], Field(fail_fast=True)]
     index: list[Any] | None = None
 
 
-class Invocation(BaseModel):
+class Invocation(Asked):
     """Texts in one of the forms that MLflow's server takes."""
 
     model_config = STRICT | ConfigDict(
@@ -47,10 +47,12 @@ class Invocation(BaseModel):
         },
     )
 
-    inputs: Texts | dict[str, Texts] | None = None
-    instances: Texts | list[dict[str, Text]] | None = None
+    inputs: Texts | Annotated[dict[str, Texts], Few] | None = None
+    instances: (
+        Texts | Annotated[list[Annotated[dict[str, Text], Few]], Field(fail_fast=True)] | None
+    ) = None
     dataframe_split: Split | None = None
-    dataframe_records: list[dict[str, Any]] | None = None
+    dataframe_records: Annotated[list[dict[str, Any]], Field(fail_fast=True)] | None = None
     params: dict[str, Any] | None = None
 
     @model_validator(mode="after")
@@ -135,6 +137,7 @@ async def column_answers(
     with models.use(name, version=version) as served:
         visit.tell_model(served.facts, len(texts))
         visit.tell_text(input=texts)
+        served.check_room(len(texts))
         asks = [Ask(text=text) for text in texts]
         found: list[Answered] = await served.answer(asks, until=visit.until)
         visit.tell(tokens=sum(one.tokens for one in found))

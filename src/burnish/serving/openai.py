@@ -57,6 +57,7 @@ def routes(models: Models) -> APIRouter:
         with models.use(asked.model) as served:
             visit.tell_model(served.facts, len(texts))
             visit.tell_text(input=asked.input)
+            served.check_room(len(texts))
             asks = [Embed(text=text) for text in texts]
             found: list[Embedded] = await served.answer(asks, until=visit.until)
         tokens = sum(one.tokens for one in found)
@@ -99,12 +100,15 @@ def _add_writing(router: APIRouter, models: Models) -> None:
     @router.post("/completions", response_model=CompletionReply, responses=_STREAM)
     async def completions(asked: CompletionRequest, request: Request) -> Any:
         """Go on from texts, whole or in pieces as they are written."""
+        prompts = asked.prompts
+        with models.use(asked.model) as served:
+            served.check_room(len(prompts))
         more = {"raw": True, "logprobs": asked.logprobs, "echo": bool(asked.echo)}
         writes = [
             _write(asked, one, asked.max_tokens, **more)
             if isinstance(one, str)
             else _write(asked, "", asked.max_tokens, tokens=one, **more)
-            for one in asked.prompts
+            for one in prompts
         ]
         return await _Job(models, asked, writes, visit_at(request), is_chat=False).respond()
 

@@ -7,9 +7,9 @@ refused, so that nobody takes an answer for what it is not.
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
-from burnish.serving.schemas import Text
+from burnish.serving.schemas import Asked, Text
 
 _STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 _MOST_STOPS = 16
@@ -32,7 +32,7 @@ One = Annotated[int | None, _only(None, 1)]
 Unheeded = Any
 
 
-class Part(BaseModel):
+class Part(Asked):
     """One part of a message; only texts are read."""
 
     model_config = _STRICT
@@ -41,13 +41,13 @@ class Part(BaseModel):
     text: Text
 
 
-class ChatMessage(BaseModel):
+class ChatMessage(Asked):
     """One message."""
 
     model_config = _STRICT
 
     role: Literal["system", "developer", "user", "assistant", "tool"]
-    content: Text | list[Part] | None = None
+    content: Text | Annotated[list[Part], Field(fail_fast=True)] | None = None
     name: Unheeded = None
     refusal: Nothing = None
     audio: Nothing = None
@@ -64,7 +64,7 @@ class ChatMessage(BaseModel):
         return {"role": role, "content": self.content or ""}
 
 
-class StreamOptions(BaseModel):
+class StreamOptions(Asked):
     """What a stream tells besides the text."""
 
     model_config = _STRICT
@@ -73,7 +73,7 @@ class StreamOptions(BaseModel):
     include_obfuscation: Unheeded = None
 
 
-class _WritingRequest(BaseModel):
+class _WritingRequest(Asked):
     """What both ways of asking for a text have in common."""
 
     model_config = _STRICT
@@ -85,7 +85,7 @@ class _WritingRequest(BaseModel):
     )
     top_p: float | None = Field(None, gt=0, le=1)
     seed: int | None = Field(None, ge=-(2**63), lt=2**63)
-    stop: Text | Annotated[list[Text], Field(max_length=_MOST_STOPS)] | None = None
+    stop: Text | Annotated[list[Text], Field(max_length=_MOST_STOPS, fail_fast=True)] | None = None
     stream: bool | None = False
     stream_options: StreamOptions | None = None
     n: One = None
@@ -115,7 +115,7 @@ class ChatRequest(_WritingRequest):
         }
     )
 
-    messages: list[ChatMessage] = Field(min_length=1)
+    messages: Annotated[list[ChatMessage], Field(min_length=1, fail_fast=True)]
     max_completion_tokens: int | None = Field(None, ge=1, le=32_768)
     response_format: Annotated[Any, _only(None, {"type": "text"})] = None
     modalities: Annotated[Any, _only(None, ["text"])] = None
@@ -141,7 +141,7 @@ class ChatRequest(_WritingRequest):
     prompt_cache_retention: Unheeded = None
 
 
-Tokens = Annotated[list[int], Field(min_length=1)]
+Tokens = Annotated[list[int], Field(min_length=1, fail_fast=True)]
 
 
 class CompletionRequest(_WritingRequest):
@@ -151,7 +151,7 @@ class CompletionRequest(_WritingRequest):
         json_schema_extra={"examples": [{"model": "support", "prompt": "Once upon a time"}]}
     )
 
-    prompt: Text | Tokens | Annotated[list[Text | Tokens], Field(min_length=1)]
+    prompt: Text | Tokens | Annotated[list[Text | Tokens], Field(min_length=1, fail_fast=True)]
     max_tokens: int | None = Field(
         None, ge=0, le=32_768, description="0 only with `echo`: the prompt alone is told."
     )
@@ -186,7 +186,7 @@ class CompletionRequest(_WritingRequest):
         return [one for one in self.prompt if not isinstance(one, int)]
 
 
-class EmbeddingRequest(BaseModel):
+class EmbeddingRequest(Asked):
     """Texts whose vectors are wanted."""
 
     model_config = _STRICT | ConfigDict(
@@ -194,7 +194,7 @@ class EmbeddingRequest(BaseModel):
     )
 
     model: str
-    input: Text | Annotated[list[Text], Field(min_length=1)]
+    input: Text | Annotated[list[Text], Field(min_length=1, fail_fast=True)]
     encoding_format: Literal["float", "base64"] | None = "float"
     dimensions: Nothing = None
     user: Unheeded = None

@@ -1,12 +1,24 @@
-"""The native API's requests and responses."""
+"""The native API's requests and responses, and what those of all APIs are built of.
+
+A list is refused for the first thing in it that does not fit, and an object of very many fields for
+their number: each fault is told by itself, and a megabyte holds a million.
+"""
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+)
 
 from burnish.signs import is_whole
 
 _STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+_MOST_FIELDS = 256  # more than any request has that fits
 _CLAUSE = "We may close your account at any time without notice."
 
 
@@ -16,10 +28,26 @@ def _whole(text: str) -> str:
     return text
 
 
+def _few(value: Any) -> Any:
+    if isinstance(value, dict) and len(value) > _MOST_FIELDS:
+        raise ValueError(f"has {len(value)} fields; at most {_MOST_FIELDS} are read")
+    return value
+
+
 Text = Annotated[str, AfterValidator(_whole)]
+Few = BeforeValidator(_few)  # of a dict: it has so many fields at most
 
 
-class Message(BaseModel):
+class Asked(BaseModel):
+    """An object that a client sends, or a part of one."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_of_few_fields(cls, value: Any) -> Any:
+        return _few(value)
+
+
+class Message(Asked):
     """One message of a conversation."""
 
     model_config = _STRICT
@@ -28,10 +56,10 @@ class Message(BaseModel):
     content: Text
 
 
-Input = Text | list[Message]
+Input = Text | Annotated[list[Message], Field(fail_fast=True)]
 
 
-class PredictRequest(BaseModel):
+class PredictRequest(Asked):
     """Inputs to be answered as in the evaluation."""
 
     model_config = _STRICT | ConfigDict(
@@ -45,7 +73,7 @@ class PredictRequest(BaseModel):
         }
     )
 
-    input: Text | Annotated[list[Input], Field(min_length=1)] = Field(
+    input: Text | Annotated[list[Input], Field(min_length=1, fail_fast=True)] = Field(
         description="One text, or a list of inputs; an input is a text, or a conversation as a "
         "list of messages."
     )
