@@ -1,13 +1,15 @@
 """Files of rows answered in order, whatever stands in them, and gone on with when interrupted."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from burnish.data.file_form import FileForm
-from burnish.data.table import BATCH_ROWS
+from burnish.data.reading import Reading
+from burnish.data.table import BATCH_ROWS, Faults
 from burnish.errors import DataFormatError, DataNotFoundError, EmptyDataError, UsageError
 from burnish.pipeline import batch_answers
 from burnish.pipeline.answer import OpenModel, answer_texts, open_model
@@ -168,6 +170,64 @@ def test_answers_never_take_the_place_of_the_rows_or_of_a_device(
         answer_to_file(model, path, tmp_path)
     assert path.read_bytes() == before
     assert sorted(one.name for one in tmp_path.iterdir()) == ["in.jsonl", "link.jsonl"]
+
+
+@pytest.mark.parametrize("lines", [[row("You agree.")], [row("You agree."), "{"]])
+def test_a_call_that_was_stopped_at_its_very_end_is_made_again(
+    lines: list[str], model: OpenModel, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path, out = write(tmp_path / "in.jsonl", lines), tmp_path / "out.jsonl"
+
+    def stop(_: Path) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(batch_answers.shutil, "rmtree", stop)
+        answer_to_file(model, path, out)
+    made = out.read_bytes()
+    found = answer_to_file(model, path, out)
+
+    assert (found.resumed, found.answered) == (0, 1)
+    assert out.read_bytes() == made
+    assert not (tmp_path / ".out.jsonl.partial").exists()
+
+
+def test_a_place_for_faults_that_is_taken_is_told_before_anything_is_answered(
+    model: OpenModel, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "in.jsonl", [row("You agree.")])
+    (tmp_path / "out.jsonl.faults.jsonl").mkdir()
+
+    with pytest.raises(UsageError, match="there is something else"):
+        answer_to_file(model, path, tmp_path / "out.jsonl")
+    assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_faults_of_very_many_kinds_are_neither_held_nor_all_told(
+    model: OpenModel, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    held: list[int] = []
+    batches = Reading.batches
+
+    def watched(self: Reading, file: str, name: str, faults: Faults) -> Iterator[Any]:
+        for batch in batches(self, file, name, faults):
+            held.append(len(faults))
+            yield batch
+        held.append(len(faults))
+
+    monkeypatch.setattr(Reading, "batches", watched)
+    many = 2 * BATCH_ROWS
+    path = write(tmp_path / "in.jsonl", [row(at) for at in range(many)])
+    found = answer_to_file(model, path, tmp_path / "out.jsonl")
+
+    assert max(held) <= BATCH_ROWS + 1
+    assert held[-1] == 1
+    assert sum(found.without.values()) == many
+    assert found.without["something else"] == many - 1_000
+    assert len(found.words) < 1_000
+    assert found.words.endswith("for other reasons")
+    assert found.faults
+    assert len(faults(found.faults)) == many
 
 
 def test_a_link_is_written_through(model: OpenModel, tmp_path: Path) -> None:

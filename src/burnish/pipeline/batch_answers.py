@@ -33,6 +33,8 @@ from burnish.training.version import model_version
 _ROWS, _ROWS_WRITTEN = 2_000, 64  # answered between two marks of progress; where each is written
 _ANSWERS, _FAULTS, _PROGRESS = "answers.jsonl", "faults.jsonl", "progress.json"
 _NO_TEXT = "the text is empty"
+_KINDS, _KINDS_TOLD = 1_000, 8  # of what is wrong: counted apart; told in words
+_OTHERS = "something else"  # for faults tell values, so that each row may have one of its own
 
 Told = Callable[[int], None]
 
@@ -57,7 +59,10 @@ class Answered:
     @property
     def words(self) -> str:
         """Every row accounted for, in words."""
-        told = [f"{count:,} without: {what}" for what, count in self.without.items()]
+        kinds = list(self.without.items())
+        told = [f"{count:,} without: {what}" for what, count in kinds[:_KINDS_TOLD]]
+        if rest := sum(count for _, count in kinds[_KINDS_TOLD:]):
+            told.append(f"{rest:,} without, for other reasons")
         blank = [f"{self.blank:,} blank line(s)"] if self.blank else []
         return f"{self.rows_in:,} rows in = " + " + ".join(
             [f"{self.answered:,} answered", *told, *blank]
@@ -75,8 +80,13 @@ class _Progress:
 
     @classmethod
     def of(cls, folder: Path, job: dict[str, Any]) -> "_Progress":
+        """Return what is told of the same job, where the files are still there; else none."""
         known = read_json(folder / _PROGRESS) if (folder / _PROGRESS).is_file() else {}
-        return cls(**known) if known.get("job") == job else cls(job=job)
+        told = cls(**known) if known.get("job") == job else cls(job=job)
+        sizes = ((_ANSWERS, told.answers), (_FAULTS, told.faults))
+        # A call that was stopped while it put its files in their places has left the mark alone.
+        there = all(not size or _size(folder / name) >= size for name, size in sizes)
+        return told if there else cls(job=job)
 
 
 def answer_to_file(
@@ -119,7 +129,7 @@ def answer_to_file(
 
 
 def _refuse_place(path: Path, out: Path) -> None:
-    written = (out, _faults_of(out))
+    written = (out, faults := _faults_of(out))
     if any(one.exists() and path.exists() and one.samefile(path) for one in written):
         raise UsageError(
             "the answers would take the place of the rows themselves",
@@ -131,6 +141,13 @@ def _refuse_place(path: Path, out: Path) -> None:
             "answers are put in place as a whole file, and there is something else",
             where=f"option --out ({out})",
             fix="name a file; without --out answers go to standard output",
+        )
+    if faults.exists() and not faults.is_file():
+        raise UsageError(
+            "rows without an answer are told in a file beside the answers, and there is something "
+            "else",
+            where=str(faults),
+            fix="name another file with --out, or take that away",
         )
 
 
@@ -167,7 +184,9 @@ class _Work:
             found: Faults = []
             seen = 0
             for rows, records in reading.batches(str(self.path), self.path.name, found):
-                fresh, seen = found[seen:], len(found)
+                fresh = found[seen:]
+                del found[1:]  # the first tells the reader that the file is not an empty one
+                seen = len(found)
                 for before in range(rows_in, rows_in + records, size):
                     last = min(before + size, rows_in + records)
                     part = rows.filter(pl.col("row").is_between(before + 1, last))
@@ -226,6 +245,10 @@ def _job(model: OpenModel, path: Path, recipe: Recipe) -> dict[str, Any]:
     }
 
 
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0
+
+
 def _appended(path: Path, at: int) -> IO[bytes]:
     """Open a file to write on from a place, behind which nothing stays."""
     file = path.open("r+b" if path.exists() else "w+b")
@@ -242,17 +265,16 @@ def _write(file: IO[bytes], lines: Iterator[dict[str, Any]]) -> None:
 
 
 def _finished(folder: Path, out: Path, rows_in: int, *, resumed: int) -> Answered:
-    """Put the files in their places and count what is in them."""
-    with (folder / _FAULTS).open("rb") as file:
-        without = Counter(str(json.loads(line)["what"]) for line in file)
+    """Put the files in their places, the answers last, and count what is in them."""
+    without = _kinds(folder / _FAULTS)
     with (folder / _ANSWERS).open("rb") as file:
         answered = sum(1 for _ in file)
-    (folder / _ANSWERS).replace(out)
     faults = _faults_of(out)
     if without:
         (folder / _FAULTS).replace(faults)
     else:
         faults.unlink(missing_ok=True)  # of an earlier call
+    (folder / _ANSWERS).replace(out)
     shutil.rmtree(folder)
     return Answered(
         out=out,
@@ -263,3 +285,13 @@ def _finished(folder: Path, out: Path, rows_in: int, *, resumed: int) -> Answere
         without=dict(without.most_common()),
         resumed=resumed,
     )
+
+
+def _kinds(path: Path) -> Counter[str]:
+    """Return what is wrong with how many rows; of more kinds than are counted, the rest as one."""
+    found: Counter[str] = Counter()
+    with path.open("rb") as file:
+        for line in file:
+            what = str(json.loads(line)["what"])
+            found[what if what in found or len(found) < _KINDS else _OTHERS] += 1
+    return found
