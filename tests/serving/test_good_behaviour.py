@@ -181,6 +181,25 @@ def test_a_deadline_ends_in_504_and_what_waited_is_not_computed(start: Start) ->
     assert engine.computed == ["first", "third"]
 
 
+def test_a_deadline_holds_for_texts_that_are_read_too(start: Start) -> None:
+    engine = Slow(shut=True)
+    read, read_texts = engine.read, list[int]()
+
+    def slowly(asked: Sequence[Any]) -> list[Read]:
+        engine.open.wait(timeout=20)
+        read_texts.append(len(asked[0].text))
+        return read(asked)
+
+    engine.read = slowly  # type: ignore[method-assign]
+    with slow_server(start, engine, deadline_s=0.5) as running, ThreadPoolExecutor(2) as pool:
+        sent = [pool.submit(ask, running.url, "a" * (20_000 + at)) for at in range(2)]
+        assert [one.result(10).status_code for one in sent] == [504, 504]
+        assert series(running, 'burnish_inputs_total{model="slow",outcome="expired"}') == 2
+        engine.open.set()
+
+    assert len(read_texts) == 1  # the other waited for it, and left
+
+
 def test_what_a_client_left_behind_is_not_computed(start: Start) -> None:
     engine = Slow(shut=True)
     with slow_server(start, engine, max_queue=200) as running, ThreadPoolExecutor(1) as pool:

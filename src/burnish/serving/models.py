@@ -78,16 +78,23 @@ class Served:
             BurnishError: a request cannot be answered, there is no room, or no time.
         """
         self.check_room(len(asked))
-        reads = await self._read(asked)
+        reads = await self._read(asked, until)
         costs = [read.cost for read in reads]
         return await self.scheduler.answer(reads, costs, until=until)
 
-    async def _read(self, asked: Sequence[Any]) -> list[Read]:
-        """Return requests as tokens; long ones are read aside, so that others need not wait."""
+    async def _read(self, asked: Sequence[Any], until: float | None) -> list[Read]:
+        """Return requests as tokens; long ones are read aside, so that others need not wait.
+
+        Those wait for each other, and one whose time is over leaves their queue.
+        """
         if sum(len(one.text) for one in asked) <= _SHORT_CHARACTERS:
             return self.engine.read(asked)
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._reader, self.engine.read, asked)
+        try:
+            async with asyncio.timeout_at(until):
+                return await loop.run_in_executor(self._reader, self.engine.read, asked)
+        except TimeoutError as err:
+            raise self.scheduler.expired(len(asked)) from err
 
     def take(self) -> None:
         """Count a user; the model is not let go while there is one."""

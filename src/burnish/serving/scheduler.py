@@ -131,8 +131,7 @@ class Scheduler(Generic[T, R]):
         """
         self.check_room(len(items))
         if until is not None and asyncio.get_running_loop().time() >= until:
-            self._observer.ended("expired", len(items))
-            raise _too_late()
+            raise self.expired(len(items))
         jobs = self._queue(items, costs)
         outcome: Outcome = "failed"
         try:
@@ -150,6 +149,11 @@ class Scheduler(Generic[T, R]):
         finally:
             self._forget(jobs)
             self._observer.ended(outcome, len(jobs))
+
+    def expired(self, requests: int) -> DeadlineError:
+        """Count requests whose time was over before they were queued; return the error for them."""
+        self._observer.ended("expired", requests)
+        return _too_late()
 
     def _queue(self, items: Sequence[T], costs: Sequence[int]) -> list[_Job[T, R]]:
         loop = asyncio.get_running_loop()
