@@ -1,6 +1,7 @@
 """The command line starts fast, prints what was asked to the right place, and exits as promised."""
 
 import json
+import os
 import resource
 import socket
 import subprocess
@@ -128,6 +129,30 @@ def test_rows_that_are_refused_leave_no_run_folder_behind(
     assert ended.value.code == 2
     assert "[BN207]" in capsys.readouterr().err
     assert not Path("out").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (("--version",), 0),
+        (("schema",), 0),
+        (("doctor", "--json"), 0),
+        (("run", "--help"), 0),
+        (("check", "nothing.yaml", "--json"), 2),
+    ],
+)
+def test_a_reader_that_leaves_early_changes_no_status(
+    arguments: tuple[str, ...], status: int
+) -> None:
+    nobody, out = os.pipe()
+    os.close(nobody)
+    done = subprocess.run(
+        [str(BURNISH), *arguments], stdout=out, stderr=subprocess.PIPE, text=True, check=False
+    )
+    os.close(out)
+
+    assert done.returncode == status
+    assert "BrokenPipe" not in done.stderr
 
 
 def test_an_unknown_command_is_a_usage_error() -> None:

@@ -7,7 +7,8 @@ something · 70 a defect of Burnish · 130 / 143 stopped by a signal.
 import os
 import signal
 import sys
-from typing import Annotated
+from io import BufferedWriter, FileIO, TextIOWrapper
+from typing import Annotated, Any
 
 import typer
 
@@ -46,6 +47,33 @@ def options(
     """Hold the options that every command takes; `main` reads `--debug` before parsing."""
 
 
+class _Pipe(FileIO):
+    """A file to write to that takes no offence where nobody reads it any more."""
+
+    def write(self, data: Any) -> int:
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            return memoryview(data).nbytes
+
+
+def _outlive_reader() -> None:
+    """Let a command end as it would, with its own status, where the reader leaves, such as `head`.
+
+    Typer would end it there with 1, which is a gate's.
+    """
+    out = sys.stdout
+    if out is None or out is not sys.__stdout__ or not isinstance(out, TextIOWrapper):
+        return
+    sys.stdout = TextIOWrapper(
+        BufferedWriter(_Pipe(out.fileno(), "w", closefd=False)),
+        encoding=out.encoding,
+        errors=out.errors,
+        line_buffering=out.line_buffering,
+        write_through=out.write_through,
+    )
+
+
 def _stop(number: int, _frame: object) -> None:
     """End by the usual way out, so that what is open is closed, with status 128 + number."""
     sys.exit(128 + number)
@@ -55,6 +83,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Run one command; errors of ours end in their message and exit code, never a traceback."""
     given = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in given
+    _outlive_reader()
     signal.signal(signal.SIGTERM, _stop)
     # Polars then gives memory back at once, before a model wants it; read when it is loaded.
     os.environ.setdefault("_RJEM_MALLOC_CONF", "dirty_decay_ms:0,muzzy_decay_ms:0")
@@ -65,10 +94,6 @@ def main(arguments: list[str] | None = None) -> None:
             raise
         typer.echo(str(err), err=True)
         sys.exit(err.exit_code)
-    except BrokenPipeError:
-        # The reader, such as `head`, has what it wanted.
-        sys.stderr.close()
-        sys.exit(0)
     except Exception as err:
         if debug:
             raise
