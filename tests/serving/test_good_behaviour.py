@@ -361,6 +361,8 @@ def test_draining_turns_readyz_answers_what_is_at_work_and_refuses_the_rest(star
         while not running.lifecycle.refusing:
             time.sleep(0.005)
         assert running.client.get("/readyz").status_code == 503
+        ready = running.client.get("/v2/health/ready")
+        assert (ready.status_code, ready.json()) == (503, {"live": True, "ready": False})
         assert running.client.get("/healthz").status_code == 200
         late = ask(running.url)
         assert (late.status_code, late.headers["retry-after"]) == (503, "1")

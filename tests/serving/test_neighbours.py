@@ -50,7 +50,9 @@ def test_other_models_are_inferred(all_served: Running) -> None:
 def test_models_and_their_health_are_told(all_served: Running) -> None:
     get = all_served.client.get
 
-    assert get("/v2/health/live").status_code == get("/v2/health/ready").status_code == 200
+    health = [get("/v2/health/live"), get("/v2/health/ready")]
+    assert [one.status_code for one in health] == [200, 200]
+    assert [one.json() for one in health] == [{"live": True, "ready": True}] * 2
     assert get("/v2").json()["name"] == "burnish"
     assert get("/v2/models/colours").json()["outputs"][1]["shape"] == [-1, 3]
     assert get("/v2/models/colours/ready").json()["ready"]

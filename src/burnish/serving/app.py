@@ -26,6 +26,7 @@ from burnish.serving.page.asks import Asker
 from burnish.serving.page.door import Door
 from burnish.serving.page.opening import build_page, why_off
 from burnish.serving.problems import response_to
+from burnish.serving.schemas import STOPPING
 from burnish.serving.settings import Settings
 from burnish.serving.visit import visit_of
 
@@ -58,7 +59,7 @@ def build_app(
         redoc_url=None,
         redirect_slashes=False,  # the address would lack what a proxy put before the path
     )
-    _add_apis(app, models, settings)
+    _add_apis(app, models, settings, lifecycle)
     _add_probes(app, models, metrics, lifecycle)
     _add_handlers(app)
     # Of what is around the routes, the last added is the outermost.
@@ -78,10 +79,11 @@ def build_app(
     return app
 
 
-def _add_apis(app: FastAPI, models: Models, settings: Settings) -> None:
+def _add_apis(app: FastAPI, models: Models, settings: Settings, lifecycle: Lifecycle) -> None:
     app.include_router(native.routes(models, settings))
     app.include_router(openai.routes(models))
     app.include_router(inference.routes(models))
+    app.include_router(inference.probes(lifecycle))
     app.include_router(neighbours.routes(models))
 
 
@@ -140,20 +142,12 @@ async def swap_all(models: Models) -> None:
 
 
 def _add_probes(app: FastAPI, models: Models, metrics: Metrics, lifecycle: Lifecycle) -> None:
-    @app.get("/v2/health/live", tags=["probes"], response_class=PlainTextResponse)
     @app.get("/healthz", tags=["probes"], response_class=PlainTextResponse)
     async def healthz() -> str:
         """Tell that the process answers."""
         return "ok\n"
 
-    stopping: dict[int | str, dict[str, Any]] = {
-        503: {"description": "It is about to stop: send requests elsewhere."}
-    }
-
-    @app.get(
-        "/v2/health/ready", tags=["probes"], response_class=PlainTextResponse, responses=stopping
-    )
-    @app.get("/readyz", tags=["probes"], response_class=PlainTextResponse, responses=stopping)
+    @app.get("/readyz", tags=["probes"], response_class=PlainTextResponse, responses=STOPPING)
     async def readyz() -> Response:
         """Tell whether requests are taken."""
         if lifecycle.draining:

@@ -8,15 +8,16 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from burnish.errors import RequestError
 from burnish.records import LabelSpace, PlainSpace
 from burnish.serving.engine import Answered, Facts
+from burnish.serving.lifecycle import Lifecycle
 from burnish.serving.models import Models
 from burnish.serving.neighbours import COLUMN, STRICT, column_answers
-from burnish.serving.schemas import ERRORS, Text
+from burnish.serving.schemas import ERRORS, STOPPING, Text
 
 
 class Tensor(BaseModel):
@@ -90,6 +91,13 @@ class ModelFacts(BaseModel):
     outputs: list[TensorFacts]
 
 
+class Health(BaseModel):
+    """How the server is; clients look for either word."""
+
+    live: bool
+    ready: bool
+
+
 class ServerFacts(BaseModel):
     """What the server is."""
 
@@ -123,6 +131,25 @@ def routes(models: Models) -> APIRouter:
 
     _add_models(router, models)
     _add_versions(router, models)
+    return router
+
+
+def probes(lifecycle: Lifecycle) -> APIRouter:
+    """Return the routes below /v2/health."""
+    router = APIRouter(prefix="/v2/health", tags=["probes"])
+
+    @router.get("/live")
+    async def live() -> Health:
+        """Tell that the process answers."""
+        return Health(live=True, ready=not lifecycle.draining)
+
+    @router.get("/ready", responses={503: STOPPING[503] | {"model": Health}})
+    async def ready(response: Response) -> Health:
+        """Tell whether requests are taken."""
+        if lifecycle.draining:
+            response.status_code = 503
+        return Health(live=True, ready=not lifecycle.draining)
+
     return router
 
 

@@ -193,6 +193,9 @@ _MEANINGS = {
     503: "Over capacity, or about to stop; see Retry-After.",
     504: "The answer did not come in time.",
 }
+STOPPING: dict[int | str, dict[str, Any]] = {  # what a probe may be answered
+    503: {"description": "It is about to stop: send requests elsewhere."}
+}
 ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": ErrorResponse, "description": words} for status, words in _MEANINGS.items()
 }
