@@ -1,5 +1,6 @@
 """How a server is set up, apart from its models and its keys."""
 
+import math
 import re
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ _PATH = re.compile(r"(/[^/\s?#\\]+)*/?")
 class Settings:
     """Limits of one server, and what it tells.
 
-    Raises UsageError (BN103) where `root_path` is no path.
+    Raises UsageError (BN103) where `root_path` is no path, or a time is no number of seconds.
     """
 
     max_queue: int = 256  # inputs that may wait for a model
@@ -33,3 +34,11 @@ class Settings:
                 where="option --root-path",
                 fix="begin it with one slash, as in `--root-path /tools/tickets`",
             )
+        for option in ("deadline", "drain", "refresh"):
+            seconds = getattr(self, f"{option}_s")
+            if not math.isfinite(seconds):
+                raise UsageError(
+                    f"{seconds} is no number of seconds",
+                    where=f"option --{option}",
+                    fix=f"give a number; `--{option} 86400` is a day",
+                )
