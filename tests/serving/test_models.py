@@ -38,12 +38,17 @@ def test_a_swap_answers_with_the_new_version_and_lets_the_old_one_finish(
     asyncio.run(go())
 
 
-def test_where_the_new_one_cannot_be_loaded_the_old_one_serves(folders: dict[str, Path]) -> None:
+@pytest.mark.parametrize(
+    "failure", [ModelNotFoundError("gone", where="here", fix="bring it back"), OSError("gone")]
+)
+def test_where_the_new_one_cannot_be_loaded_the_old_one_serves(
+    failure: Exception, folders: dict[str, Path]
+) -> None:
     state: dict[str, Any] = {"broken": False}
 
     def find() -> Any:
         if state["broken"]:
-            raise ModelNotFoundError("gone", where="here", fix="bring it back")
+            raise failure
         return candidate("colours", folders["colours"])
 
     async def go() -> None:
@@ -52,7 +57,7 @@ def test_where_the_new_one_cannot_be_loaded_the_old_one_serves(folders: dict[str
             pass
         models.load()
         state["broken"] = True
-        with pytest.raises(ModelNotFoundError):
+        with pytest.raises(type(failure)):
             await models.swap("colours")
         assert "gone" in models.failures["colours"]
         with models.use("colours") as served:

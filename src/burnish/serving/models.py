@@ -230,14 +230,15 @@ class Models:
         one cannot be loaded, the old one stays.
 
         Raises:
-            BurnishError: the new one cannot be loaded.
+            Exception: the new one cannot be loaded; `failures` tells why until a later one can.
         """
         async with self._swapping:
             before = self._named(name)
             try:
                 engine = await asyncio.to_thread(_other, self._finders[name], before.facts.version)
-            except BurnishError as err:
-                self.failures[name] = str(err)
+            except Exception as err:
+                ours = isinstance(err, BurnishError)
+                self.failures[name] = str(err) if ours else f"{type(err).__name__}: {err}"
                 raise
             self.failures.pop(name, None)
             if engine is None:
