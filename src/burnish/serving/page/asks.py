@@ -55,6 +55,7 @@ class Asker:
         Raises:
             BurnishError: the text cannot be answered, there is no room, or no time.
         """
+        _check_name(model, "name of the model")
         _check_number(top_k, MOST_WORDS_A_MASK, "words a mask")
         async with self._visit("ask") as visit:
             _check_gives(self.facts(model), wanted)
@@ -76,6 +77,8 @@ class Asker:
         Raises:
             BurnishError: the text or the label cannot be asked about, there is no room, or no time.
         """
+        _check_name(model, "name of the model")
+        _check_name(label, "label")
         spans = parts_of(_checked(text), most=max(2, min(MOST_PARTS, self._settings.max_queue - 1)))
         async with self._visit("words") as visit:
             _check_gives(self.facts(model), "labels")
@@ -102,6 +105,7 @@ class Asker:
         Raises:
             BurnishError: it cannot be answered, there is no room, or no time.
         """
+        _check_name(model, "name of the model")
         _check_number(limit, MOST_TOKENS, "tokens")
         asked = Ask.of_turns(_checked_turns(turns)) if turns is not None else Ask(text=text)
         write = Write(
@@ -186,6 +190,11 @@ def _checked_turns(turns: list[dict[str, str]]) -> list[dict[str, str]]:
     if len(turns) > _MOST_TURNS:
         raise _unfit(f"the conversation has {len(turns)} messages", "begin a new one")
     return [{"role": one["role"], "content": _checked(one["content"])} for one in turns]
+
+
+def _check_name(name: Any, noun: str) -> None:
+    if name is not None and not isinstance(name, str):
+        raise _unfit(f"the {noun} is no text", "give it as a text, or leave it out")
 
 
 def _check_number(number: Any, most: int, noun: str) -> None:
