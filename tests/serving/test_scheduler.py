@@ -280,6 +280,29 @@ def test_one_that_fails_harms_none_of_its_batch() -> None:
     asyncio.run(go())
 
 
+class Panic(BaseException):
+    """What a library in Rust raises where it panics."""
+
+
+@pytest.mark.parametrize("failure", [Panic, StopIteration])
+def test_whatever_is_raised_reaches_its_caller_and_no_other(failure: type[BaseException]) -> None:
+    def compute(items: Sequence[str]) -> list[str]:
+        if "bad" in items:
+            raise failure
+        return list(items)
+
+    async def go() -> None:
+        under_test = Scheduler(compute, batch_tokens=10, max_queue=10)
+        asked = [under_test.answer([one], [1]) for one in ("good", "bad", "better")]
+        async with asyncio.timeout(5):
+            found = await asyncio.gather(*asked, return_exceptions=True)
+        assert found[::2] == [["good"], ["better"]]
+        assert isinstance(found[1], RuntimeError)
+        await under_test.close()
+
+    asyncio.run(go())
+
+
 def test_a_deadline_that_is_over_is_not_computed() -> None:
     async def go() -> None:
         toy = Toy()

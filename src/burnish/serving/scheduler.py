@@ -227,9 +227,9 @@ class Scheduler(Generic[T, R]):
             found = list(self._compute(items))
             if len(found) != len(items):
                 raise RuntimeError(f"{len(found)} answers to {len(items)} requests")
-        except Exception as err:  # noqa: BLE001  (it is raised again, for whom it concerns)
+        except BaseException as err:  # noqa: BLE001  (it is raised again, for whom it concerns)
             if len(items) == 1:
-                return [err]
+                return [_raisable(err)]
             return [result for item in items for result in self._computed([item])]
         return list(found)
 
@@ -272,6 +272,15 @@ def _settle(jobs: Sequence[_Job[T, R]], found: Sequence[R | Exception]) -> None:
             job.future.set_exception(result)
         else:
             job.future.set_result(result)
+
+
+def _raisable(err: BaseException) -> Exception:
+    """Return what a future takes: a panic of a library in Rust is no Exception."""
+    if isinstance(err, Exception) and not isinstance(err, StopIteration):
+        return err
+    found = RuntimeError(f"{type(err).__name__}: {err}")
+    found.__cause__ = err
+    return found
 
 
 def _too_late() -> DeadlineError:
