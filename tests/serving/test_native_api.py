@@ -9,6 +9,7 @@ import httpx
 import pytest
 from pydantic import BaseModel, ValidationError
 
+from burnish.serving import reading
 from burnish.serving.inference import InferRequest
 from burnish.serving.neighbours import Invocation
 from burnish.serving.openai_requests import ChatRequest, CompletionRequest, EmbeddingRequest
@@ -83,6 +84,21 @@ def test_of_more_words_than_the_vocabulary_has_all_are_told(all_served: Running)
     (told,) = found["answers"][0]["fills"]
     assert len(told) == 45
     assert sum(one["score"] for one in told) == pytest.approx(1, abs=1e-5)
+
+
+def test_more_text_than_masks_are_worth_is_not_told(
+    all_served: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "word1 " + "[MASK] " * 40
+    monkeypatch.setattr(reading, "MOST_FILLED", 40 * 3 * len(text))
+
+    told = predict(all_served, input=text, model="words", top_k=3)
+    refused = predict(all_served, input=text, model="words", top_k=4)
+
+    assert told.status_code == 200
+    assert len(told.json()["answers"][0]["fills"]) == 40
+    assert (refused.status_code, refused.json()["error"]["code"]) == (422, "BN701")
+    assert "160 words for 40 masks" in refused.json()["error"]["message"]
 
 
 def test_a_plain_text_of_a_decoder_is_weighed(

@@ -26,6 +26,7 @@ from burnish.tasks.tokens import encode_texts
 from burnish.tasks.writing import WritingTask
 
 MOST_TOKENS = 32_768  # that one input may take in all its passes
+MOST_FILLED = 4_000_000  # characters told of one input with masks: a whole text for each word
 _ENCODERS = ("sequence-classification", "masked-lm")  # families with vectors worth having
 
 _numbers = itertools.count()
@@ -134,7 +135,7 @@ class InputReader:
     def _read_to_answer(self, asked: Ask, number: int) -> Read:
         tokenizer = self._tokenizer()
         if isinstance(self._task, MaskedTask) and tokenizer.mask_token in asked.text:
-            return _read_masked(asked, tokenizer, number)
+            return _read_masked(asked, self._task, tokenizer, number)
         encoded = self._encode(asked.text, asked.turns)
         cost = tokens = int(encoded.lengths.sum())
         if encoded.places is not None and encoded.answers is not None:
@@ -181,8 +182,9 @@ class InputReader:
         return Read(asked=asked, rows=inputs, tokens=tokens, cut_tokens=lost, cost=tokens)
 
 
-def _read_masked(asked: Ask, tokenizer: Any, number: int) -> Read:
-    tokens = len(tokenizer(asked.text, verbose=False)["input_ids"])
+def _read_masked(asked: Ask, task: MaskedTask, tokenizer: Any, number: int) -> Read:
+    ids = tokenizer(asked.text, verbose=False)["input_ids"]
+    tokens, masks = len(ids), ids.count(task.mask_id)
     limit = tokenizer.model_max_length
     if tokens > limit:
         raise RequestError(
@@ -190,7 +192,17 @@ def _read_masked(asked: Ask, tokenizer: Any, number: int) -> Read:
             where=f"input number {number}",
             fix="give the sentences around the mask alone",
         )
-    return Read(asked=asked, rows=Masked(asked.text), tokens=tokens, cut_tokens=0, cost=tokens)
+    words = masks * (asked.top_k or task.top_k)
+    if words * len(asked.text) > MOST_FILLED:
+        raise RequestError(
+            f"{words} words for {masks} masks would be told, each with its text of "
+            f"{len(asked.text)} characters; at most {MOST_FILLED} characters are",
+            where=f"input number {number}",
+            fix="ask for fewer words with `top_k`, or give the sentences around each mask alone",
+        )
+    # Each word's text is made of all tokens again, which takes longer than the pass.
+    cost = tokens + words
+    return Read(asked=asked, rows=Masked(asked.text), tokens=tokens, cut_tokens=0, cost=cost)
 
 
 def _refuse_long(cost: int, number: int) -> None:
