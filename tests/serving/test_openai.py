@@ -95,11 +95,12 @@ def test_a_seed_repeats_a_drawn_text_and_others_give_others(client: openai.OpenA
     assert drawn(None) != drawn(None)
 
 
-def test_top_p_draws_from_the_likeliest_tokens_alone(client: openai.OpenAI) -> None:
+@pytest.mark.parametrize("top_p", [1e-6, 0])
+def test_top_p_draws_from_the_likeliest_tokens_alone(top_p: float, client: openai.OpenAI) -> None:
     asked: Any = {"model": "chat", "messages": TURNS, "max_tokens": 10}
 
     greedy = client.chat.completions.create(**asked)
-    narrow = client.chat.completions.create(**asked, temperature=1, top_p=1e-6)
+    narrow = client.chat.completions.create(**asked, temperature=1, top_p=top_p)
 
     assert narrow.choices[0].message.content == greedy.choices[0].message.content
 

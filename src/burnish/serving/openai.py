@@ -35,6 +35,7 @@ from burnish.serving.schemas import ERRORS
 from burnish.serving.streaming import Piece, abandon, pieces, streamed
 from burnish.serving.visit import Visit, visit_at
 
+_LEAST_TOP_P = 1e-9  # leaves the likeliest token; vLLM takes no 0
 _ERRORS: dict[int | str, dict[str, Any]] = {
     status: told | {"model": OpenAIError} for status, told in ERRORS.items()
 }
@@ -120,7 +121,7 @@ def _write(
         text=text,
         max_tokens=limit,
         temperature=asked.temperature or 0.0,
-        top_p=1.0 if asked.top_p is None else asked.top_p,
+        top_p=1.0 if asked.top_p is None else max(asked.top_p, _LEAST_TOP_P),
         seed=asked.seed,
         stop=asked.stops,
         **more,

@@ -83,7 +83,7 @@ class _WritingRequest(Asked):
     temperature: float | None = Field(
         None, ge=0, le=2, description="0, and none: the likeliest token, as in the evaluation."
     )
-    top_p: float | None = Field(None, gt=0, le=1)
+    top_p: float | None = Field(None, ge=0, le=1, description="0: the likeliest token.")
     seed: int | None = Field(None, ge=-(2**63), lt=2**63)
     stop: Text | Annotated[list[Text], Field(max_length=_MOST_STOPS, fail_fast=True)] | None = None
     stream: bool | None = False
