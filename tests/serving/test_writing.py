@@ -7,12 +7,18 @@ import numpy as np
 import pytest
 import torch
 import transformers
+from tokenizers import Tokenizer, models, pre_tokenizers
 
+from burnish.errors import RequestError
+from burnish.recipe.task import PlainTextTask as PlainSection
+from burnish.records import PlainSpace
+from burnish.serving import writing
 from burnish.serving.engine import Read
-from burnish.serving.growing import Write
-from burnish.serving.prompts import Prompt
+from burnish.serving.growing import TokenOdds, Write
+from burnish.serving.prompts import Prompt, read_prompt
 from burnish.serving.writing import write_together
 from burnish.tasks.base import Writing
+from burnish.tasks.plain_text import PlainTextTask
 
 SIZES = {"vocab_size": 300, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
 PROMPTS = ([5, 9, 40, 7], [8], [100, 101, 102, 103, 104, 105, 106, 107, 108])
@@ -116,3 +122,32 @@ def test_a_text_is_not_begun_twice(tokenizer: Any) -> None:
 
     with pytest.raises(RuntimeError, match="not told twice"):
         write_together(model("llama"), [asked], Writing(max_new_tokens=1), tokenizer)
+
+
+@torch.inference_mode()
+def test_the_odds_of_a_prompt_are_not_computed_for_a_client_that_left(
+    tokenizer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base, asked = model("llama"), []
+
+    def odds(_: Any, tokens: Any, count: int, __: Any) -> list[TokenOdds]:
+        asked.append(len(tokens))
+        return [TokenOdds(text="", logprob=0.0, top={})] * len(tokens)
+
+    monkeypatch.setattr(writing, "prompt_odds", odds)
+    reads = [read(prompt, 3, echo=True, logprobs=1) for prompt in PROMPTS]
+    reads[0].asked.abandoned = True
+    write_together(base, reads, Writing(max_new_tokens=9), tokenizer)
+
+    assert asked == [len(prompt) for prompt in PROMPTS[1:]]
+
+
+def test_a_prompt_of_no_tokens_is_refused() -> None:
+    vocabulary = {"<pad>": 0, "</s>": 1, "word": 2}
+    backend = Tokenizer(models.WordLevel(vocabulary, unk_token="<pad>"))
+    backend.pre_tokenizer = pre_tokenizers.Whitespace()
+    words = transformers.PreTrainedTokenizerFast(tokenizer_object=backend)
+    task = PlainTextTask.from_recipe(PlainSection(max_length=32), PlainSpace())
+
+    with pytest.raises(RequestError, match="no tokens"):
+        read_prompt(Write(text=" ", raw=True), task, words, room=None, encode=pytest.fail, number=1)

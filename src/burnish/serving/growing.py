@@ -135,7 +135,7 @@ class Growing:
         before, odds, places = "", self.odds, list[int]()
         if asked.echo:
             before = asked.text or self.tokenizer.decode(tokens)
-            if asked.logprobs is not None:
+            if asked.logprobs is not None and not asked.abandoned:  # which takes a pass
                 odds = of_prompt(asked.logprobs) + odds
                 places = offsets(tokens, self.tokenizer, marks=not asked.text)
         text = before + self.pieces.text

@@ -83,7 +83,14 @@ def _check_room(tokens: int, written: int, room: int | None, where: str) -> None
 
 def _as_given(asked: Write, tokenizer: Any, where: str) -> NDArray[np.int32]:
     if asked.tokens is None:
-        return np.array(tokenizer(asked.text, verbose=False)["input_ids"], np.int32)
+        found = np.array(tokenizer(asked.text, verbose=False)["input_ids"], np.int32)
+        if not len(found):  # of white space alone, some tokenizers leave nothing
+            raise RequestError(
+                "the prompt has no tokens, so there is nothing to go on from",
+                where=where,
+                fix="give some text",
+            )
+        return found
     known = len(tokenizer)
     if not asked.tokens or not all(0 <= one < known for one in asked.tokens):
         raise RequestError(
