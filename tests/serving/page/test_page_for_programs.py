@@ -1,13 +1,17 @@
 """The page as programs see it: Gradio's own client, and what the door lets through."""
 
+import select
+import socket
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import httpx
 import pytest
 
 from burnish.serving.keys import KeyRing, new_key
+from burnish.serving.page import door
 from burnish.serving.page.opening import why_off
 from burnish.serving.settings import Settings
 
@@ -124,6 +128,20 @@ def test_a_body_over_the_limit_is_refused_as_by_the_api(page: Any) -> None:
     found = page.client.post("/page/gradio_api/queue/join", content=b"x" * (1 << 20 | 1))
 
     assert found.status_code == 413
+
+
+def test_bodies_that_do_not_come_are_few(
+    start: Any, find: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(door, "_MOST_OPEN", 2)
+    head = b"POST /page/gradio_api/queue/join HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\n"
+    with start(find("colours"), deadline_s=5) as running, ExitStack() as left:
+        address = "127.0.0.1", int(running.url.rpartition(":")[2])
+        sent = [left.enter_context(socket.create_connection(address, 3)) for _ in range(3)]
+        for one in sent:
+            one.sendall(head)
+        answered = select.select(sent, [], [], 3)[0]
+        assert [one.recv(12) for one in answered] == [b"HTTP/1.1 503"]
 
 
 def test_there_is_no_page_with_keys_or_where_it_is_turned_off(start: Any, find: Any) -> None:

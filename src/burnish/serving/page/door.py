@@ -67,22 +67,11 @@ class Door:
     async def _answer(self, scope: Scope, receive: Receive, out: "_Outgoing") -> None:
         try:
             self._check(scope)
-            if scope["method"] == "POST":
-                until = asyncio.get_running_loop().time() + self._settings.deadline_s
-                most = self._settings.body_bytes
-                body = await read_body(scope, receive, most=most, until=until)
-                receive = replayed(body, asyncio.Event())
-            loading = self._load()
-            if scope["path"] == f"{PATH}/" and not loading.done():
-                await HTMLResponse(_WAIT)(scope, receive, out)
-                return
-            page = await asyncio.shield(loading)
             self._open += 1
             try:
-                await self._until_closing(page(self._below(scope), receive, out))
+                await self._let_in(scope, receive, out)
             finally:
                 self._open -= 1
-            await out.end()
         except ClientLeftError:
             return
         except BurnishError as err:
@@ -97,6 +86,20 @@ class Door:
             tell_failure("defect", path=scope["path"])
             if not out.started:
                 await response_to(defect(), scope["path"], status=DEFECT)(scope, receive, out)
+
+    async def _let_in(self, scope: Scope, receive: Receive, out: "_Outgoing") -> None:
+        if scope["method"] == "POST":
+            until = asyncio.get_running_loop().time() + self._settings.deadline_s
+            most = self._settings.body_bytes
+            body = await read_body(scope, receive, most=most, until=until)
+            receive = replayed(body, asyncio.Event())
+        loading = self._load()
+        if scope["path"] == f"{PATH}/" and not loading.done():
+            await HTMLResponse(_WAIT)(scope, receive, out)
+            return
+        page = await asyncio.shield(loading)
+        await self._until_closing(page(self._below(scope), receive, out))
+        await out.end()
 
     def _below(self, scope: Scope) -> Scope:
         """Return the request as one below the path that a proxy took off, for links to hold it."""
