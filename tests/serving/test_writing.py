@@ -144,7 +144,7 @@ def test_the_odds_of_a_prompt_are_not_computed_for_a_client_that_left(
 
 def test_a_prompt_of_no_tokens_is_refused() -> None:
     vocabulary = {"<pad>": 0, "</s>": 1, "word": 2}
-    backend = Tokenizer(models.WordLevel(vocabulary, unk_token="<pad>"))
+    backend = Tokenizer(models.WordLevel(vocabulary, unk_token=next(iter(vocabulary))))
     backend.pre_tokenizer = pre_tokenizers.Whitespace()
     words = transformers.PreTrainedTokenizerFast(tokenizer_object=backend)
     task = PlainTextTask.from_recipe(PlainSection(max_length=32), PlainSpace())
