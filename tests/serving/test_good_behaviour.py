@@ -270,7 +270,7 @@ def test_a_key_is_asked_for_but_not_by_probes(start: Start, tmp_path: Path) -> N
     with slow_server(start, Slow(), keys) as running:
         statuses = [
             running.client.get(path).status_code
-            for path in ("/healthz", "/readyz", "/metrics", "/openapi.json", "/v1/info")
+            for path in ("/healthz", "/readyz", "/metrics", "/health", "/openapi.json", "/v1/info")
         ]
         without = ask(running.url)
         wrong = ask(running.url, authorization="Bearer bk-wrong")
@@ -278,7 +278,7 @@ def test_a_key_is_asked_for_but_not_by_probes(start: Start, tmp_path: Path) -> N
         as_header = ask(running.url, **{"x-api-key": key})
         too_often = ask(running.url, authorization=f"bearer {key}")
 
-    assert statuses == [200, 200, 200, 200, 401]
+    assert statuses == [200, 200, 200, 200, 200, 401]
     assert [one.status_code for one in (without, wrong, right, as_header)] == [401, 401, 200, 200]
     assert without.headers["www-authenticate"] == "Bearer"
     assert too_often.status_code == 429

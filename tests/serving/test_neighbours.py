@@ -126,7 +126,8 @@ def test_every_form_of_mlflow_is_answered(body: dict[str, Any], all_served: Runn
     assert [one["answer"] for one in found] == [one["labels"] for one in expected]
     for one, other in zip(found, expected, strict=True):
         assert one["scores"] == pytest.approx(other["scores"], abs=1e-6)
-    assert all_served.client.get("/ping").status_code == 200
+    for path in ("/ping", "/health"):
+        assert all_served.client.get(path).status_code == 200
 
 
 @pytest.mark.parametrize(

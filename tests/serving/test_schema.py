@@ -30,7 +30,7 @@ def check(server: Running, folder: Path, *, examples: int) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout[-6000:]
-    assert "Tested: 22" in done.stdout
+    assert "Tested: 23" in done.stdout
 
 
 def test_answers_are_as_the_schema_says(all_served: Running, tmp_path: Path) -> None:

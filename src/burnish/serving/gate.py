@@ -22,7 +22,9 @@ from burnish.serving.problems import DEFECT, defect, response_to
 from burnish.serving.settings import Settings
 from burnish.serving.visit import LEFT, Visit
 
-OPEN = ("/healthz", "/readyz", "/metrics", "/ping", "/v2/health/live", "/v2/health/ready")
+OPEN = (
+    "/healthz", "/readyz", "/metrics", "/ping", "/health", "/v2/health/live", "/v2/health/ready"
+)  # fmt: skip
 _ALSO_OPEN = ("/openapi.json",)
 
 

@@ -81,9 +81,10 @@ class Predictions(BaseModel):
 
 
 def routes(models: Models) -> APIRouter:
-    """Return `/ping`, `/version` and `/invocations`."""
+    """Return `/ping`, `/health`, `/version` and `/invocations`."""
     router = APIRouter(tags=["mlflow"], responses=ERRORS)
 
+    @router.get("/health", response_class=PlainTextResponse)
     @router.get("/ping", response_class=PlainTextResponse)
     async def ping() -> str:
         """Tell that the server answers."""
