@@ -44,6 +44,12 @@ def test_names_that_are_numbers_are_names_not_positions() -> None:
     assert labels == [["1"], ["2"], ["3"]]
 
 
+@pytest.mark.parametrize("stray", ["0", "0.0"])
+def test_a_number_that_is_no_name_among_numbers_is_unknown_and_no_position(stray: str) -> None:
+    _, labels = settle(["1", "2", stray], labels=("1", "2", "3"))
+    assert labels == [["1"], ["2"], [stray]]
+
+
 def test_whole_numbers_and_truth_values_may_be_written_as_tables_write_them() -> None:
     assert settle(["1.0", "0.0"], labels=("bad", "good"))[1] == [["good"], ["bad"]]
     assert settle(["1.0", "0.00"], labels=("1", "0"))[1] == [["1"], ["0"]]
@@ -59,6 +65,26 @@ def test_a_name_that_looks_like_a_number_of_a_table_stays_that_name() -> None:
 def test_names_are_taken_from_the_training_rows_sorted_by_value() -> None:
     assert settle(["10", "9", "2"])[0].names == ("2", "9", "10")
     assert settle(["b", "a", "10"])[0].names == ("10", "a", "b")
+
+
+def test_names_that_are_one_number_have_an_order_of_their_own() -> None:
+    for raw in (["001", "1", "01", "0001", "2"], ["2", "0001", "01", "1", "001"]):
+        assert settle(raw)[0].names == ("0001", "001", "01", "1", "2")
+
+
+def test_a_label_of_thousands_of_digits_is_a_name_as_any_other() -> None:
+    long = "9" * 5_000
+    assert settle(["1", "2", long])[0].names == ("1", "2", long)
+    assert settle(["a", "b", long], labels=("a", "b"))[1] == [["a"], ["b"], [long]]
+
+
+@pytest.mark.parametrize("twin", ["spam ", " spam", "spam\u200a", "caf\u0065\u0301"])
+def test_labels_that_only_look_alike_are_refused_rather_than_learned_as_two(twin: str) -> None:
+    raw = ["spam", "caf\u00e9", twin]
+    with pytest.raises(LabelError, match="differ in white space or Unicode form alone") as caught:
+        settle(raw)
+    assert ascii(twin) in caught.value.what  # what cannot be seen is written out
+    assert settle(raw, labels=tuple(raw))[0].names == tuple(raw)
 
 
 def test_two_classes_make_a_binary_task_whose_positive_class_is_the_last() -> None:

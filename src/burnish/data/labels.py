@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Mapping
 from typing import cast
+from unicodedata import normalize
 
 import polars as pl
 
@@ -25,6 +26,7 @@ STANDS_FOR = "burnish:stands_for"  # column: how many rows a row stands for; abs
 _BETWEEN = "\x1f"  # joins the labels of a list into one key; refused inside labels below
 _LISTS = pl.List(pl.String)
 _WHOLE = re.compile(r"(\d+)\.0+")
+_MOST_DIGITS = 19
 _MANY = 50  # distinct labels from which "nearly every row its own" means a wrong column
 
 Parts = dict[str, pl.DataFrame]
@@ -74,21 +76,28 @@ def settle_labels(
 def _named(raw: list[str], names: tuple[str, ...], task: ClassificationTask) -> list[str]:
     """Return distinct names in order, unknown labels as they are, after `collapse`."""
     order = {name: place for place, name in enumerate(names)}
-    found = {_name(label, names, order) if task.labels else label for label in raw}
+    # Names that are numbers leave no room for positions: a 0 beside 1 to 5 is no label at all.
+    places = names if not any(map(_is_whole, names)) else ()
+    found = {_name(label, places, order) if task.labels else label for label in raw}
     unknown = sorted(found - order.keys())
     if not task.collapse:
         return [*sorted(found & order.keys(), key=order.__getitem__), *unknown]
     return unknown or [task.collapse.positive if found else task.collapse.negative]
 
 
-def _name(label: str, names: tuple[str, ...], order: Mapping[str, int]) -> str:
-    """Return the name of a label, which may be the position of one."""
+def _name(label: str, places: tuple[str, ...], order: Mapping[str, int]) -> str:
+    """Return the name of a label, which may be the position of one in `places`."""
     for form in (label, _as_json(label)):
         if form in order:
             return form
-        if form.isdecimal() and int(form) < len(names):
-            return names[int(form)]
+        if _is_whole(form) and int(form) < len(places):
+            return places[int(form)]
     return label
+
+
+def _is_whole(label: str) -> bool:
+    """Whether a label is a whole number, of no more digits than an integer of 64 bits has."""
+    return label.isdecimal() and len(label) <= _MOST_DIGITS
 
 
 def _as_json(label: str) -> str:
@@ -176,7 +185,23 @@ def _names_in(train: pl.DataFrame, column: str) -> tuple[str, ...]:
             where="the training rows",
             fix="name the column with the labels in `data.label`, or list them in `task.labels`",
         )
-    return tuple(sorted(found, key=int if all(name.isdecimal() for name in found) else None))
+    _refuse_twins(found, column)
+    if all(map(_is_whole, found)):  # by the text too: 1 and 01 are one number
+        return tuple(sorted(found, key=lambda name: (int(name), name)))
+    return tuple(sorted(found))
+
+
+def _refuse_twins(names: list[str], column: str) -> None:
+    """Raise LabelError (BN206) for names that look alike: they would be classes of their own."""
+    seen: dict[str, str] = {}
+    for name in sorted(names):
+        form = " ".join(normalize("NFC", name).split())
+        if (twin := seen.setdefault(form, name)) != name:
+            raise LabelError(
+                f"the labels {twin!a} and {name!a} differ in white space or Unicode form alone",
+                where=f"column {column!r} of the training rows",
+                fix="write the label one way, or list both in `task.labels` if they are two",
+            )
 
 
 def _settled(
