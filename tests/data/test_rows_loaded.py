@@ -1,6 +1,7 @@
 """Canonical rows from real files: ids, groups, slices, several files, real clauses."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -118,3 +119,37 @@ def test_unfair_tos_is_read_settled_checked_and_its_leaks_are_named() -> None:
     collapse = {"positive": "unfair", "negative": "fair"}
     binary, _ = whole_way(recipe(task | {"collapse": collapse}, data=data | {"checks": leaks}))
     assert set(binary["train"]["labels"].explode()) == {"fair", "unfair"}
+
+
+@pytest.mark.parametrize("name", ["gaps.jsonl", "gaps.parquet"])
+def test_a_group_is_the_same_however_its_number_is_written_and_nan_is_none(
+    name: str, tmp_path: Path
+) -> None:
+    text = {"text": "t", "label": "x"}
+    whole = write(tmp_path / "whole.jsonl", *(text | {"doc": n, "n": n} for n in (1, 2)))
+    named = write(tmp_path / "named.jsonl", *(text | {"doc": n, "n": 1} for n in ("1", "a")))
+    floats, gaps = [1.0, 2.5, math.nan, None], tmp_path / name
+    if gaps.suffix == ".parquet":
+        columns = {"text": ["t"] * 4, "label": ["x"] * 4, "doc": floats, "n": floats}
+        pl.DataFrame(columns).write_parquet(gaps)
+    else:
+        write(gaps, *(text | {"doc": n, "n": n} for n in floats))
+    given = recipe(
+        data={"train": (whole, named, str(gaps)), "group": "doc"}, evaluation={"slices": ("n",)}
+    )
+
+    rows = load_rows(given)[0]["train"]
+
+    assert rows["group"].to_list() == ["1", "2", "1", "a", "1", "2.5", None, None]
+    assert rows["meta:n"].to_list() == [1, 2, 1, 1, 1, 2.5, None, None]  # and not a text
+
+
+def test_a_column_reads_the_same_whatever_stands_beside_a_value(tmp_path: Path) -> None:
+    values = [True, 1, 2.0, "a", 10**400, None]
+    text = {"text": "t", "label": "x"}
+    for some in (values, [1.5, 10**400]):
+        path = write(tmp_path / "a.jsonl", *(text | {"doc": value} for value in some))
+        rows = load_rows(recipe(data={"train": path}, evaluation={"slices": ("doc",)}))[0]["train"]
+        told = [None if v is None else str(v) for v in some]
+        told = [{"True": "true", "2.0": "2"}.get(str(v), v) for v in told]
+        assert rows["meta:doc"].to_list() == told

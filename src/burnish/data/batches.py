@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from burnish.data.columns import MIXED, MIXED_FIX, Cells
+from burnish.data.columns import MIXED, MIXED_FIX, Cells, as_texts
 from burnish.data.conversation import MESSAGES, as_messages
 from burnish.data.table import ROW, DataFile, Fault, Faults, Kind, Table, bad_row
 from burnish.errors import DataFormatError
@@ -105,7 +105,8 @@ def _joined(path: Path, frames: Sequence[pl.DataFrame], name: str, kind: Kind) -
         types = {MESSAGES}
     number = types == {pl.Int64(), pl.Float64()}
     target = next(iter(types)) if len(types) == 1 else pl.Float64() if number else pl.String()
-    return pl.concat([part.cast(target) for part in parts]) if parts else pl.Series(name, [])
+    made = [as_texts(part) if target == pl.String else part.cast(target) for part in parts]
+    return pl.concat(made) if made else pl.Series(name, [])
 
 
 def _changed_shape(path: Path, frames: Sequence[pl.DataFrame], name: str) -> DataFormatError:

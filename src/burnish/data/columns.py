@@ -151,17 +151,20 @@ class Cells:
             what = f"holds {_shown(self._first(nested))} where one value is expected"
             fix = "flatten it, or name another column"
             raise self._fault(lambda v: type(v) in nested, what, fix)
+        if float in types and any(map(_is_gap, self.values)):
+            filled = [None if _is_gap(v) else v for v in self.values]
+            return replace(self, values=filled).typed()
         if not types:
             return self._series(self.values, pl.Null)
         if types == {bool}:
             return self._series(self.values, pl.Boolean)
-        if types == {int} and all(v is None or -_INT64 <= v < _INT64 for v in self.values):
+        fits = all(-_INT64 <= v < _INT64 for v in self.values if type(v) is int)
+        if types == {int} and fits:
             return self._series(self.values, pl.Int64)
-        if types <= {int, float} and float in types:
+        if types <= {int, float} and fits:
             numbers = [None if v is None else float(v) for v in self.values]
             return self._series(numbers, pl.Float64)
-        texts = [v if v is None or type(v) is str else str(v) for v in self.values]
-        return self._series(texts, pl.String)
+        return self._series([None if v is None else _text_of(v) for v in self.values], pl.String)
 
 
 def typed(path: Path, series: pl.Series, kind: Kind, rows: pl.Series) -> pl.Series:
@@ -187,14 +190,30 @@ def label_name(value: Any) -> str | None:
     return None
 
 
+def as_texts(series: pl.Series) -> pl.Series:
+    """Return one value a row as text, the same whatever the format and the rows beside it.
+
+    So 1, 1.0 and "1" are one group, as they are one label.
+    """
+    if series.dtype.is_float() or series.dtype.is_decimal():
+        texts = [None if v is None else _text_of(v) for v in series]
+        return pl.Series(series.name, texts, dtype=pl.String)
+    return series.cast(pl.String)
+
+
+def _text_of(value: Any) -> str:
+    return str(value) if (name := label_name(value)) is None else name
+
+
 def _is_gap(value: Any) -> bool:
     """Whether a value is the NaN by which tables of numbers say that one is missing."""
     return type(value) is float and math.isnan(value)
 
 
 def _has_surrogate(value: Any) -> bool:
-    texts = value if isinstance(value, list) else [value]
-    return any(isinstance(text, str) and not is_whole(text) for text in texts)
+    if isinstance(value, list | dict):
+        return any(map(_has_surrogate, value.values() if isinstance(value, dict) else value))
+    return isinstance(value, str) and not is_whole(value)
 
 
 def _shown(value: Any) -> str:

@@ -43,7 +43,7 @@ def _message(value: Any) -> dict[str, str]:
     if keys is None:
         raise ValueError("has a message that is no object with `role` and `content`")
     role, content = (value[key] for key in keys)
-    if role not in _ROLES:
+    if not isinstance(role, str) or role not in _ROLES:
         raise ValueError(f"has a message of the role {role!r}, not of {', '.join(_ROLES)}")
     if not isinstance(content, str):
         raise ValueError(f"has a message of the role {role!r} whose content is not a text")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
+from burnish.data.columns import as_texts
 from burnish.data.keys import is_filled
 from burnish.data.reading import META, Reading
 from burnish.data.sources import MADE, find_sources
@@ -88,8 +89,8 @@ def joined_parts(frames: list[pl.DataFrame], files: tuple[str, ...]) -> pl.DataF
         )
     for column in (c for c in frames[0].columns if c.startswith(META)):
         types = {f[column].dtype for f in frames} - {pl.Null()}
-        if len(types) > 1:
-            frames = [f.with_columns(pl.col(column).cast(pl.String)) for f in frames]
+        if len(types) > 1 and not all(one.is_numeric() for one in types):
+            frames = [f.with_columns(as_texts(f[column])) for f in frames]
     # Not every file needs to hold conversations.
     return pl.concat(frames, how="diagonal_relaxed")
 

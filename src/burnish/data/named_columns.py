@@ -53,7 +53,14 @@ def is_number(value: object) -> bool:
 
 
 def numbers_of(text: pl.Expr) -> pl.Expr:
-    """Return the numbers that texts are, as CSV and TSV write them; null where one is none."""
+    """Return the numbers that texts are, as CSV and TSV write them; null where one is none.
+
+    NaN is a gap, as in a column of numbers: Polars takes it for the greatest of all.
+    """
+    return _read(text).fill_nan(None)
+
+
+def _read(text: pl.Expr) -> pl.Expr:
     return text.str.strip_chars().cast(pl.Float64, strict=False)
 
 
@@ -62,5 +69,5 @@ def first_no_number(values: pl.Series) -> int | None:
     if values.dtype != pl.String:
         return None
     held = pl.col(values.name)
-    wrong = values.to_frame().select(held.is_not_null() & numbers_of(held).is_null()).to_series()
+    wrong = values.to_frame().select(held.is_not_null() & _read(held).is_null()).to_series()
     return wrong.arg_max() if wrong.any() else None

@@ -16,6 +16,7 @@ from typing import Self
 
 import polars as pl
 
+from burnish.data.columns import as_texts
 from burnish.data.conversation import TURNS, is_messages, transcripts, without_answer
 from burnish.data.readers import format_of, read_batches, read_file
 from burnish.data.sources import STARTER
@@ -94,12 +95,12 @@ class Reading:
         data = self.data
         ids = pl.format("{}:{}", pl.lit(name), pl.col(ROW))
         text, label, turns = _said(frame, self.columns)
-        group = pl.col(data.group) if data.group else pl.lit(None)
+        group = as_texts(frame[data.group]) if data.group else pl.lit(None, pl.String)
         return frame.select(
             id=_given_ids(frame, name, data.id) if data.id else ids,
             text=text.cast(pl.String),
             raw_label=label,
-            group=group.cast(pl.String),
+            group=group,
             file=pl.lit(name),
             row=pl.col(ROW),
             **turns,
@@ -145,7 +146,7 @@ def _said(
     return transcripts(text), answer, {TURNS: text}
 
 
-def _given_ids(frame: pl.DataFrame, name: str, column: str) -> pl.Expr:
+def _given_ids(frame: pl.DataFrame, name: str, column: str) -> pl.Series:
     missing = frame.filter(pl.col(column).is_null())
     if missing.height:
         raise DataFormatError(
@@ -153,4 +154,4 @@ def _given_ids(frame: pl.DataFrame, name: str, column: str) -> pl.Expr:
             where=f"{name}, row {missing[ROW][0]}",
             fix="fill the column, or leave `data.id` out to number rows by file and row",
         )
-    return pl.col(column).cast(pl.String)
+    return as_texts(frame[column])

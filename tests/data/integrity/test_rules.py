@@ -9,6 +9,7 @@ import pytest
 
 from burnish.data.integrity.rules import check_rules
 from burnish.data.ledger import rows_left
+from burnish.data.load import load_rows
 from burnish.errors import BurnishError, CheckError, ColumnError, RecipeError
 from burnish.pipeline.context import Context
 from burnish.pipeline.driver import execute
@@ -242,3 +243,24 @@ def test_a_recipe_with_rules_is_written_out_and_read_back(tmp_path: Path) -> Non
     (tmp_path / "resolved.yaml").write_text(dump_recipe(given), "utf-8")
 
     assert load_recipe(tmp_path / "resolved.yaml") == given
+
+
+@pytest.mark.parametrize("name", ["rows.jsonl", "rows.csv"])
+def test_nan_is_a_missing_value_and_breaks_no_rule_about_numbers(name: str, tmp_path: Path) -> None:
+    prices = [*range(8), "NaN"]
+    lines = {
+        "rows.jsonl": [f'{{"text": "t {p}", "label": "a", "price": {p}}}' for p in prices],
+        "rows.csv": ["text,label,price", *(f"t {p},a,{p}" for p in prices)],
+    }[name]
+    (tmp_path / name).write_text("\n".join([*lines, ""]))
+    rules = [
+        {"kind": "less-than", "column": "price", "value": 100},
+        {"kind": "z-score", "column": "price", "most": 2},
+    ]
+    given = recipe(tmp_path, *rules, data={"from": str(tmp_path / name)})
+
+    parts, _ = load_rows(given)
+    kept, findings, _ = check_rules(given, parts)
+
+    assert kept["train"].height == 9
+    assert findings == ()

@@ -77,6 +77,8 @@ def _column(path: Path, series: pl.Series, kind: Kind, rows: pl.Series) -> pl.Se
         refuse_nul(path, series, rows)
     if dtype.is_nested():
         raise _wrong_type(path, series, "one value a row")
+    if dtype.is_float():
+        return series.fill_nan(None)  # by which tables of numbers say that one is missing
     return series.cast(pl.String) if isinstance(dtype, pl.Categorical | pl.Enum) else series
 
 
