@@ -38,10 +38,26 @@ def test_shards_of_one_part_are_read_together(tmp_path: Path) -> None:
     assert found(**{"from": str(tmp_path)})["train"] == names
 
 
-@pytest.mark.parametrize("names", [("train.jsonl", "train.csv"), ("train.jsonl", "train.jsonl.gz")])
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("train.jsonl", "train.csv"),
+        ("train.jsonl", "train.jsonl.gz"),
+        ("train.jsonl", "training.jsonl"),
+        ("train.jsonl", "train-old.jsonl"),
+        ("train.jsonl", "train-00000-of-00001.jsonl"),
+    ],
+)
 def test_two_candidates_for_one_part_are_refused(tmp_path: Path, names: tuple[str, str]) -> None:
     touch(tmp_path, *names)
     with pytest.raises(DataFormatError, match="2 files could be the train rows"):
+        found(**{"from": str(tmp_path)})
+
+
+@pytest.mark.parametrize("lacking", [0, 1, 2])
+def test_a_folder_that_lacks_a_shard_is_refused(lacking: int, tmp_path: Path) -> None:
+    touch(tmp_path, *(f"train-0000{n}-of-00003.jsonl" for n in range(3) if n != lacking))
+    with pytest.raises(DataNotFoundError, match="of the train rows there are only 2 of 3 shards"):
         found(**{"from": str(tmp_path)})
 
 
@@ -137,12 +153,47 @@ def test_a_hub_that_cannot_be_reached_says_which_key_to_set(
             {"train": ["data/train-00000-of-00001.parquet"]},
         ),
         (["train.csv"], "", {}),
+        (
+            ["default/train/0000.parquet", "other/train/0000.parquet"],
+            "",
+            {"train": ["default/train/0000.parquet"]},
+        ),
+        (["en/train-0.parquet"], "", {"train": ["en/train-0.parquet"]}),
     ],
 )
 def test_hub_layouts_are_understood(
     names: list[str], config: str, expected: dict[str, list[str]]
 ) -> None:
     assert parts_of(names, config) == expected
+
+
+def test_rows_of_several_configs_are_not_mixed_where_none_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from types import SimpleNamespace
+
+    import huggingface_hub
+
+    names = [f"{config}/{part}/0000.parquet" for config in ("en", "fr") for part in ("train", "test")]
+    info = SimpleNamespace(siblings=[SimpleNamespace(rfilename=name) for name in names])
+    monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", lambda *_, **__: info)
+    with pytest.raises(DataNotFoundError, match="it has 2 configs, and none is named: en, fr"):
+        found(**{"from": "hub:some/where"})
+
+
+def test_shards_that_the_cache_lacks_are_told_when_the_hub_cannot_be_reached(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import huggingface_hub
+
+    def unreachable(*_: object, **__: object) -> None:
+        raise ConnectionError("no route to host")
+
+    touch(tmp_path / "data", "train-00000-of-00002.parquet", "test-00000-of-00001.parquet")
+    monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", unreachable)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *_, **__: str(tmp_path))
+    with pytest.raises(DataNotFoundError, match="of its train rows there are only 1 of 2 shards"):
+        found(**{"from": "hub:some/where"})
 
 
 def test_hub_files_become_paths_in_the_cache_and_are_found_again_without_the_hub(

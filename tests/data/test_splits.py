@@ -206,6 +206,13 @@ def test_time_puts_the_past_into_train_and_one_moment_on_one_side() -> None:
     assert splits["test"].height == pytest.approx(10, abs=4)
 
 
+@pytest.mark.parametrize("counts", [(6, 3, 1), (2, 2, 16), (1, 1, 1)])
+def test_three_moments_are_enough_for_three_splits(counts: tuple[int, ...]) -> None:
+    times = [when for when, count in enumerate(counts) for _ in range(count)]
+    splits = divided(frame([(f"text {n}", ["a"], None, t) for n, t in enumerate(times)]), by="time")
+    assert [splits[name].height for name in ("train", "validation", "test")] == [*counts]
+
+
 @pytest.mark.parametrize(
     "times",
     [

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from burnish.data.hub import HUB, NAMES, PARTS, fetch
+from burnish.data.hub import HUB, NAMES, PARTS, fetch, shards_lacking
 from burnish.data.readers import READERS, format_of
 from burnish.data.synthesis.made import SYNTH, parts_made
 from burnish.errors import DataFormatError, DataNotFoundError, RecipeError
@@ -94,11 +94,17 @@ def _from_folder(folder: Path) -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for part, names in NAMES.items():
         mine = [f for f in files if _stem(f) in names]
-        if len({format_of(f) for f in mine}) > 1 or len({_whole_stem(f) for f in mine}) < len(mine):
+        if len(mine) > 1 and not _are_shards(mine):
             raise DataFormatError(
                 f"{len(mine)} files could be the {part} rows: {', '.join(f.name for f in mine)}",
                 where=str(folder),
                 fix=f"keep one of them, or name the right one in `data.{part}`",
+            )
+        if lacking := shards_lacking([f.name for f in mine]):
+            raise DataNotFoundError(
+                f"of the {part} rows there are only {lacking}",
+                where=str(folder),
+                fix=f"copy the others there, or name those to be read in `data.{part}`",
             )
         if mine:
             found[part] = tuple(map(str, mine))
@@ -111,6 +117,14 @@ def _from_folder(folder: Path) -> dict[str, tuple[str, ...]]:
             fix=f"name one train.jsonl (or .{', .'.join(known)}), or set `data.train`",
         )
     return found
+
+
+def _are_shards(files: list[Path]) -> bool:
+    """Whether files are numbered parts of one: of one name and format, none with one number."""
+    ends = {_whole_stem(f).removeprefix(_stem(f)) for f in files}
+    numbered = all(end[:1] == "-" and end[1:2].isdecimal() for end in ends)
+    alike = len({(_stem(f), format_of(f)) for f in files}) == 1
+    return numbered and alike and len(ends) == len(files)
 
 
 def _whole_stem(path: Path) -> str:

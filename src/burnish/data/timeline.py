@@ -27,9 +27,10 @@ def cut_by_time(rows: pl.DataFrame, column: str, shares: Mapping[str, float]) ->
     moments = pl.DataFrame({"time": times}).group_by("time").len().sort("time")
     ends = moments["len"].cum_sum().to_numpy() / max(1, rows.height)
     cuts, start = [], 0
-    for target in np.cumsum(list(shares.values()))[:-1]:
+    targets = np.cumsum(list(shares.values()))[:-1]
+    for at, target in enumerate(targets):
         # Leave one moment for each split; where there are too few, a later check tells.
-        choices = np.abs(ends[start:] - target)
+        choices = np.abs(ends[start : moments.height - len(targets) + at] - target)
         start += int(choices.argmin()) + 1 if len(choices) else 0
         cuts.append(start)
     names = np.repeat(list(shares), np.diff([0, *cuts, moments.height]))

@@ -139,6 +139,16 @@ def test_one_text_with_two_answers_is_a_conflict_that_names_both() -> None:
     assert kept["train"]["row"].to_list() == [2, 3]
 
 
+def test_a_conflict_is_told_of_the_rows_that_have_a_label_where_a_missing_one_stops_too() -> None:
+    train = rows("train", ("a text", None), ("a text", "no"), ("a text", "yes"), *BOTH)
+    with pytest.raises(CheckError) as caught:
+        check_parts({"train": train}, SPACE, data(null_label="error", duplicates="ignore"))
+    missing, conflict = caught.value.findings
+    assert (missing.code, missing.row) == ("null-label", 1)
+    assert (conflict.code, conflict.count) == ("conflicting-labels", 2)
+    assert "train.jsonl row 2 says no, train.jsonl row 3 says yes" in conflict.message
+
+
 def test_a_text_far_longer_than_the_others_is_an_outlier_and_twice_as_long_is_not() -> None:
     usual = [(f"a clause of usual length, number {n}", ("no", "yes")[n % 2]) for n in range(50)]
     train = rows("train", *usual, ("x" * 80, "no"), ("y" * 5000, "no"))

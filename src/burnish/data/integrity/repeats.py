@@ -43,7 +43,7 @@ def conflicting_labels(parts: Parts, space: Space) -> list[Hit]:
         repeated = rows.filter(pl.col(KEY).is_duplicated() & HAS_TEXT)
         torn = repeated.group_by(KEY).agg(answers=_ANSWER.drop_nulls().n_unique())
         torn = torn.filter(pl.col("answers") > 1)
-        mask = rows[KEY].is_in(torn[KEY].implode())
+        mask = rows[KEY].is_in(torn[KEY].implode()) & rows["labels"].is_not_null()
         if torn.height:
             hits.append(_conflict(split, rows, mask, torn.height, space))
     return hits
