@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from pathlib import Path
 
 import pytest
@@ -63,3 +64,14 @@ def test_an_empty_cell_alone_on_its_line_is_no_blank_line(tmp_path: Path) -> Non
     path.write_bytes(b'text\r\none\r\n""\r\ntwo\r\n')
 
     assert written(path, delimiter=",") == b'text\none\n""\ntwo\n'
+
+
+def test_half_a_surrogate_pair_in_a_list_comes_back_as_it_stood(tmp_path: Path) -> None:
+    path, out = tmp_path / "in.json", tmp_path / "out.json"
+    rows = [{"text": "ü ✓ 😀", "other": "\ud83d \\ud83d"}, {"text": "b", "other": "\udc00"}]
+    path.write_text(json.dumps(rows))
+
+    rewrite(path, out, [1, 2])
+
+    assert json.loads(out.read_text("utf-8")) == rows
+    assert "ü ✓ 😀" in out.read_text("utf-8")

@@ -8,6 +8,7 @@ Called by `pipeline.deduplication`, `pipeline.selecting` and `pipeline.splitting
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
@@ -24,6 +25,7 @@ from burnish.files import atomic_path, atomic_writer
 
 _KEPT = "burnish:kept"  # a column of marks; a name no data file is likely to use
 _CRLF = "\r\n"
+_HALF_PAIR = re.compile("[\ud800-\udfff]")
 
 _Record = TypeVar("_Record")
 _Writer = Callable[[Path, Path, Iterator[int], str], None]
@@ -81,9 +83,11 @@ def _lines(path: Path, out: Path, rows: Iterator[int], encoding: str) -> None:
 def _list(path: Path, out: Path, rows: Iterator[int], encoding: str) -> None:
     with text_stream(path, encoding=encoding) as stream:
         records = json.load(stream)
-    kept = list(_chosen(records, rows))
+    written = json.dumps(list(_chosen(records, rows)), ensure_ascii=False, indent=1)
+    # Half a surrogate pair, in a column that nobody asked for, can stand in a file as \udXXX alone.
+    escaped = _HALF_PAIR.sub(lambda found: f"\\u{ord(found[0]):04x}", written)
     with atomic_writer(out) as file:
-        file.write(json.dumps(kept, ensure_ascii=False, indent=1).encode() + b"\n")
+        file.write(escaped.encode() + b"\n")
 
 
 def _delimited(delimiter: str) -> _Writer:

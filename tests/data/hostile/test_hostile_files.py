@@ -122,6 +122,13 @@ CASES = [
         rows_in=22,
         dropped={"blank-line": 2},
     ),
+    Case("blank lines before the header", "a.csv", b"\r\n\n" + csv(*CSV_ROWS), rows_in=20),
+    Case(
+        "line ends and tabs inside tsv cells",
+        "a.tsv",
+        csv(*CSV_ROWS, '"a\nb, c",yes', '"a,\n,b",no').replace(b",", b"\t"),
+        rows_in=22,
+    ),
     Case(
         "line ends, commas and quotes inside csv cells",
         "a.csv",
@@ -246,6 +253,9 @@ CASES = [
          "2 times"),
     Case("texts without labels", "a.txt", b"one\ntwo\n", "BN204", "a.txt", "no labels"),
     Case("workbook", "a.xlsx", b"PK\x03\x04", "BN202", "a.xlsx", ".xlsx"),
+    Case("quotes of tsv that swallow rows", "a.tsv",
+         csv(*CSV_ROWS, '"One said.,yes', "And so on.,no", 'Two said.",yes').replace(b",", b"\t"),
+         "BN202", "row 21", "over 3 lines, each of which has 2 cells by itself"),
     Case("one class only", "a.jsonl", lines(*(r | {"label": "x"} for r in TWENTY)), "BN206",
          "'label'", "same answer"),
     Case("unknown label", "a.jsonl", GOOD + lines(row(20, label="maybe")), "BN207",

@@ -5,6 +5,7 @@ and a file that ends inside quotes, each with its record, where others fill in n
 """
 
 import csv
+import re
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
@@ -27,6 +28,7 @@ from burnish.data.table import (
 )
 
 _LARGEST_FIELD = 1 << 28  # characters; the module's own limit of 131,072 is one long document
+_LINE_END = re.compile(r"\r\n?|\n")
 _FIELD_LIMIT = Lock()  # the limit is global to the csv module
 
 
@@ -59,7 +61,7 @@ def _read(file: DataFile, delimiter: str, faults: Faults | None) -> Iterator[Tab
         while some := list(islice(records, BATCH_ROWS)):
             full = {row: record for row, record in enumerate(some, total + 1) if record}
             total += len(some)
-            full = _without_ragged(file.path, len(header), full, faults)
+            full = _without_faults(file.path, len(header), full, delimiter, faults)
             values = {}
             for name, at in places.items():
                 empty = "" if file.columns[name] in (*TEXTS, Kind.ANSWERS) else None
@@ -69,7 +71,10 @@ def _read(file: DataFile, delimiter: str, faults: Faults | None) -> Iterator[Tab
 
 
 def records_of(path: Path, reader: Iterator[list[str]]) -> Iterator[list[str]]:
-    """Yield the header and the records; csv.Error becomes DataFormatError with its record."""
+    """Yield the header and the records; csv.Error becomes DataFormatError with its record.
+
+    Blank lines before the header are no records.
+    """
     row = 0
     while True:
         with _FIELD_LIMIT:
@@ -83,6 +88,8 @@ def records_of(path: Path, reader: Iterator[list[str]]) -> Iterator[list[str]]:
                 csv.field_size_limit(usual)
         if record is None:
             return
+        if not record and not row:
+            continue
         if any(NUL in cell for cell in record):
             what = f"the {'record' if row else 'header'} holds NUL bytes"
             raise bad_row(path, row or None, what, nul_fix(",".join(record)))
@@ -90,17 +97,39 @@ def records_of(path: Path, reader: Iterator[list[str]]) -> Iterator[list[str]]:
         row += 1
 
 
-def _without_ragged(
-    path: Path, cells: int, records: Mapping[int, list[str]], faults: Faults | None
+def _without_faults(
+    path: Path,
+    cells: int,
+    records: Mapping[int, list[str]],
+    delimiter: str,
+    faults: Faults | None,
 ) -> dict[int, list[str]]:
-    """Return the records with as many cells as the header; the others are faults."""
+    """Return the records with as many cells as the header; the others are faults.
+
+    So are records of TSV that hold several lines, each of which would be a record by itself: there
+    quotes mostly are signs like any other, and a text that begins with one and another that ends
+    with one would swallow each other and all rows between them.
+    """
     even = {}
     for row, record in records.items():
-        if len(record) == cells:
+        what, fix = "", "quote cells that hold the separator or a line end"
+        if len(record) != cells:
+            what = f"the record has {len(record)} cells, the header {cells}"
+        elif delimiter == "\t" and (lines := _records_within(record)) > 1:
+            what = f"the record goes over {lines} lines, each of which has {cells} cells by itself"
+            fix = 'write cells that begin with a quote within quotes: """I came,"" she said"'
+        if not what:
             even[row] = record
-            continue
-        what = f"the record has {len(record)} cells, the header {cells}"
-        if faults is None:
-            raise bad_row(path, row, what, "quote cells that hold the separator or a line end")
-        faults.append(Fault(row, what))
+        elif faults is None:
+            raise bad_row(path, row, what, fix)
+        else:
+            faults.append(Fault(row, what))
     return even
+
+
+def _records_within(record: list[str]) -> int:
+    """Return how many records of TSV the lines of one would be without its quotes; 1: no more."""
+    if len(record) == 1 or not any(_LINE_END.search(cell) for cell in record):
+        return 1
+    lines = _LINE_END.split("\t".join(record))
+    return len(lines) if all(line.count("\t") == len(record) - 1 for line in lines) else 1
