@@ -1,11 +1,15 @@
 """A recipe is read strictly, and every fault is told at once with its line."""
 
+import json
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from burnish.errors import RecipeError
-from burnish.recipe.load import dump_recipe, load_recipe
+from burnish.recipe.document import Document, parse_document
+from burnish.recipe.load import dump_recipe, load_recipe, validate
 from burnish.recipe.recipe import Recipe
 
 LEAST = "task: text-classification\nmodel: some/model\ndata: {from: rows.jsonl}\n"
@@ -37,6 +41,27 @@ def test_the_resolved_recipe_gives_itself(tmp_path: Path) -> None:
 
     assert again == recipe
     assert dump_recipe(again) == dump_recipe(recipe)
+
+
+@given(st.text(st.sampled_from("ab12eExo+-._:#'\"\\ \n\r\t\x85\u2028\ufeff\x00é😀{}[]&*!%@~=<yn")))
+@example("1e5")  # a number to the core schema, and a text to YAML 1.1
+@example("0o17")
+@example("a\x85b")
+def test_every_text_of_a_recipe_gives_itself(text: str) -> None:
+    told = {"task": {"labels": ["a", text + "."]}, "model": "m", "data": {"from": "rows.jsonl"}}
+    whole = told | {"tracking": {"description": text}}
+    recipe = validate(Document(whole, {}, "the recipe"))
+
+    again = validate(parse_document(dump_recipe(recipe), source="resolved"))
+
+    assert again == recipe
+    assert again.tracking.description == text
+
+
+def test_a_recipe_may_be_written_as_json_escapes_it(tmp_path: Path) -> None:
+    least = {"task": "text-classification", "model": "😀", "data": {"from": "rows.jsonl"}}
+    assert load_recipe(write(tmp_path, json.dumps(least))).model == "😀"
+    assert "surrogates not allowed" in message(write(tmp_path, LEAST + 'name: "\\ud800"\n'))
 
 
 def test_the_resolved_recipe_says_every_default(tmp_path: Path) -> None:
@@ -182,7 +207,21 @@ def test_what_is_no_text_has_to_be_yaml(tmp_path: Path, override: str) -> None:
     assert "needs quotes" in text
 
 
-@pytest.mark.parametrize("override", ["training", "=3", "training..epochs=3", "model.x=1"])
+@pytest.mark.parametrize(
+    "override",
+    [
+        "training",
+        "=3",
+        "training..epochs=3",
+        "model.x=1",
+        "data.²=1",
+        "training.seed=" + "[" * 3_000,
+        "training.seed=&a [*a]",
+        "training.seed=!!timestamp 2024-01-01",
+        "name=\udcff",
+    ],
+    ids=lambda text: ascii(text[:20]),
+)
 def test_an_override_that_fits_nowhere_is_refused(tmp_path: Path, override: str) -> None:
     assert "[BN101]" in message(write(tmp_path, LEAST), override)
 
@@ -194,6 +233,35 @@ def test_extends_lays_keys_over_another_recipe(tmp_path: Path) -> None:
 
     assert recipe.training.epochs == 2
     assert recipe.training.learning_rate == 2e-4
+
+
+def test_a_fault_of_the_extended_recipe_is_told_with_its_file_and_line(tmp_path: Path) -> None:
+    rules = "  rules: [{kind: unique}, {kind: unique, colum: b}]\n"
+    least = LEAST.replace("{from: rows.jsonl}", f"\n  from: rows.jsonl\n{rules}")
+    lowest = write(tmp_path, f"{least}training:\n  epochs: -1\n", "lowest.yaml")
+    more = "extends: lowest.yaml\n#\nmethod: {kind: full, freze: 1}\nsplit: {seed: -1}\n"
+    base = write(tmp_path, more, "base.yaml")
+    own = "extends: base.yaml\n\nsplit:\n  seed: -2\ntraining:\n  sed: 3\nmethod: {kind: lora}\n"
+    text = message(write(tmp_path, own))
+
+    assert f"training.epochs: input should be greater than 0; it is -1 (line 8 of {lowest})" in text
+    assert f"`column`? (line 5 of {lowest})" in text
+    assert "training.sed: unknown key; did you mean `seed`? (line 6)" in text
+    assert "it is -2 (line 4)" in text
+    assert str(base) not in text  # what it says wrong is overridden
+
+
+@pytest.mark.parametrize("value", ["", "[base.yaml]", "3"])
+def test_what_is_extended_has_to_be_a_path(value: str, tmp_path: Path) -> None:
+    text = message(write(tmp_path, f"{LEAST}extends: {value}\n"))
+    assert "`extends` is not the path of a recipe" in text
+    assert "line 4" in text
+
+
+def test_a_signal_may_be_called_as_a_type_is(tmp_path: Path) -> None:
+    signals = "{signals: {str: {kind: contains}}, "
+    text = message(write(tmp_path, LEAST.replace("data: {", f"data: {signals}")))
+    assert "data.signals.str.words: is required" in text
 
 
 def test_another_kind_drops_the_keys_of_the_old_one(tmp_path: Path) -> None:

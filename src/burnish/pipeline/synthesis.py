@@ -4,12 +4,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from burnish.data.synthesis.fill import make_up
 from burnish.data.synthesis.made import shipped_spec
 from burnish.data.synthesis.spec import read_spec
 from burnish.files import empty_folder, write_jsonl, write_text
+from burnish.recipe.document import written
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +46,7 @@ def synthesise(
     parts = {"train": made.train} | ({} if made.test is None else {"test": made.test})
     for name, frame in parts.items():
         write_jsonl(folder / f"{name}.jsonl", frame.iter_rows(named=True))
-    text = yaml.safe_dump(found.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-    write_text(folder / "spec.yaml", text)
+    write_text(folder / "spec.yaml", written(found.model_dump(mode="json")))
     if found.sentences:
         write_text(folder / "sentences.txt", "\n".join(found.sentences) + "\n")
     return Synthesised(

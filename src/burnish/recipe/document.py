@@ -5,9 +5,10 @@ the second of two equal keys as the only one. Here scalars follow the YAML 1.2 c
 (section 10.3.2), a repeated key is refused, and aliases are refused once they multiply.
 """
 
+import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,10 @@ class _CoreLoader(yaml.SafeLoader):
     """SafeLoader with the scalars of the YAML 1.2 core schema."""
 
 
+class _CoreDumper(yaml.SafeDumper):
+    """SafeDumper that quotes each text which YAML 1.1 or the core schema would take for more."""
+
+
 _CoreLoader.yaml_implicit_resolvers = {}
 for _tag, _pattern, _first in (
     ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
@@ -38,9 +43,10 @@ for _tag, _pattern, _first in (
         "-+.0123456789",
     ),
 ):
-    _CoreLoader.add_implicit_resolver(
-        f"tag:yaml.org,2002:{_tag}", re.compile(rf"^(?:{_pattern})$"), [*_first, ""]
-    )
+    for _of in (_CoreLoader, _CoreDumper):
+        _of.add_implicit_resolver(
+            f"tag:yaml.org,2002:{_tag}", re.compile(rf"^(?:{_pattern})$"), [*_first, ""]
+        )
 
 
 def _integer(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
@@ -51,6 +57,16 @@ def _integer(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
 _CoreLoader.add_constructor("tag:yaml.org,2002:int", _integer)
 
 
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    # Outside double quotes these are read as a line feed, or as a blank.
+    style = '"' if _OTHER_LINE_END.search(text) else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_OTHER_LINE_END = re.compile("[\r\x85\u2028\u2029]")
+_CoreDumper.add_representer(str, _text)
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
     """A mapping read from YAML, and the line of each of its values."""
@@ -58,6 +74,17 @@ class Document:
     values: dict[str, Any]
     lines: dict[KeyPath, int]  # key path → 1-based line
     source: str
+    # Key path → the other file in which it stands, of a recipe that this one extends.
+    files: dict[KeyPath, str] = field(default_factory=dict)
+
+    def place_of(self, path: KeyPath) -> str:
+        """Return `line 7`, or `line 7 of base.yaml`, as `line_of`; empty where nothing is written."""
+        while path and path not in self.lines:
+            path = path[:-1]
+        if not path:
+            return ""
+        file = f" of {self.files[path]}" if path in self.files else ""
+        return f"line {self.lines[path]}{file}"
 
     def line_of(self, path: KeyPath) -> int | None:
         """Return the line of a key path, or of the nearest part of it that was written."""
@@ -125,9 +152,36 @@ def parse_document(text: str, *, source: str) -> Document:
 def parse_scalar(text: str) -> Any:
     """Return the value YAML gives to `text`, for `--set`. Raises RecipeError (BN101)."""
     try:
-        return _construct(text)
-    except (yaml.YAMLError, ValueError) as err:
+        value = _construct(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as err:
         raise _not_yaml(err, "--set") from err
+    return as_json(value, source="--set", allow_nan=True)  # what is not finite is told by its key
+
+
+def as_json(value: Any, *, source: str, allow_nan: bool = False) -> Any:
+    """Return a value as JSON has it: keys become strings, and what JSON cannot say is refused.
+
+    Raises:
+        RecipeError: BN101, it holds a date or a set, itself, half a character, or a number that
+            is not finite.
+    """
+    try:
+        made = json.loads(json.dumps(value, allow_nan=allow_nan))
+        # Two halves of a character, as JSON escapes it, are one by now.
+        json.dumps(made, ensure_ascii=False).encode()
+    except (TypeError, ValueError, RecursionError) as err:
+        raise RecipeError(
+            f"a value is neither text, number, true, false, null, list nor mapping: {err}",
+            where=source,
+            fix="write it as text in quotes; numbers must be finite",
+        ) from err
+    return made
+
+
+def written(value: Any) -> str:
+    """Return plain values as YAML, which reading gives back to the last character."""
+    dumped: str = yaml.dump(value, Dumper=_CoreDumper, sort_keys=False, allow_unicode=True)
+    return dumped
 
 
 def _construct(text: str) -> Any:

@@ -39,8 +39,8 @@ def recipe_error(
         location = _plain(error["loc"])
         if error["type"] in _NO_KIND and isinstance(error["input"], dict):
             location = (*location, "kind")
-        line = document.line_of(location)
-        place = " (--set)" if location in texts else f" (line {line})" if line else ""
+        told = "--set" if location in texts else document.place_of(location)
+        place = f" ({told})" if told else ""
         key = ".".join(map(str, location)) or "(recipe)"
         faults[f"{key}: {_message(error, location)}{place}"] = None
     listed = "\n    ".join(faults)
@@ -80,7 +80,8 @@ def _plain(location: Iterable[str | int]) -> KeyPath:
     parts = [p for p in location if isinstance(p, int) or not ({"[", "("} & {*p})]
     if _kind(parts):
         del parts[_union(parts)[1]]
-    return tuple(part for part in parts if part not in _UNION_MEMBERS)
+    named = 2 if parts[:2] == ["data", "signals"] else -1  # a signal may be called `int`
+    return tuple(p for at, p in enumerate(parts) if at == named or p not in _UNION_MEMBERS)
 
 
 def _kind(location: Iterable[str | int]) -> str | None:

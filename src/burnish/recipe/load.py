@@ -4,15 +4,23 @@ Order: the file, what it `extends`, upgrades to the current version, `--set`, th
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from burnish.errors import RecipeError
-from burnish.recipe.document import Document, KeyPath, parse_scalar, read_document
+from burnish.recipe.document import (
+    Document,
+    KeyPath,
+    as_json,
+    parse_scalar,
+    read_document,
+    written,
+)
 from burnish.recipe.faults import recipe_error, texts_wanted
 from burnish.recipe.fields import SHORTHAND, is_text
 from burnish.recipe.recipe import Recipe
@@ -20,6 +28,7 @@ from burnish.recipe.training import FullMethod
 
 MAX_EXTENDS = 10
 CURRENT = 1
+_PLACE = re.compile("[0-9]{1,9}")  # in a list
 # Version → what makes its values those of the next: an old file keeps working.
 UPGRADES: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 
@@ -32,7 +41,7 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
             with its line; rules between keys are checked once each key is good by itself.
     """
     document = _extended(read_document(path), path, ())
-    return validate(Document(_upgraded(document.values), document.lines, str(path)), overrides)
+    return validate(replace(document, values=_upgraded(document.values)), overrides)
 
 
 def _upgraded(values: dict[str, Any]) -> dict[str, Any]:
@@ -46,7 +55,7 @@ def _upgraded(values: dict[str, Any]) -> dict[str, Any]:
 
 def validate(document: Document, overrides: Sequence[str] = ()) -> Recipe:
     """Return the recipe in `document`; see `load_recipe`."""
-    values, texts = json.loads(_json(document)), {}
+    values, texts = as_json(document.values, source=document.source), {}
     for override in overrides:
         key_path, text = _parse_override(override)
         texts[key_path] = text
@@ -71,9 +80,7 @@ def validate(document: Document, overrides: Sequence[str] = ()) -> Recipe:
 
 def dump_recipe(recipe: Recipe) -> str:
     """Return the recipe as YAML with every default written out; loading it gives `recipe`."""
-    return yaml.safe_dump(
-        recipe.model_dump(mode="json", by_alias=True), sort_keys=False, allow_unicode=True
-    )
+    return written(recipe.model_dump(mode="json", by_alias=True))
 
 
 def _spelt_out(values: dict[str, Any]) -> dict[str, Any]:
@@ -82,23 +89,18 @@ def _spelt_out(values: dict[str, Any]) -> dict[str, Any]:
     return values | bare
 
 
-def _json(document: Document) -> str:
-    """Pass through JSON: keys become strings, and what JSON cannot say is refused."""
-    try:
-        return json.dumps(document.values, allow_nan=False)
-    except (TypeError, ValueError) as err:
-        raise RecipeError(
-            f"a value is neither text, number, true, false, null, list nor mapping: {err}",
-            where=document.source,
-            fix="write it as text in quotes; numbers must be finite",
-        ) from err
-
-
 def _extended(document: Document, path: Path, chain: tuple[Path, ...]) -> Document:
     """Return `document` laid over the recipe it extends."""
     if "extends" not in document.values:
         return document
-    base_path = (path.parent / str(document.values["extends"])).resolve()
+    extends = document.values["extends"]
+    if not isinstance(extends, str) or not extends:
+        raise RecipeError(
+            "`extends` is not the path of a recipe",
+            where=f"{path}, line {document.line_of(('extends',))}",
+            fix="write the path of one file, seen from this one, or leave the key out",
+        )
+    base_path = (path.parent / extends).resolve()
     if base_path in chain or len(chain) >= MAX_EXTENDS:
         raise RecipeError(
             f"`extends` comes back to {base_path.name}",
@@ -107,18 +109,40 @@ def _extended(document: Document, path: Path, chain: tuple[Path, ...]) -> Docume
         )
     base = _extended(read_document(base_path), base_path, (*chain, base_path))
     own = {key: value for key, value in document.values.items() if key != "extends"}
-    values = _laid_over(_spelt_out(base.values), _spelt_out(own))
-    return Document(values, document.lines, document.source)
+    below, above = _spelt_out(base.values), _spelt_out(own)
+    seen = {key: line for key, line in base.lines.items() if _shows(key, below, above)}
+    return Document(
+        _laid_over(below, above),
+        seen | document.lines,
+        document.source,
+        files={key: base.files.get(key, base.source) for key in seen},
+    )
 
 
 def _laid_over(below: Any, value: Any) -> Any:
     """Return `value` with what it does not say taken from `below`; a list replaces a list."""
-    if not (isinstance(below, dict) and isinstance(value, dict)):
-        return value
-    # Another `kind` is another section: the keys of the old one mean nothing to it.
-    if value.get("kind", below.get("kind")) != below.get("kind"):
+    if _covers(below, value):
         return value
     return below | {key: _laid_over(below.get(key), inner) for key, inner in value.items()}
+
+
+def _covers(below: Any, value: Any) -> bool:
+    """Whether nothing of `below` is left under `value`."""
+    if not (isinstance(below, dict) and isinstance(value, dict)):
+        return True
+    # Another `kind` is another section: the keys of the old one mean nothing to it.
+    return bool(value.get("kind", below.get("kind")) != below.get("kind"))
+
+
+def _shows(path: KeyPath, below: Any, value: Any) -> bool:
+    """Whether what stands at a path of `below` still does with `value` laid over it."""
+    for part in path:
+        if _covers(below, value):
+            return False
+        if part not in value:
+            return True
+        below, value = below.get(part), value[part]
+    return False
 
 
 def _parse_override(override: str) -> tuple[KeyPath, str]:
@@ -129,7 +153,8 @@ def _parse_override(override: str) -> tuple[KeyPath, str]:
             where="--set",
             fix="write for example `--set training.epochs=3`",
         )
-    return tuple(int(part) if part.isdigit() else part for part in key.strip().split(".")), text
+    parts = key.strip().split(".")
+    return tuple(int(part) if _PLACE.fullmatch(part) else part for part in parts), text
 
 
 def _read_value(key_path: KeyPath, text: str) -> Any:
