@@ -99,6 +99,20 @@ def test_references_leave_out_trackers_that_failed_or_have_none(run_info: RunInf
     assert guard.references() == {"a": "runs:/1"}
 
 
+class Unfindable(MemoryTracker):
+    @property
+    def reference(self) -> str:
+        raise RuntimeError("gone")
+
+
+def test_a_tracker_that_cannot_say_where_it_keeps_the_run_is_silenced(run_info: RunInfo) -> None:
+    guard = GuardedTracker({"broken": Unfindable(), "sound": MemoryTracker()})
+    guard.start(run_info)
+
+    assert guard.references() == {}
+    assert guard.failures == {"broken": "RuntimeError: gone"}
+
+
 def test_a_server_that_is_not_there_costs_a_run_seconds_and_one_warning(
     run_info: RunInfo, model_info: ModelInfo, caplog: pytest.LogCaptureFixture
 ) -> None:

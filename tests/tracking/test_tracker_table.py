@@ -8,7 +8,7 @@ import pytest
 
 from burnish.errors import UnknownPluginError
 from burnish.recipe.evaluation import Tracking
-from burnish.tracking.table import make
+from burnish.tracking.table import TRACKERS, make
 
 
 def test_no_trackers_is_a_run_that_is_not_tracked(tmp_path: Path) -> None:
@@ -21,6 +21,21 @@ def test_no_trackers_is_a_run_that_is_not_tracked(tmp_path: Path) -> None:
 def test_a_slip_in_a_trackers_name_is_answered_with_the_near_one(tmp_path: Path) -> None:
     with pytest.raises(UnknownPluginError, match=r"use 'tensorboard'"):
         make(Tracking(trackers=("tensorbord",)), tmp_path)
+
+
+def broken(*_: object) -> None:
+    raise RuntimeError("no licence")
+
+
+@pytest.mark.parametrize("place", [f"{__name__}:broken", f"{__name__}:absent", "no_such_package:a"])
+def test_a_tracker_that_cannot_be_made_is_silenced_and_the_others_work(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(TRACKERS._where, "broken", place)
+    guard = make(Tracking(trackers=("broken", "tensorboard")), tmp_path)
+    guard.finish("FAILED")
+
+    assert list(guard.failures) == ["broken"]
 
 
 def test_making_trackers_imports_none_of_the_heavy_libraries(tmp_path: Path) -> None:

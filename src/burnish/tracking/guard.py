@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from burnish.errors import UnknownPluginError
 from burnish.tracking.base import (
     Buffering,
     DatasetInfo,
@@ -46,13 +47,31 @@ class GuardedTracker:
         self._trackers = dict(trackers)
         self.failures: dict[str, str] = {}  # name → what ended it, for the report
 
+    def add(self, name: str, make: Callable[[], Tracker]) -> None:
+        """Take in one more tracker; one that cannot be made is silenced from the beginning.
+
+        Raises:
+            UnknownPluginError: BN102, there is no tracker of that name, which `make` says.
+        """
+        try:
+            self._trackers[name] = make()
+        except UnknownPluginError:
+            raise
+        except Exception as err:  # noqa: BLE001 - whatever a tracker raises must not end a run
+            self._silence(name, "the run", err)
+
     def references(self) -> dict[str, str]:
         """Return where each working tracker keeps the run, by the tracker's name."""
-        return {
-            name: tracker.reference
-            for name, tracker in self._trackers.items()
-            if name not in self.failures and isinstance(tracker, Referable) and tracker.reference
-        }
+        found: dict[str, str] = {}
+        for name, tracker in self._trackers.items():
+            if name in self.failures:
+                continue
+            try:
+                if isinstance(tracker, Referable) and tracker.reference:
+                    found[name] = tracker.reference
+            except Exception as err:  # noqa: BLE001 - as above
+                self._silence(name, "where the run is found again", err)
+        return found
 
     def start(self, run: RunInfo) -> None:
         """Open a run in every tracker."""
@@ -100,7 +119,7 @@ class GuardedTracker:
 
     def finish(self, status: Status) -> None:
         """Close the run everywhere, in silenced trackers too: they hold threads and files."""
-        silenced = [self._trackers[name] for name in self.failures]
+        silenced = [one for name, one in self._trackers.items() if name in self.failures]
         self._tell(f"status {status}", lambda tracker: tracker.finish(status))
         for tracker in silenced:
             try:
@@ -115,7 +134,10 @@ class GuardedTracker:
             try:
                 call(tracker)
             except Exception as err:  # noqa: BLE001 - whatever a tracker raises must not end a run
-                self.failures[name] = f"{type(err).__name__}: {err}"
-                told = "tracker %s is silenced: %s, and all that follows, is not kept there; "
-                told += "the run folder has it. Cause: %s"
-                _log.warning(told, name, what, self.failures[name])
+                self._silence(name, what, err)
+
+    def _silence(self, name: str, what: str, err: Exception) -> None:
+        self.failures[name] = f"{type(err).__name__}: {err}"
+        told = "tracker %s is silenced: %s, and all that follows, is not kept there; "
+        told += "the run folder has it. Cause: %s"
+        _log.warning(told, name, what, self.failures[name])

@@ -1,6 +1,7 @@
 """The table of trackers, and the one a run reports to."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from burnish.recipe.evaluation import Tracking
@@ -30,6 +31,11 @@ def make(tracking: Tracking, folder: Path) -> GuardedTracker:
     Raises:
         UnknownPluginError: BN102, a name is not registered: the recipe is wrong, so it is told.
     """
-    return GuardedTracker(
-        {name: TRACKERS.get(name)(tracking, folder) for name in tracking.trackers}
-    )
+    guard = GuardedTracker({})
+    for name in tracking.trackers:
+        guard.add(name, partial(_made, name, tracking, folder))
+    return guard
+
+
+def _made(name: str, tracking: Tracking, folder: Path) -> Tracker:
+    return TRACKERS.get(name)(tracking, folder)
