@@ -36,6 +36,15 @@ class Registry(Generic[T]):
         Raises:
             UnknownPluginError: BN102, with the name that was probably meant.
         """
+        module, _, attribute = self.place(name).partition(":")
+        return cast(T, getattr(import_module(module), attribute))
+
+    def place(self, name: str) -> str:
+        """Return where the object of that name is, as `module:attribute`; nothing is imported.
+
+        Raises:
+            UnknownPluginError: BN102, with the name that was probably meant.
+        """
         if name not in self._where:
             near = get_close_matches(name, self._where, n=1)
             raise UnknownPluginError(
@@ -43,5 +52,4 @@ class Registry(Generic[T]):
                 where=self._named_in,
                 fix=f"use {near[0]!r}" if near else f"use one of {', '.join(self.names())}",
             )
-        module, _, attribute = self._where[name].partition(":")
-        return cast(T, getattr(import_module(module), attribute))
+        return self._where[name]

@@ -5,13 +5,15 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from tokenizers import Tokenizer, models, pre_tokenizers
+from hypothesis import given
+from hypothesis import strategies as st
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from burnish.data.conversation import MESSAGES
 from burnish.errors import ModelTaskError
 from burnish.tasks.causal_lm import CausalTask
-from burnish.tasks.lengths import cut_conversations
+from burnish.tasks.lengths import cut_conversations, cut_texts
 
 MARKS = ("[UNK]", "[END]", "<system>", "<user>", "<assistant>")
 WORDS = tuple("abcdefghijklmnop")
@@ -119,3 +121,47 @@ def test_a_template_that_refuses_a_conversation_is_named(tokenizer: Any) -> None
 
     with pytest.raises(ModelTaskError, match="no tools"):
         task.encode(rows(talk("user: a", "tool: b")), tokenizer)
+
+
+@pytest.fixture(scope="module")
+def of_bytes() -> Any:
+    """A tokenizer with a token for each byte, as those of GPT-2's kind have for what is rare."""
+    signs = [*sorted(pre_tokenizers.ByteLevel.alphabet()), "<end>"]
+    backend = Tokenizer(models.BPE(vocab={sign: at for at, sign in enumerate(signs)}, merges=[]))
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
+    return PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="<end>")
+
+
+@given(text=st.text("aé✓😀 ", min_size=1, max_size=8), limit=st.integers(1, 12))
+def test_what_is_cut_is_counted_to_the_token_where_a_character_has_several(
+    text: str, limit: int, of_bytes: Any
+) -> None:
+    (short,), (lost,) = cut_texts([text], of_bytes, limit)
+
+    assert text.startswith(short)
+    assert len(short.encode()) + lost == len(text.encode())
+    assert limit - 3 <= len(short.encode()) <= limit or not lost
+
+
+@pytest.mark.parametrize("packed", [True, False])
+@pytest.mark.parametrize("texts", [("", "a"), ("a", "")])
+def test_an_answer_to_an_empty_text_is_foretold_from_its_own_row(
+    texts: tuple[str, str], packed: bool, of_bytes: Any
+) -> None:
+    task = CausalTask(max_input=64, max_output=8, prompt="{input}")
+    asked = pl.DataFrame({"id": ["0", "1"], "text": texts, "labels": [["p"], ["q"]]})
+
+    encoded = task.encode(asked, of_bytes)
+    made = task.collate(encoded, [0, 1], packed=packed, pad_id=0)
+
+    seen = made["input_ids"].flatten()[made["at"]].tolist()
+    told = [of_bytes.decode(one) for one in zip(seen, made["next"].tolist(), strict=True)]
+    firsts = [text or "<end>" for text in texts]
+    assert told == [f"{firsts[0]} ", " p", "p<end>", f"{firsts[1]} ", " q", "q<end>"]
+
+
+def test_a_template_that_fails_on_a_conversation_is_named_too(tokenizer: Any) -> None:
+    tokenizer.chat_template = "{{ messages[0].content + 1 }}"
+    with pytest.raises(ModelTaskError, match="the model's chat template refuses a conversation"):
+        CausalTask(max_input=64, max_output=8).encode(rows(talk("user: a")), tokenizer)

@@ -43,7 +43,7 @@ def check_plugins(recipe: Recipe) -> None:
     if recipe.task.asked != "labels":
         metrics_for(recipe.evaluation.metrics, answers)
     for name in recipe.tracking.trackers:
-        TRACKERS.get(name)
+        TRACKERS.place(name)  # one that cannot be imported is silenced, and ends no run
     _check_arms(recipe)
     # Nor may a gate name a rival that would never be scored.
     control = {CONTROL} if recipe.evaluation.control else set()

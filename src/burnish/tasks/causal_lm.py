@@ -86,10 +86,11 @@ class CausalTask(WritingTask):
             return self._chats([messages(text) for text in texts], tokenizer)
         written = [self.prompt.replace(_SLOT, text) for text in texts]
         found: list[list[int]] = tokenizer(written, verbose=False)["input_ids"] if written else []
-        return found
+        return _begun(found, tokenizer)
 
     def _chats(self, conversations: Sequence[Conversation], tokenizer: Any) -> list[list[int]]:
-        return plain_tokens([self._chat(turns, tokenizer) for turns in conversations], tokenizer)
+        written = [self._chat(turns, tokenizer) for turns in conversations]
+        return _begun(plain_tokens(written, tokenizer), tokenizer)
 
     def _chat(self, turns: Conversation, tokenizer: Any) -> str:
         """Return a conversation as the model's template has it; its own system message goes first.
@@ -103,7 +104,7 @@ class CausalTask(WritingTask):
             rendered: str = tokenizer.apply_chat_template(
                 turns, tokenize=False, add_generation_prompt=True
             )
-        except TemplateError as err:
+        except (TemplateError, TypeError, ValueError) as err:
             raise ModelTaskError(
                 f"the model's chat template refuses a conversation: {err}",
                 where=f"the roles {', '.join(one['role'] for one in turns)}",
@@ -123,6 +124,15 @@ class CausalTask(WritingTask):
     def ask(self, encoded: Encoded, rows: Sequence[int], *, pad_id: int) -> Batch:
         """Return prompts filled up on the left, so that answers go on from the end."""
         return batch.padded([encoded.inputs.row(at) for at in rows], pad_id=pad_id, left=True)
+
+
+def _begun(prompts: list[list[int]], tokenizer: Any) -> list[list[int]]:
+    """Return prompts of one token at least: the first of an answer is foretold from one of its own.
+
+    An empty text begins as a text of the model does, or after the end of another.
+    """
+    begin, end = tokenizer.bos_token_id, tokenizer.eos_token_id
+    return [prompt or [end if begin is None else begin] for prompt in prompts]
 
 
 def joined(encoded: Encoded, rows: Sequence[int], *, packed: bool, pad_id: int) -> Batch:

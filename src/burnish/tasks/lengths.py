@@ -46,8 +46,12 @@ def cut_texts(texts: list[str], tokenizer: Any, limit: int) -> tuple[list[str], 
     short = list(texts)
     for at, spans in enumerate(found["offset_mapping"]):
         if len(spans) > limit:
-            short[at] = texts[at][: spans[limit - 1][1]]
-            lost[at] = len(spans) - limit
+            stop = limit
+            # A character of several tokens goes whole: with one of them all would come back.
+            while stop and spans[stop][0] < spans[stop - 1][1]:
+                stop -= 1
+            short[at] = texts[at][: spans[stop - 1][1]] if stop else ""
+            lost[at] = len(spans) - stop
     return short, lost
 
 
@@ -63,8 +67,8 @@ def cut_conversations(
 ) -> tuple[list[Conversation], Lost]:
     """Return conversations of at most `limit` tokens, and the tokens cut from each, (n,).
 
-    The oldest messages go, whole and up to one of a user; a system message stays, and so does
-    the last message, of which what is too much is cut from the end.
+    The oldest messages go, whole and up to one of a user; a system message stays, even one that
+    alone is longer, and so does the last message, of which what is too much is cut from the end.
     """
     lost = np.zeros(len(conversations), np.int64)
     short = []
