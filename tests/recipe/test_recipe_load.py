@@ -189,6 +189,9 @@ def test_a_wrong_override_is_told_as_such(tmp_path: Path) -> None:
     text = message(write(tmp_path, LEAST), "training.epochs=many")
 
     assert 'training.epochs: input should be a valid number; it is "many" (--set)' in text
+    text = message(write(tmp_path, LEAST), "task={labels: [1, b]}", "split={by: x}")
+    assert "task.labels.0: input should be a valid string; it is 1 (--set)" in text
+    assert 'it is "x" (--set)' in text
 
 
 @pytest.mark.parametrize("name", ["{a} and {b}", "[a] b", "*a", "@a", '"a', "{a}", "{{a}}"])
@@ -215,6 +218,8 @@ def test_what_is_no_text_has_to_be_yaml(tmp_path: Path, override: str) -> None:
         "training..epochs=3",
         "model.x=1",
         "data.²=1",
+        "data.checks.1.action=warn",
+        "data.checks.first.action=warn",
         "training.seed=" + "[" * 3_000,
         "training.seed=&a [*a]",
         "training.seed=!!timestamp 2024-01-01",
@@ -223,7 +228,9 @@ def test_what_is_no_text_has_to_be_yaml(tmp_path: Path, override: str) -> None:
     ids=lambda text: ascii(text[:20]),
 )
 def test_an_override_that_fits_nowhere_is_refused(tmp_path: Path, override: str) -> None:
-    assert "[BN101]" in message(write(tmp_path, LEAST), override)
+    checks = "checks: [{kind: leak, action: drop}], "
+    path = write(tmp_path, LEAST.replace("{from", f"{{{checks}from"))
+    assert "[BN101]" in message(path, override)
 
 
 def test_extends_lays_keys_over_another_recipe(tmp_path: Path) -> None:

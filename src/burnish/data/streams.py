@@ -132,7 +132,8 @@ def _bad_encoding(path: Path, encoding: str, codec: str) -> DataFormatError:
     except UnicodeError:
         pass  # the codec does not tell where, as UTF-16 without its mark
     fix = "set `data.encoding` (`--encoding`) to the file's own, often latin-1, cp1252 or utf-16"
-    return bad_row(path, row, f"not {encoding} text{wrong}", fix)
+    # A line, which is no record of CSV: there is a header, and cells may hold line ends.
+    return DataFormatError(f"not {encoding} text{wrong}", where=f"{path}, line {row}", fix=fix)
 
 
 def compression_of(path: Path) -> str:
@@ -214,7 +215,7 @@ def _lines_before_fault(path: Path) -> int:
     lines = 0
     try:
         with _opened(path) as stream:
-            while block := stream.read(_BLOCK_BYTES // 16):
+            while block := stream.read1(_BLOCK_BYTES // 16):  # what stands before the fault too
                 lines += block.count(b"\n")
     except _DAMAGED:
         pass

@@ -39,7 +39,8 @@ def recipe_error(
         location = _plain(error["loc"])
         if error["type"] in _NO_KIND and isinstance(error["input"], dict):
             location = (*location, "kind")
-        told = "--set" if location in texts else document.place_of(location)
+        is_set = any(location[:depth] in texts for depth in range(1, len(location) + 1))
+        told = "--set" if is_set else document.place_of(location)
         place = f" ({told})" if told else ""
         key = ".".join(map(str, location)) or "(recipe)"
         faults[f"{key}: {_message(error, location)}{place}"] = None

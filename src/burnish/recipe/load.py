@@ -170,6 +170,8 @@ def _read_value(key_path: KeyPath, text: str) -> Any:
 def _put(values: Any, key_path: KeyPath, value: Any, override: str) -> None:
     """Set a nested value, making sections on the way; `task: kind` shorthand becomes a section."""
     for depth, part in enumerate(key_path[:-1]):
+        if isinstance(values, list) and not _has(values, part):
+            raise _no_such_place(override, key_path[: depth + 1])
         below = values[part] if _has(values, part) else None
         if isinstance(below, str) and depth == 0 and part in SHORTHAND:
             below = {"kind": below}
