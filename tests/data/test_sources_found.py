@@ -174,7 +174,9 @@ def test_rows_of_several_configs_are_not_mixed_where_none_is_named(
 
     import huggingface_hub
 
-    names = [f"{config}/{part}/0000.parquet" for config in ("en", "fr") for part in ("train", "test")]
+    names = [
+        f"{config}/{part}/0000.parquet" for config in ("en", "fr") for part in ("train", "test")
+    ]
     info = SimpleNamespace(siblings=[SimpleNamespace(rfilename=name) for name in names])
     monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", lambda *_, **__: info)
     with pytest.raises(DataNotFoundError, match="it has 2 configs, and none is named: en, fr"):

@@ -126,11 +126,12 @@ def test_a_template_that_refuses_a_conversation_is_named(tokenizer: Any) -> None
 @pytest.fixture(scope="module")
 def of_bytes() -> Any:
     """A tokenizer with a token for each byte, as those of GPT-2's kind have for what is rare."""
-    signs = [*sorted(pre_tokenizers.ByteLevel.alphabet()), "<end>"]
+    end = "<end>"
+    signs = [*sorted(pre_tokenizers.ByteLevel.alphabet()), end]
     backend = Tokenizer(models.BPE(vocab={sign: at for at, sign in enumerate(signs)}, merges=[]))
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     backend.decoder = decoders.ByteLevel()
-    return PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="<end>")
+    return PreTrainedTokenizerFast(tokenizer_object=backend, eos_token=end)
 
 
 @given(text=st.text("aé✓😀 ", min_size=1, max_size=8), limit=st.integers(1, 12))

@@ -51,7 +51,7 @@ def fetch(reference: str) -> dict[str, list[Path]]:
 
 
 def shards_lacking(names: Sequence[str]) -> str | None:
-    """Return `1 of 2 shards` where names such as train-00000-of-00002 lack one; None: all are there.
+    """Return `1 of 2 shards` where names such as train-00000-of-00002 lack one, else None.
 
     Of two sets of shards, as a second upload leaves them, neither is taken for the whole.
     """

@@ -46,8 +46,8 @@ class ClassificationTask(AnyTask):
     )
     labels: tuple[str, ...] = Field(
         (),
-        description="Label names in order; integers in the data are positions in this list. "
-        "Empty: taken from the training rows, sorted.",
+        description="Label names in order; integers in the data are positions in this list, "
+        "unless a name is a whole number. Empty: taken from the training rows, sorted.",
     )
     multi_label: bool | None = Field(
         None, description="Any number of labels a row. Null: true where the label column is a list."

@@ -78,7 +78,7 @@ class Document:
     files: dict[KeyPath, str] = field(default_factory=dict)
 
     def place_of(self, path: KeyPath) -> str:
-        """Return `line 7`, or `line 7 of base.yaml`, as `line_of`; empty where nothing is written."""
+        """Return `line 7`, or `line 7 of base.yaml`, as `line_of`; empty: not written."""
         while path and path not in self.lines:
             path = path[:-1]
         if not path:
