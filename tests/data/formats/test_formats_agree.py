@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from burnish.data.readers import READERS, format_of, read_batches, read_file
-from burnish.data.table import ROW, DataFile, Fault, Kind, Table
+from burnish.data.table import BATCH_ROWS, ROW, DataFile, Fault, Kind, Table
 from burnish.errors import BurnishError, DataFormatError, DataNotFoundError
 
 COLUMNS = {"text": Kind.TEXT, "label": Kind.LABELS, "year": Kind.PLAIN}
@@ -110,7 +110,19 @@ def test_columns_of_changing_type_become_text_not_null(tmp_path: Path) -> None:
     rows = [{"text": "t", "label": "x", "year": value} for value in (1, 2.5, "soon", None, True)]
     path = tmp_path / "a.jsonl"
     path.write_bytes(written("jsonl", rows))
-    assert read(path).frame["year"].to_list() == ["1", "2.5", "soon", None, "True"]
+    assert read(path).frame["year"].to_list() == ["1", "2.5", "soon", None, "true"]
+
+
+@pytest.mark.parametrize("between", [0, BATCH_ROWS])
+@pytest.mark.parametrize(("value", "told"), [(True, "true"), (2.0, "2"), (2.5, "2.5"), (7, "7")])
+def test_a_value_becomes_the_same_text_in_whatever_batch_the_type_changes(
+    value: Any, told: str, between: int, tmp_path: Path
+) -> None:
+    values = [value, *[None] * between, "soon"]
+    rows = [{"text": "t", "label": "x", "year": one} for one in values]
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(written("jsonl", rows))
+    assert read(path).frame["year"].drop_nulls().to_list() == [told, "soon"]
 
 
 def test_a_type_that_changes_after_many_rows_is_still_read(tmp_path: Path) -> None:
