@@ -264,3 +264,22 @@ def test_nan_is_a_missing_value_and_breaks_no_rule_about_numbers(name: str, tmp_
 
     assert kept["train"].height == 9
     assert findings == ()
+
+
+@pytest.mark.parametrize("values", [[1, 2], [1, 2.0], [1, 2, 2**53 + 1]])
+@pytest.mark.parametrize("test", [[1.0, 2.5, None], [None, None], [1, 3], ["1", "3"]])
+def test_numbers_are_looked_for_in_each_part_whatever_its_column_holds(
+    values: list[float], test: list[Any], tmp_path: Path
+) -> None:
+    parts = {"train": [1, 2, 3, 2**53], "test": test}
+    for name, prices in parts.items():
+        lines = (f"{json.dumps({'text': 't', 'label': 'a', 'price': p})}\n" for p in prices)
+        (tmp_path / f"{name}.jsonl").write_text("".join(lines))
+    rule = {"kind": "in-set", "column": "price", "values": values, "action": "drop"}
+    given = recipe(tmp_path, rule, data={"from": str(tmp_path)})
+
+    kept = check_rules(given, load_rows(given)[0])[0]
+
+    assert kept["train"]["row"].to_list() == [1, 2]
+    fitting = [at for at, price in enumerate(test, 1) if price in (None, 1, "1")]
+    assert kept["test"]["row"].to_list() == fitting

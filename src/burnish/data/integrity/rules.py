@@ -42,7 +42,7 @@ _BREAKS: Mapping[str, Callable[[Any, pl.Expr, pl.Series], pl.Expr]] = {
     "less-than": lambda rule, value, _: value >= rule.value,
     "greater-than": lambda rule, value, _: value <= rule.value,
     "equal-to": lambda rule, value, _: value != rule.value,
-    "in-set": lambda rule, value, train: ~_is_one_of(value, rule.values, train),
+    "in-set": lambda rule, value, _: ~_is_one_of(value, rule.values),
     "regex": lambda rule, value, _: ~value.str.contains(rule.pattern),
     "unique": lambda _, value, __: value.is_not_null() & ~value.is_first_distinct(),
     "z-score": lambda rule, value, train: _distance(value, train) > rule.most,
@@ -137,12 +137,15 @@ def _with_numbers(rows: pl.DataFrame, column: str, rule: RuleSection, called: st
     return rows.with_columns(numbers_of(pl.col(column)))
 
 
-def _is_one_of(value: pl.Expr, values: tuple[Scalar, ...], train: pl.Series) -> pl.Expr:
-    """Return whether a value is one of some; Polars looks for numbers of one type alone."""
-    whole = train.dtype.is_integer() and not any(isinstance(one, float) for one in values)
-    if whole or not all(map(is_number, values)):
+def _is_one_of(value: pl.Expr, values: tuple[Scalar, ...]) -> pl.Expr:
+    """Return whether a value is one of some.
+
+    Numbers one by one: `is_in` looks for those of one type alone, and a column may be of whole
+    numbers in one part and of others, or of gaps alone, in the next.
+    """
+    if not all(map(is_number, values)):
         return value.is_in(list(values))
-    return value.cast(pl.Float64).is_in([float(one) for one in values])
+    return pl.any_horizontal(value == one for one in values)
 
 
 def _distance(value: pl.Expr, train: pl.Series) -> pl.Expr:
