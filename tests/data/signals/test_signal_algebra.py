@@ -198,3 +198,28 @@ def test_what_cannot_be_read_is_told_with_the_signal(
     assert told in caught.value.what
     assert where in caught.value.where
     assert caught.value.code == "BN209"
+
+
+@pytest.mark.parametrize("kind", [pl.Null, pl.Boolean, pl.Int64, pl.String])
+@pytest.mark.parametrize(
+    ("formula", "expected"),
+    [
+        ("a > 3", [None, None]),
+        ("a == 'x'", [None, None]),
+        ("a == True", [None, None]),
+        ("a < b", [None, None]),
+        ("b < a", [None, None]),
+        ("a", [None, None]),
+        ("~a", [None, None]),
+        ("a | (b > 1)", [None, True]),
+        ("(a > 3) | (b > 1)", [None, True]),
+        ("(a == a) & (b > 1)", [False, None]),
+    ],
+)
+def test_a_column_of_gaps_alone_is_not_known_whatever_it_is_compared_with(
+    formula: str, expected: list[bool | None], kind: Any
+) -> None:
+    rows = pl.DataFrame({"a": pl.Series([None, None], dtype=kind), "b": [1, 2]})
+    signals = {name: Signal(name, pl.col(name)) for name in rows.columns}
+    found = parse(formula, signals).read(rows)
+    assert (found.dtype, found.to_list()) == (pl.Boolean, expected)

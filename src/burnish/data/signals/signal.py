@@ -133,10 +133,16 @@ class Signal:
                 where=f"signal `{name}`",
                 fix=NO_NUMBER_FIX,
             )
+        # What some rows lack does not say what it is in the others.
+        told = {
+            name: pl.Series([None] * len(one)) if one.null_count() == len(one) else one
+            for name, one in columns.items()
+        }
         try:
-            found = expression(self._node, {name: one.dtype for name, one in columns.items()})
-            table = pl.DataFrame([one.alias(name) for name, one in columns.items()])
-            return table.select(found.alias("signal")).to_series()
+            found = expression(self._node, {name: one.dtype for name, one in told.items()})
+            table = pl.DataFrame([one.alias(name) for name, one in told.items()])
+            made = table.select(found.alias("signal")).to_series()
+            return made.cast(pl.Boolean) if made.dtype == pl.Null else made
         except (TypeError, pl.exceptions.PolarsError) as err:
             # Polars tells the whole table below its first line.
             what, fix = str(err).partition("\n")[0], "join what is yes or no by & | ^ ~"

@@ -139,7 +139,8 @@ def expression(node: Node, kinds: dict[str, pl.DataType]) -> pl.Expr:
 
     Args:
         node: the tree.
-        kinds: type of each leaf's column.
+        kinds: type of each leaf's column; Null of one that has gaps alone, which may stand for
+            whatever the other rows have.
 
     Raises:
         TypeError: a number stands where yes or no is needed, or the other way round.
@@ -147,16 +148,18 @@ def expression(node: Node, kinds: dict[str, pl.DataType]) -> pl.Expr:
     return _expression(node, kinds)[0]
 
 
-def _expression(node: Node, kinds: dict[str, pl.DataType]) -> tuple[pl.Expr, bool]:
-    """Return the expression, and whether it is yes or no rather than a value."""
+def _expression(node: Node, kinds: dict[str, pl.DataType]) -> tuple[pl.Expr, bool | None]:
+    """Return the expression, and whether it is yes or no rather than a value; None: gaps alone."""
     if isinstance(node, Leaf):
-        return pl.col(node.name), kinds[node.name] == pl.Boolean
+        kind = kinds[node.name]
+        return pl.col(node.name), None if kind == pl.Null else kind == pl.Boolean
     if isinstance(node, Not):
         return ~_yes_or_no(node.of, kinds, "~"), True
     if isinstance(node, Joined):
         _, join = _JOINS[node.by]
         sides = (_yes_or_no(side, kinds, node.by) for side in (node.left, node.right))
         return join(*sides), True
+    also: bool | None
     left, decides = _expression(node.left, kinds)
     if isinstance(node.right, Node):
         right, also = _expression(node.right, kinds)
@@ -164,7 +167,7 @@ def _expression(node: Node, kinds: dict[str, pl.DataType]) -> tuple[pl.Expr, boo
         right, also = pl.lit(node.right), isinstance(node.right, bool)
         if isinstance(node.left, Leaf) and kinds[node.left.name] == pl.String:
             left = numbers_of(left) if is_number(node.right) else left
-    if decides != also:
+    if decides is not also and None not in (decides, also):
         raise TypeError(
             f"`{written(node)}` compares yes or no with a value; a comparison binds less tightly "
             "than & ^ |, so put it in parentheses"
@@ -174,6 +177,8 @@ def _expression(node: Node, kinds: dict[str, pl.DataType]) -> tuple[pl.Expr, boo
 
 def _yes_or_no(node: Node, kinds: dict[str, pl.DataType], operator: str) -> pl.Expr:
     found, decides = _expression(node, kinds)
+    if decides is None:
+        return found.cast(pl.Boolean)
     if not decides:
         raise TypeError(
             f"`{operator}` joins what is yes or no, and `{written(node)}` is a value; "
