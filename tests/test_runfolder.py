@@ -4,8 +4,10 @@ import os
 import re
 import resource
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -143,6 +145,27 @@ def test_two_runs_of_the_same_second_get_two_folders(
     folders = {RunFolder.create("a").root for _ in range(3)}
 
     assert len(folders) == 3
+
+
+def test_runs_that_begin_at_once_get_a_folder_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    exists, mkdir = Path.exists, Path.mkdir
+    made: list[Path] = []
+
+    def late(self: Path, *args: Any, **kwargs: Any) -> bool:
+        """Another run makes the folder between the look and the making."""
+        found = exists(self, *args, **kwargs)
+        if not found and not made:
+            made.append(self)
+            mkdir(self, parents=True)
+        return found
+
+    monkeypatch.setattr(Path, "exists", late)
+    with ThreadPoolExecutor(8) as pool:
+        folders = list(pool.map(lambda _: RunFolder.create("a").root, range(40)))
+    assert len({*folders, *made}) == 40 + len(made)
 
 
 def test_a_folder_without_a_recipe_is_no_run(tmp_path: Path) -> None:

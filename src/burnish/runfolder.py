@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from burnish.errors import RunFolderError
-from burnish.files import empty_folder, path_errors, read_jsonl, write_jsonl
+from burnish.files import empty_folder, path_errors, read_jsonl, storage_errors, write_jsonl
 from burnish.records import Prediction
 
 _LABEL_FILES = ("label-errors.json", "label-errors.jsonl", "conflicts.jsonl")
@@ -40,7 +40,9 @@ class RunFolder:
         Raises:
             StorageError: BN402, it exists and is not empty, or cannot be made.
         """
-        root = out or _free_path(Path("runs"), name)
+        if out is None:
+            return cls(_own_folder(Path("runs"), name))
+        root = out
         fix = "name another folder with `--out`, or go on with `burnish resume`"
         return cls(empty_folder(root, fix=fix))
 
@@ -154,12 +156,19 @@ class RunFolder:
         return self.root / "predictions" / f"{system}.{split}.jsonl"
 
 
-def _free_path(parent: Path, name: str) -> Path:
+def _own_folder(parent: Path, name: str) -> Path:
+    """Make a folder that no other run has, begun in the same second as it may be."""
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     path, again = parent / f"{stamp}-{name}", 2
-    while path.exists():
-        path, again = parent / f"{stamp}-{name}-{again}", again + 1
-    return path
+    with storage_errors(path):
+        parent.mkdir(parents=True, exist_ok=True)
+        while True:
+            try:
+                path.mkdir()  # looking first would leave time for another to make it
+            except FileExistsError:
+                path, again = parent / f"{stamp}-{name}-{again}", again + 1
+            else:
+                return path
 
 
 def write_predictions(path: Path, predictions: Iterable[Prediction]) -> None:
