@@ -263,3 +263,35 @@ def test_damaged_files_are_read_or_refused_never_a_traceback(
     except BurnishError:
         return  # it cannot be made without code, place and fix
     assert table.rows_in == table.frame.height + sum(table.dropped.values())
+
+
+def test_rows_of_parquet_that_cannot_be_read_are_told_one_by_one(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    roles = (None, "narrator", "user", "user", "user")
+    talks = [role and [{"role": role, "content": "hi"}] for role in roles]
+    answers = [["a"], ["b"], ["c", None], ["\x00"], ["e"]]
+    pl.DataFrame({"said": talks, "reply": answers}).write_parquet(path)
+    faults: list[Fault] = []
+
+    columns = {"said": Kind.INPUT, "reply": Kind.ANSWERS}
+    (table,) = read_batches(DataFile(path=path, columns=columns), faults)
+
+    assert table.rows_in == 5
+    assert table.frame[ROW].to_list() == [1, 5]
+    assert table.frame["said"].to_list() == [None, talks[4]]
+    assert [fault.row for fault in faults] == [2, 3, 4]
+    assert "role 'narrator'" in faults[0].what
+    with pytest.raises(DataFormatError, match="narrator"):
+        read(path, columns)
+
+
+def test_a_parquet_file_without_a_row_that_can_be_read_has_an_empty_frame(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    pl.DataFrame({"text": ["\x00", "\x00"], "label": [0.5, 1.5]}).write_parquet(path)
+    faults: list[Fault] = []
+
+    columns = {"text": Kind.TEXT, "label": Kind.LABELS}
+    (table,) = read_batches(DataFile(path=path, columns=columns), faults)
+
+    assert table.frame.columns == ["text", "label", ROW]
+    assert (table.frame.height, [fault.row for fault in faults]) == (0, [1, 2])

@@ -7,12 +7,14 @@ from typing import cast
 import polars as pl
 
 from burnish.data.columns import typed
+from burnish.data.conversation import as_messages
 from burnish.data.streams import binary_stream, compression_of
 from burnish.data.table import (
     BATCH_ROWS,
     ROW,
     TEXTS,
     DataFile,
+    Fault,
     Faults,
     Kind,
     Table,
@@ -21,20 +23,45 @@ from burnish.data.table import (
     refuse_nul,
     require_columns,
 )
-from burnish.errors import ColumnError
+from burnish.errors import ColumnError, DataFormatError
 
 
-def read(file: DataFile, faults: Faults | None = None) -> Iterator[Table]:  # noqa: ARG001
-    """Yield the requested columns; a file that types its columns has no single faulty rows.
+def read(file: DataFile, faults: Faults | None = None) -> Iterator[Table]:
+    """Yield the requested columns.
 
     Raises:
-        DataFormatError: BN202, not a whole Parquet file.
+        DataFormatError: BN202, not a whole Parquet file, or a value that does not fit: a fault of
+            its row.
         ColumnError: BN204, a requested column is missing or of a type that does not fit.
     """
     for start, frame in frames(file.path, file.columns):
         rows = pl.Series(ROW, range(start + 1, start + frame.height + 1), dtype=pl.Int64)
-        made = [_column(file.path, frame[name], kind, rows) for name, kind in file.columns.items()]
-        yield Table(frame=pl.DataFrame([*made, rows]), rows_in=frame.height)
+        kept = _fitting(file, frame, rows, faults) or [_typed(file, frame[:0], rows[:0])]
+        yield Table(frame=pl.concat(kept, how="vertical_relaxed"), rows_in=frame.height)
+
+
+def _typed(file: DataFile, frame: pl.DataFrame, rows: pl.Series) -> pl.DataFrame:
+    made = [_column(file.path, frame[name], kind, rows) for name, kind in file.columns.items()]
+    return pl.DataFrame([*made, rows])
+
+
+def _fitting(
+    file: DataFile, frame: pl.DataFrame, rows: pl.Series, faults: Faults | None
+) -> list[pl.DataFrame]:
+    """Return the rows whose values fit, typed, by halves; take down those that do not."""
+    try:
+        return [_typed(file, frame, rows)]
+    except DataFormatError as err:
+        if faults is None:
+            raise
+        if frame.height == 1:
+            faults.append(Fault(int(rows[0]), err.what))
+            return []
+        at = frame.height // 2
+        return [
+            *_fitting(file, frame[:at], rows[:at], faults),
+            *_fitting(file, frame[at:], rows[at:], faults),
+        ]
 
 
 def frames(
@@ -69,7 +96,7 @@ def _column(path: Path, series: pl.Series, kind: Kind, rows: pl.Series) -> pl.Se
     if kind is Kind.ANSWERS:
         return _answers(path, series, rows)
     if kind is Kind.INPUT and isinstance(dtype, pl.List):
-        return typed(path, series, kind, rows)
+        return as_messages(typed(path, series, kind, rows))  # of gaps alone come texts
     if kind in TEXTS:
         if not _is_text(dtype):
             raise _wrong_type(path, series, "a text")
