@@ -148,3 +148,10 @@ def test_ready_signals_are_equal_where_they_ask_the_same() -> None:
     assert library.contains("w", ["a", "b"]) == library.contains("w", ["b", "a"])
     assert library.contains("w", ["a"]) != library.contains("w", ["b"])
     assert library.length("n") != library.length("n", unit="characters")
+
+
+@pytest.mark.parametrize("values", [[1, 2, None], [1.0, 2.5, None], ["1", "2.5", None]])
+def test_one_of_finds_a_whole_number_whatever_stands_beside_it(values: list[Any]) -> None:
+    rows = pl.DataFrame({"stars": values})
+    found = library.one_of("good", ["1", "3"], column="stars").read(rows)
+    assert found.to_list() == [True, False, None]

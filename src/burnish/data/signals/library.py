@@ -10,6 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
+from burnish.data.columns import as_texts
 from burnish.data.dedupe import SIMILARITY, resembles
 from burnish.data.language import languages_of
 from burnish.data.named_columns import Unit, length_of
@@ -91,9 +92,8 @@ def value_of(name: str, *, column: str) -> Signal:
 def one_of(name: str, values: Sequence[str], *, column: str) -> Signal:
     """Return whether a column's value, as text, is one of some."""
     wanted = sorted(set(values))
-    return Signal(
-        name, pl.col(column).cast(pl.String).is_in(wanted), key=("one-of", tuple(wanted), column)
-    )
+    texts = pl.col(column).map_batches(as_texts, return_dtype=pl.String)
+    return Signal(name, texts.is_in(wanted), key=("one-of", tuple(wanted), column))
 
 
 def sentiment(name: str, *, column: str = "text") -> Signal:
