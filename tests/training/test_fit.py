@@ -15,7 +15,7 @@ from burnish.errors import CheckpointError, RecipeError, TrainingError
 from burnish.recipe.classification import ClassificationTask as Section
 from burnish.recipe.recipe import Recipe
 from burnish.tasks.classification import ClassificationTask
-from burnish.tasks.encoded import Encoded
+from burnish.tasks.encoded import Encoded, Ragged
 from burnish.tracking.base import MemoryTracker
 from burnish.training.fit import FitResult, fit
 from burnish.training.hardware import Hardware
@@ -145,6 +145,32 @@ def test_a_checkpoint_of_another_run_is_refused(
 
     with pytest.raises(CheckpointError, match=r"a run of 12 steps, this one has 18"):
         run(make_recipe(epochs=3.0), resume=True)
+
+
+@pytest.mark.parametrize("part", ["train", "choose"])
+@pytest.mark.parametrize("change", ["order", "label", "token"])
+def test_a_run_does_not_go_on_with_rows_that_have_changed(
+    part: str,
+    change: str,
+    run: Fit,
+    make_recipe: Callable[..., Recipe],
+    train: Encoded,
+    choose: Encoded,
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run(make_recipe(), tracker=Interrupter(signal.SIGINT, step=3))
+    rows = train if part == "train" else choose
+    if change == "order":
+        other = rows.take([*range(1, len(rows)), 0])
+    elif change == "label":
+        other = replace(rows, targets=np.roll(rows.targets, 1, axis=1))
+    else:
+        tokens = rows.inputs.tokens.copy()
+        tokens[1] += 1
+        other = replace(rows, inputs=Ragged(tokens, rows.inputs.offsets))
+
+    with pytest.raises(CheckpointError, match=r"BN502[\s\S]*the rows are others"):
+        run(make_recipe(), resume=True, **{part: other})
 
 
 def test_an_unknown_metric_to_stop_by_is_told_before_training(

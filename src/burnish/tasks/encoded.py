@@ -3,6 +3,7 @@
 Arrays alone, so that texts can be read where nothing is computed by torch.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -77,6 +78,16 @@ class Encoded:
     def examples(self) -> int:
         """How many examples the rows come from."""
         return len(set(self.ids))
+
+    @property
+    def digest(self) -> str:
+        """Return a name of ids, tokens and targets: other rows, or another order, have another."""
+        found = hashlib.sha256("\n".join(self.ids).encode("utf-8", "surrogatepass"))
+        for part in (self.inputs, self.answers, self.places, self.words):
+            if part is not None:
+                found.update(part.offsets.tobytes() + part.tokens.tobytes())
+        found.update(self.targets.tobytes())
+        return found.hexdigest()
 
     @classmethod
     def joined(cls, parts: Sequence["Encoded"]) -> "Encoded":

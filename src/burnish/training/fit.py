@@ -134,7 +134,7 @@ def fit(
 
     Raises:
         TrainingError: BN501, the loss is not a number, or no weight moves.
-        CheckpointError: BN502, the checkpoint to resume from is damaged or of another run.
+        CheckpointError: BN502, the checkpoint to resume from is damaged, or of another run or rows.
         KeyboardInterrupt: SIGINT came; a checkpoint was written.
         SystemExit: 143, SIGTERM came; a checkpoint was written.
     """
@@ -142,6 +142,8 @@ def fit(
     with applied(hardware):
         task = task.for_training(recipe.training, train)
         parts, feed = _assemble(recipe, task, source, train, hardware)
+        if checkpoints:
+            parts.rows = tuple(rows.digest for rows in (train, choose) if rows is not None)
         if resume and checkpoints:
             resume_from(parts, checkpoints)
         recorder = Recorder(parts, train, tracker, every_steps=recipe.tracking.every_steps)

@@ -43,6 +43,7 @@ class Parts:
     noise: Noise | None = None  # of the dropout layers, where they are ours
     frozen: tuple[Any, ...] = ()  # modules that stay in eval mode
     trainable: int = 0  # weights the method trains, a count
+    rows: tuple[str, ...] = ()  # digests of the rows that are learned, and of those that choose
     rounded: RoundedWeights | None = None  # those that do not move, where they are held in bf16
 
     @property

@@ -47,6 +47,7 @@ class Saver:
         state: dict[str, Any] = {
             "run": parts.state.to_json(),
             "plan": [parts.plan.steps, parts.plan.steps_per_epoch],
+            "rows": list(parts.rows),
             "optimizer": parts.optimizer.state_dict(),
             "average": parts.average.values if parts.average else [],
         }
@@ -126,7 +127,7 @@ def resume_from(parts: Parts, folder: Path) -> None:
     """Put weights, optimizer and counters back as the last checkpoint holds them, if there is one.
 
     Raises:
-        CheckpointError: BN502, it is damaged, or of a run with another model or plan.
+        CheckpointError: BN502, it is damaged, or of a run with another model, plan or rows.
     """
     if not has_checkpoint(folder, LAST):
         return
@@ -137,6 +138,13 @@ def resume_from(parts: Parts, folder: Path) -> None:
             f"it is of a run of {found.state['plan'][0]} steps, this one has {plan[0]}",
             where=str(folder),
             fix="resume with the recipe and the data of that run, or start a new run",
+        )
+    # What was learned before the change may be judged after it. Older checkpoints do not tell.
+    if found.state.get("rows", list(parts.rows)) != list(parts.rows):
+        raise CheckpointError(
+            "the rows are others than when the run was stopped",
+            where=str(folder),
+            fix="put the data back as it was, or start a new run with `burnish run`",
         )
     restore_weights(parts.model, found.weights, where=folder)
     parts.optimizer.load_state_dict(found.state["optimizer"])
