@@ -5,6 +5,7 @@ Compares answers with those that were kept, within what the arithmetic of both a
 that a model folder keeps.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
@@ -73,7 +74,7 @@ class Parity:
     split: str
     rows: int
     equal_answers: int
-    largest_score_difference: float
+    largest_score_difference: float  # inf where a score is no number
     allowed: Bounds
 
     @property
@@ -90,18 +91,21 @@ class Parity:
         asked = f"at least {share(self.allowed.equal, 1)} asked"
         if self.allowed.spare:
             asked += f", or all but {self.allowed.spare}"
+        gap = self.largest_score_difference
+        differ = f"scores differ by at most {gap:.1g}"
         return (
             f"{self.equal_answers:,} of {self.rows:,} answers on {self.split} "
-            f"({share(self.equal_answers, self.rows)}; {asked}) are those that were judged; scores "
-            f"differ by at most {self.largest_score_difference:.1g} "
+            f"({share(self.equal_answers, self.rows)}; {asked}) are those that were judged; "
+            f"{differ if math.isfinite(gap) else 'some scores are no numbers'} "
             f"({self.allowed.difference:g} allowed)"
         )
 
     def to_json(self) -> dict[str, Any]:
         """Return the content of parity.json."""
         told = asdict(self)
-        allowed = told.pop("allowed")
+        allowed, gap = told.pop("allowed"), self.largest_score_difference
         return told | {
+            "largest_score_difference": gap if math.isfinite(gap) else None,
             "most_allowed": allowed["difference"],
             "least_equal_share": allowed["equal"],
             "unequal_allowed": allowed["spare"],
@@ -137,9 +141,10 @@ def compare(
 def _gap(a: Prediction, b: Prediction) -> float:
     """Return the largest difference of a probability, or of the log-likelihood of a token."""
     tokens = max(1.0, a.scores.get("tokens", 1.0))
-    gaps = (
+    gaps = [
         abs(score - b.scores[name]) / tokens
         for name, score in a.scores.items()
         if name not in _NOT_COMPARED
-    )
-    return max(gaps, default=0.0)
+    ]
+    # What is no number is larger than nothing and smaller than nothing: max() would pass it by.
+    return math.inf if any(map(math.isnan, gaps)) else max(gaps, default=0.0)
