@@ -4,6 +4,7 @@ A prediction carries its reference, so a prediction file can be scored alone: ev
 never needs the model, nor the data set it was made from.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Literal, Self
@@ -207,7 +208,7 @@ class Score:
 
     def to_json(self) -> dict[str, Any]:
         """Return the entry of `scores.json`."""
-        return asdict(self)
+        return without_nan(asdict(self))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,3 +227,8 @@ class Finding:
     def to_json(self) -> dict[str, Any]:
         """Return the line of `findings.jsonl`."""
         return asdict(self)
+
+
+def without_nan(told: dict[str, Any]) -> dict[str, Any]:
+    """Return plain values with None for each that is no number, which JSON cannot say."""
+    return {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in told.items()}

@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from burnish.cli.display import show_scores
 from burnish.cli.main import main
 from burnish.pipeline.context import Context
 from burnish.pipeline.driver import execute
 from burnish.recipe.load import load_recipe
+from burnish.records import Score
 from burnish.runfolder import RunFolder
 
 BURNISH = Path(sys.executable).with_name("burnish")
@@ -24,6 +26,18 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [str(BURNISH), *arguments], capture_output=True, text=True, check=False, timeout=120
     )
+
+
+def test_a_score_without_an_interval_is_shown_with_a_dash(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    nan = float("nan")
+
+    show_scores([Score(system="a", split="t", metric="f1", value=1, low=nan, high=nan, n=1)])
+
+    told = capsys.readouterr().out
+    assert "–" in told
+    assert "nan" not in told
 
 
 def test_help_is_fast() -> None:

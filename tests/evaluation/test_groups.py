@@ -1,6 +1,10 @@
 """Judged rows that belong together: they say less than as many that do not."""
 
+import json
+import math
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -10,6 +14,7 @@ from burnish.evaluation.answers import Answers
 from burnish.evaluation.compare import compare
 from burnish.evaluation.groups import groups_of, permutation, units_with
 from burnish.evaluation.metrics.table import METRICS
+from burnish.evaluation.per_class import per_class
 from burnish.evaluation.score import score_answers
 from burnish.evaluation.skill import skill
 from burnish.evaluation.verdict import decide
@@ -110,6 +115,41 @@ def test_the_score_of_one_group_has_no_interval() -> None:
     [score] = score_answers("tuned", "test", tuned, metrics=["accuracy"], groups=DOCUMENTS * 0)
 
     assert np.isnan([score.low, score.high]).all()
+
+
+@pytest.mark.parametrize("groups", [None, np.zeros(1, np.intp)], ids=["row", "group"])
+def test_one_row_has_no_interval_anywhere_and_no_file_or_sentence_says_nan(groups: Any) -> None:
+    tuned, rival = (system.take([0]) for system in documents(0, lead=0.2).values())
+    draws: Any = {"resamples": 50, "groups": groups}
+
+    scores = score_answers("tuned", "test", tuned, **draws)
+    compared = compare(tuned, rival, metric="accuracy", names=("a", "b"), **draws)
+    decided = decide([Gate()], {"tuned": tuned, "b": rival}, BINARY, "accuracy", **draws)
+    told = [one.to_json() for one in (*scores, compared, *per_class(tuned, **draws))]
+
+    assert all(line["low"] is None and line["high"] is None for line in told)
+    assert decided["verdict"] == "need-more-data"
+    written = json.dumps([told, decided], allow_nan=False)
+    assert "nan" not in written
+    assert "no interval, 1 row" in compared.words
+
+
+def test_a_comparison_whose_resamples_have_no_value_is_told_without_an_interval() -> None:
+    # Of two draws of two rows one has a positive and a negative: half, or a little less.
+    truth = np.array([True, False])
+    sure = np.where(truth, 0.9, 0.1)
+    right, wrong = (
+        replace(answers(truth, truth), scores=np.column_stack([1 - yes, yes]))
+        for yes in (sure, 1 - sure)
+    )
+
+    told = [
+        compare(right, wrong, metric="roc_auc", names=("a", "b"), seed=seed) for seed in range(6)
+    ]
+
+    assert {math.isnan(one.low) for one in told} == {True, False}
+    for one in told:
+        assert "nan" not in json.dumps(one.to_json(), allow_nan=False)
 
 
 def test_without_groups_a_comparison_tells_of_none() -> None:

@@ -10,12 +10,13 @@ import pytest
 
 from burnish.errors import ModelFormatError
 from burnish.recipe.recipe import Recipe
-from burnish.records import LabelSpace
+from burnish.records import LabelSpace, Score
 from burnish.tasks.causal_lm import CausalTask
 from burnish.tasks.classification import ClassificationTask
 from burnish.tasks.seq2seq import Seq2SeqTask
 from burnish.tasks.writing import WritingTask
 from burnish.tracking.base import MemoryTracker
+from burnish.training.card import model_card
 from burnish.training.facts import task_facts
 from burnish.training.fit import FitResult, fit
 from burnish.training.hardware import Hardware
@@ -168,6 +169,16 @@ def test_burnish_json_tells_how_a_model_that_writes_is_asked(kind: str) -> None:
 
     assert facts["prompt"] == {"kind": kind} | told
     assert facts["limits"] == {"max_input": 60, "max_output": 9, "max_new_tokens": 9}
+
+
+def test_a_card_has_a_dash_where_a_score_has_no_interval(task: ClassificationTask) -> None:
+    score = Score(
+        system="tuned", split="test", metric="f1", value=1.0, low=np.nan, high=np.nan, n=1
+    )
+
+    card = model_card(task, META | {"scores": [score.to_json()]}, form="transformers")
+
+    assert "| test | f1 | 1.0000 | – | 1 |" in card
 
 
 def test_facts_that_tell_no_task_are_refused(tiny: ModelSource) -> None:

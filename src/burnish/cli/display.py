@@ -1,5 +1,6 @@
 """How results look on a terminal; all of it goes to standard output."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -58,7 +59,7 @@ def show_scores(scores: Sequence[Score]) -> None:
     """Print scores with their intervals."""
     table = _table("system", "split", "metric", "value", "95 % interval", "n")
     for s in scores:
-        interval = f"{s.low:.3f} … {s.high:.3f}"
+        interval = "–" if math.isnan(s.low) else f"{s.low:.3f} … {s.high:.3f}"
         table.add_row(
             escape(s.system), escape(s.split), s.metric, f"{s.value:.3f}", interval, str(s.n)
         )

@@ -22,6 +22,7 @@ from burnish.evaluation.bootstrap import Draws, interval, resample
 from burnish.evaluation.groups import units, units_with
 from burnish.evaluation.metrics.base import Metric, Values
 from burnish.evaluation.metrics.table import metrics_for
+from burnish.records import without_nan
 
 FEWEST_DIFFERING = 6  # least rows for which an exact two-sided sign test can reach 5 %
 
@@ -34,7 +35,7 @@ class Comparison:
     b: str
     metric: str
     difference: float
-    low: float  # 2.5 % point of the paired bootstrap
+    low: float  # 2.5 % point of the paired bootstrap; nan where it has none
     high: float  # 97.5 % point
     p: float  # two-sided p of "no difference in the metric", bootstrap or `least_p`, in (0, 1]
     mcnemar_p: float  # two-sided exact p of "both get equally many rows right", in (0, 1]
@@ -45,7 +46,7 @@ class Comparison:
 
     def to_json(self) -> dict[str, Any]:
         """Return the entry of `verdict.json`."""
-        told = asdict(self)
+        told = without_nan(asdict(self))
         if self.groups is None:
             del told["groups"]
         return told
@@ -85,6 +86,8 @@ def compare(
     drawn_a, drawn_b = resample([chosen.resample(a), chosen.resample(b)], len(a), **draws)
     low, high = interval(drawn_a - drawn_b, around=difference)
     groups = draws.get("groups")
+    if units(len(a), groups) == 1:
+        low = high = np.nan  # it can be drawn in one way only
     # Scores may tell systems apart on rows that both answer alike.
     by_scores = chosen.needs_scores and difference != 0
     apart = np.ones(len(a), dtype=np.bool_) if by_scores else a.differing(b)
@@ -173,9 +176,12 @@ def _words(
 ) -> str:
     (low, high), unit = ends, metric.unit
     side = "above" if difference >= 0 else "below"
+    span = "no interval"
+    if not np.isnan(low):
+        span = f"95 % interval {unit.write(low)} to {unit.write(high)}"
     return (
         f"{names[0]} is {unit.told(abs(difference))} {side} {names[1]} in {metric.words} "
-        f"(95 % interval {unit.write(low)} to {unit.write(high)}, {rows}): {end}."
+        f"({span}, {rows}): {end}."
     )
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from burnish.evaluation.answers import Answers
 from burnish.evaluation.bootstrap import Draws, draw, interval
+from burnish.evaluation.groups import units
 from burnish.evaluation.metrics.counts import (
     add_no_label,
     all_labels,
@@ -19,6 +20,7 @@ from burnish.evaluation.metrics.counts import (
     recall_of,
     with_no_label,
 )
+from burnish.records import without_nan
 
 NO_LABEL = "(no label)"  # the row of the table for multi-label rows without any
 
@@ -34,13 +36,12 @@ class ClassScore:
     precision: float  # 0 where it was never given
     recall: float  # 0 where no row has it
     f1: float
-    low: float  # 2.5 % point of the bootstrap of F1; nan without support
+    low: float  # 2.5 % point of the bootstrap of F1; nan without support, or of one row or group
     high: float  # 97.5 % point
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values, null instead of nan."""
-        plain = asdict(self)
-        return {k: None if isinstance(v, float) and np.isnan(v) else v for k, v in plain.items()}
+        return without_nan(asdict(self))
 
 
 def per_class(answers: Answers, **draws: Unpack[Draws]) -> list[ClassScore]:
@@ -53,8 +54,9 @@ def per_class(answers: Answers, **draws: Unpack[Draws]) -> list[ClassScore]:
     found = f1_of(*counts)
     drawn = np.vstack([f1_of(*(w @ kind for kind in each)) for w in draw(len(answers), **draws)])
     nothing = (float("nan"), float("nan"))
+    alone = units(len(answers), draws.get("groups")) == 1  # drawn in one way only
     ends = [
-        interval(drawn[:, j], around=found[j]) if support else nothing
+        interval(drawn[:, j], around=found[j]) if support and not alone else nothing
         for j, support in enumerate(tp + fn)
     ]
     return [

@@ -52,8 +52,8 @@ def score_answers(
     values = {name: metric.function(answers) for name, metric in chosen.items()}
     told = [name for name, value in values.items() if not np.isnan(value)]
     drawn = resample([chosen[name].resample(answers) for name in told], len(answers), **draws)
-    if (groups := draws.get("groups")) is not None and units(len(answers), groups) == 1:
-        drawn[:] = np.nan  # one group can be drawn in one way only: how far off it is, is unknown
+    if units(len(answers), draws.get("groups")) == 1:
+        drawn[:] = np.nan  # it can be drawn in one way only: how far off it is, is unknown
     ends = [
         interval(centred(row, values[name]), around=values[name])
         for name, row in zip(told, drawn, strict=True)

@@ -105,8 +105,12 @@ def _score_rows(scores: list[Mapping[str, Any]]) -> list[str]:
         return []
     rows = [
         f"| {score['split']} | {score['metric']} | {score['value']:.4f} "
-        f"| {score['low']:.4f} – {score['high']:.4f} | {score['n']} |"
+        f"| {_interval(score)} | {score['n']} |"
         for score in scores
     ]
     head = ["| split | metric | value | 95 % interval | rows |", "|---|---|---|---|---|"]
     return [*head, *rows, ""]
+
+
+def _interval(score: Mapping[str, Any]) -> str:
+    return "–" if score["low"] is None else f"{score['low']:.4f} – {score['high']:.4f}"
