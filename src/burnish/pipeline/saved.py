@@ -9,7 +9,11 @@ from burnish.files import read_jsonl
 from burnish.pipeline.asked import Asked, is_of
 from burnish.pipeline.stage import Parts
 from burnish.recipe.load import load_recipe
+from burnish.recipe.recipe import Recipe
+from burnish.recipe.training import Training
 from burnish.runfolder import RunFolder
+from burnish.tasks.base import Task
+from burnish.tasks.encoded import Encoded
 from burnish.training.fit import FitResult
 from burnish.training.hardware import Hardware
 from burnish.training.memory import peak_memory_mb
@@ -77,20 +81,50 @@ def _place(split: str) -> int:
     return _ORDER.index(split) if split in _ORDER else len(_ORDER)
 
 
-def open_fitted(folder: RunFolder, source: ModelSource, hardware: Hardware) -> FitResult:
-    """Return a saved model as if it had just been fitted; nothing is trained."""
+def open_fitted(
+    recipe: Recipe,
+    folder: RunFolder,
+    source: ModelSource,
+    train: Encoded | None,
+    hardware: Hardware,
+) -> FitResult:
+    """Return a saved model as if it had just been fitted; nothing is trained.
+
+    Args:
+        recipe: of the run.
+        folder: of the run.
+        source: where the model lies, and the base of an adapter.
+        train: rows that were learned, by which the recipe's loss weighs classes; None: not known.
+        hardware: how the machine is used.
+    """
     opened = Answerer.open(source, hardware=hardware)
     history: list[dict[str, Any]] = read_jsonl(folder.history) if folder.history.is_file() else []
-    epochs = [line["epoch"] for line in history if line.get("kind") == "epoch"]
+    task = opened.task if train is None else opened.task.for_training(recipe.training, train)
     return FitResult(
         model=opened.model,
-        task=opened.task,
+        task=task,
         state=RunState(history=history),
         plan=Plan(steps=1, steps_per_epoch=1),
         trainable_parameters=0,
         total_parameters=weight_count(opened.model),
         weights_mb=weight_mb(opened.model),
-        kept_epoch=float(epochs[-1]) if epochs else 0.0,
+        kept_epoch=_kept_epoch(recipe.training, task, history),
         choose_outputs=None,
         peak_memory_mb=peak_memory_mb(hardware.device),
     )
+
+
+def _kept_epoch(training: Training, task: Task, history: list[dict[str, Any]]) -> float:
+    """Return the epoch whose weights a run kept, as its curve tells; 0 where it tells none."""
+    told = [line for line in history if line.get("kind") == "epoch"]
+    early = training.early_stopping
+    name = early.metric if early else task.selects
+    found = {
+        float(line["epoch"]): line["metrics"][f"validation/{name}"]
+        for line in told
+        if f"validation/{name}" in line["metrics"]
+    }
+    if training.keep == "best" and found:
+        best = max if task.higher_is_better(name) else min
+        return best(found, key=found.__getitem__)  # the first of equals
+    return float(told[-1]["epoch"]) if told else 0.0

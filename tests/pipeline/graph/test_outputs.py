@@ -247,6 +247,31 @@ def test_a_classifier_has_the_same_four_outputs(
     assert {"loss", "f1"} <= set(made["training_and_validation_set_metrics"]["train"])
 
 
+@pytest.mark.parametrize(
+    "training",
+    [
+        # A rate at which the last epoch is not the best.
+        {"learning_rate": 0.1, "early_stopping": {"metric": "loss", "patience": 9}},
+        {"label_smoothing": 0.5, "imbalance": {"loss": "class-weights"}, "learning_rate": 3e-3},
+    ],
+    ids=["epoch", "loss"],
+)
+def test_a_saved_classifier_has_the_epoch_and_the_losses_of_its_training(
+    training: dict[str, Any], inputs: Inputs, execute: Execute, tmp_path: Path
+) -> None:
+    settings = {f"training.{key}": value for key, value in training.items()}
+    given = inputs("text-classification", num_train_epochs=6, out=tmp_path, settings=settings)
+    asked = ["training_and_validation_set_metrics", "fitted"]
+    out = execute([*asked, "save_best_models"], given)
+
+    found = execute(asked, {"run_folder": str(tmp_path)}, start="presaved")
+
+    assert found["fitted"].kept_epoch == out["fitted"].kept_epoch
+    for split, metrics in out["training_and_validation_set_metrics"].items():
+        again = found["training_and_validation_set_metrics"][split]
+        assert again == pytest.approx(metrics, abs=1e-5)
+
+
 def test_a_saved_run_is_reported_anew_in_a_folder_of_its_own(
     trained: Made, execute: Execute, tmp_path: Path
 ) -> None:

@@ -101,10 +101,14 @@ def last_answers__presaved() -> Arm | None:
 
 @only("presaved")
 def fitted__presaved(
-    saved_run: RunFolder, saved_source: ModelSource, hardware: Hardware
+    recipe: Recipe,
+    saved_run: RunFolder,
+    saved_source: ModelSource,
+    encoded: dict[str, Encoded],
+    hardware: Hardware,
 ) -> FitResult:
     """The saved model."""
-    return open_fitted(saved_run, saved_source, hardware)
+    return open_fitted(recipe, saved_run, saved_source, encoded.get("train"), hardware)
 
 
 @only("presaved")
