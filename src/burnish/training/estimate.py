@@ -48,7 +48,7 @@ class Estimate:
             f"({share:.2%})",
             f"expected training time: {_duration(self.seconds)} at "
             f"{self.tokens_per_second:,.0f} tokens/s, measured on a few steps",
-            f"expected peak memory: {self.peak_memory_mb / 1024:.1f} GB",
+            f"expected peak memory: {self.peak_memory_mb / 1000:.1f} GB",
         )
 
 

@@ -12,7 +12,7 @@ def peak_memory_mb(device: str) -> float:
     if device == "cuda":
         return torch.cuda.max_memory_allocated() / 1e6
     held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return held / 1e6 if sys.platform == "darwin" else held / 1e3
+    return held * (1 if sys.platform == "darwin" else 1024) / 1e6
 
 
 def give_back_memory() -> None:
