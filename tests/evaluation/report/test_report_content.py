@@ -6,11 +6,16 @@ from collections.abc import Callable
 from html import unescape
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
 from burnish.errors import PredictionError, RunFolderError
+from burnish.evaluation.groups import renumbered
+from burnish.evaluation.per_class import per_class
 from burnish.evaluation.report.render import render
+from burnish.evaluation.report.runfiles import read_run
+from burnish.evaluation.report.sections import classes
 from burnish.evaluation.report.words import measured
 from burnish.files import read_json, read_jsonl, write_json, write_jsonl
 from burnish.records import LabelSpace, Prediction
@@ -67,6 +72,25 @@ def test_where_rows_are_of_groups_the_page_says_how_many_and_what_is_still_by_ro
 
     assert "McNemar p by rows" in text
     assert "in 20 groups" in text
+
+
+def test_the_intervals_of_labels_are_by_whole_groups_where_the_rows_are_of_any(
+    run: RunFolder,
+) -> None:
+    path = run.splits / "validation.parquet"
+    rows = pl.read_parquet(path)
+    of_row = np.arange(rows.height) // 20
+    rows.with_columns(pl.Series("group", of_row.astype(str))).write_parquet(path)
+    files = read_run(run)
+    place = {name: at for at, name in enumerate(rows["id"])}
+    groups = of_row[[place[one] for one in files.labels().ids]]
+
+    shown = {row["score"].label: row["score"] for row in classes.view(files)["rows"]}
+
+    wanted = per_class(files.labels(), resamples=1000, groups=renumbered(groups.astype(str)))
+    by_row = per_class(files.labels(), resamples=1000)
+    assert [shown[one.label].to_json() for one in wanted] == [one.to_json() for one in wanted]
+    assert [one.low for one in wanted] != [one.low for one in by_row]
 
 
 def test_hand_made_answers_give_the_table_worked_out_by_hand(run: RunFolder) -> None:

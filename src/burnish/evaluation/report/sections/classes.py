@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from burnish.evaluation.groups import groups_of
 from burnish.evaluation.per_class import ClassScore, confusion, per_class
 from burnish.evaluation.report.runfiles import RunFiles
 from burnish.evaluation.report.scales import Scale, scale_of
@@ -19,7 +20,8 @@ _RESAMPLES = 1000
 def view(run: RunFiles) -> dict[str, Any]:
     """Return the table of labels, and how they are confused."""
     answers = run.labels()
-    by_label = per_class(answers, resamples=_RESAMPLES)
+    groups = None if run.rows is None else groups_of(run.rows, answers.ids)
+    by_label = per_class(answers, resamples=_RESAMPLES, groups=groups)
     names, counts = [score.label for score in by_label], confusion(answers)
     scores = sorted(by_label, key=lambda score: -score.support)
     shown = scores[:_MOST_LABELS]
