@@ -3,6 +3,8 @@
 import os
 import re
 import resource
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -14,7 +16,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from burnish.errors import RunFolderError, StorageError
-from burnish.files import atomic_writer, read_json, sha256, write_json, write_text
+from burnish.files import (
+    atomic_writer,
+    clear_unfinished,
+    read_json,
+    sha256,
+    write_json,
+    write_text,
+)
 from burnish.records import LedgerEntry, Prediction
 from burnish.runfolder import RunFolder, read_predictions, write_predictions
 
@@ -33,6 +42,27 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> 
 
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_a_killed_writer_leaves_behind_is_cleared_and_nothing_else(tmp_path: Path) -> None:
+    program = """
+import os, signal, sys
+from pathlib import Path
+from burnish.files import atomic_writer, whole_folder
+place, kind = Path(sys.argv[1]), sys.argv[2]
+with (atomic_writer(place / "last-2.bin") if kind == "file" else whole_folder(place / "model")):
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    kept = {"last-2.bin", "model", ".last-2.bin", ".note.to_self12", "other"}
+    for name in kept:
+        (tmp_path / name).write_text("kept", "utf-8")
+    for kind in ("file", "folder"):
+        subprocess.run([sys.executable, "-c", program, str(tmp_path), kind], check=False)
+    assert len(list(tmp_path.iterdir())) == len(kept) + 2
+
+    clear_unfinished(tmp_path, "last*", "model")
+
+    assert {path.name for path in tmp_path.iterdir()} == kept
 
 
 def test_a_folder_in_the_way_is_a_storage_error(tmp_path: Path) -> None:

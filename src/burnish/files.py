@@ -19,6 +19,7 @@ from typing import IO, Any
 from burnish.errors import BurnishError, RunFolderError, StorageError
 
 _HASH_BLOCK_BYTES = 1 << 20
+_CHANCE = 8  # characters that `tempfile` draws for a name
 
 
 class _Watched(BufferedWriter):
@@ -192,6 +193,25 @@ def whole_folder(path: Path) -> Iterator[Path]:
             temporary.rename(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def clear_unfinished(folder: Path, *names: str) -> None:
+    """Remove what the writers here leave behind when the process is killed in the middle.
+
+    Args:
+        folder: that nobody else writes to now.
+        names: patterns of the files and folders that were wanted, as in "last-*".
+
+    Raises:
+        StorageError: BN402, no permission.
+    """
+    with storage_errors(folder):
+        for name in names:
+            for path in folder.glob(f".{name}.{'?' * _CHANCE}"):  # as `tempfile` names them
+                if path.is_dir():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
 
 
 @contextmanager

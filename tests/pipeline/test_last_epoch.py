@@ -83,10 +83,13 @@ def test_a_run_that_goes_on_and_a_report_made_again_have_it_too(with_last: Outco
     before = answers(with_last, "last")
     folder = with_last.folder
     folder.predictions("last", with_last.verdict["split"]).unlink()
+    cut_short = folder.checkpoints / ".last-9.safetensors.ab12_xyz"  # as a kill leaves it
+    cut_short.write_bytes(b"half")
 
     again = resume(load_recipe(folder.recipe), folder)
 
     assert answers(again, "last") == before
+    assert not cut_short.exists()
     assert "at the end of training" in render(folder).read_text("utf-8")
 
 

@@ -10,7 +10,7 @@ from typing import Any, TypedDict, Unpack
 import polars as pl
 
 from burnish.errors import BurnishError
-from burnish.files import read_json, read_jsonl, write_json, write_text
+from burnish.files import clear_unfinished, read_json, read_jsonl, write_json, write_text
 from burnish.pipeline.context import Context
 from burnish.pipeline.driver import Announce, execute
 from burnish.pipeline.plugins import check_plugins
@@ -21,6 +21,7 @@ from burnish.runfolder import MODEL_FACTS, RunFolder
 from burnish.tracking.base import DatasetInfo, ModelInfo, RunInfo, Status, Tracker
 from burnish.tracking.params import flat_params
 from burnish.tracking.table import make
+from burnish.training.checkpoint import BEST, LAST
 
 OUTPUTS = (
     "report", "model_folder", "verdict", "scores", "tuned_predictions", "judged_split",
@@ -75,6 +76,9 @@ def run(recipe: Recipe, *, out: Path | None = None, **listeners: Unpack[Listener
 def resume(recipe: Recipe, folder: RunFolder, **listeners: Unpack[Listeners]) -> Outcome:
     """Go on from the last checkpoint of an interrupted run, in the same folder."""
     check_plugins(recipe)
+    clear_unfinished(folder.root, folder.start.name, folder.model.name)
+    for checkpoints in (folder.checkpoints, folder.control):
+        clear_unfinished(checkpoints, f"{LAST}*", f"{BEST}*", "epoch-*")
     return _in_folder(recipe, folder, resume=True, **listeners)
 
 
