@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from burnish.data.keys import text_keys, without_keys
 from burnish.data.ledger import check_balance
-from burnish.data.splits import split_parts
+from burnish.data.splits import apart_from, split_parts
 from burnish.errors import SplitError
 from burnish.recipe.data import Data, Split
 from burnish.records import LabelSpace
@@ -194,6 +194,29 @@ def test_near_duplicates_stay_on_one_side() -> None:
 
     numbers = [{t.split()[0] for t in part["text"]} for part in splits.values()]
     assert sum(map(len, numbers)) == 60
+
+
+@pytest.mark.parametrize("grouped", [True, False])
+def test_rows_apart_from_others_are_no_copies_no_near_ones_and_of_none_of_their_groups(
+    grouped: bool,
+) -> None:
+    text = "the quick brown fox jumps over the lazy dog and runs away from here"
+    held = pl.DataFrame(
+        {"id": ["a", "b"], "text": [text, None], "group": ["one" if grouped else None, None]},
+        schema={"id": pl.String, "text": pl.String, "group": pl.String},
+    )
+    rows = pl.DataFrame(
+        {
+            "id": ["a", "copy", "near", "of its group", "other", "no group"],
+            "text": ["x", text, f"{text} again", "y", "z", "w"],
+            "group": ["two", "two", "two", "one", "two", None],
+        }
+    )
+
+    left = apart_from(held, rows)["id"].to_list()
+
+    assert left == [*([] if grouped else ["of its group"]), "other", "no group"]
+    assert apart_from(held.drop("group"), rows.drop("group"))["id"][-1] == "no group"
 
 
 def test_time_puts_the_past_into_train_and_one_moment_on_one_side() -> None:

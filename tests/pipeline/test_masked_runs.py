@@ -10,9 +10,11 @@ import transformers
 
 from burnish.errors import BurnishError, ModelTaskError
 from burnish.evaluation.report.render import render
-from burnish.files import read_json
+from burnish.files import read_json, write_jsonl
 from burnish.pipeline.answer import answer_texts, open_model
 from burnish.pipeline.check import check
+from burnish.pipeline.context import Context
+from burnish.pipeline.driver import execute
 from burnish.pipeline.evaluate import evaluate_file
 from burnish.pipeline.export import export
 from burnish.pipeline.plugins import check_plugins
@@ -107,6 +109,36 @@ def place(tmp_path_factory: pytest.TempPathFactory, workplace: Path) -> Path:
 @pytest.fixture(scope="module")
 def outcome(place: Path) -> Outcome:
     return run(recipe(place), out=place / "run")
+
+
+def test_what_stands_for_all_rows_is_of_no_group_that_is_judged(place: Path) -> None:
+    texts = [f"{a} {b}" for a in ("cup", "bag", "hat") for b in ("good", "bad", "fine", "poor")]
+    made = [
+        {"text": f"{text} {number} item of {number * 7919 % 1009}", "page": f"page {number}"}
+        for number in range(20)
+        for text in texts
+    ]
+    write_jsonl(place / "pages.jsonl", made)
+    grouped = {
+        "from": str(place / "pages.jsonl"),
+        "input": "text",
+        "group": "page",
+        "signals": {"praise": {"kind": "contains", "words": ["good", "fine"]}},
+        "select": "praise",
+    }
+
+    found = execute(
+        ("unselected", "splits", "loaded"),
+        recipe=recipe(place, data=grouped, evaluation={"control": True}),
+        context=Context.of_nothing(),
+    )
+
+    pages = dict(found["loaded"].rows["train"].select("id", "group").iter_rows())
+    judged = {
+        page for name, rows in found["splits"].items() if name != "train" for page in rows["group"]
+    }
+    assert len(judged) > 4
+    assert not {pages[one] for one in found["unselected"].ids} & judged
 
 
 def values(outcome: Outcome, split: str) -> dict[str, float]:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 import polars as pl
 
 from burnish.data.allocation import allocate
-from burnish.data.dedupe import with_clusters
+from burnish.data.dedupe import SIMILARITY, resembles, with_clusters
 from burnish.data.keys import CLUSTER, KEY, group_keys, mixed, with_keys
 from burnish.data.limit import limit_train
 from burnish.data.reading import META
@@ -57,6 +57,20 @@ def split_parts(
         made["train"], entry = limit_train(made["train"], data.limit, space, seed=split.seed)
         entries.append(entry)
     return made, tuple(entries)
+
+
+def apart_from(held: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+    """Return those of some rows that could be learned where others are judged.
+
+    None of them is one of the others or of a group of theirs, or repeats the text of one, be it
+    nearly.
+    """
+    known = held["text"].drop_nulls()
+    kin = pl.Series(resembles(rows["text"], known, similarity=SIMILARITY))
+    kin |= rows["id"].is_in(held["id"].implode())
+    if "group" in rows.columns:
+        kin |= rows["group"].is_in(held["group"].drop_nulls().implode()).fill_null(value=False)
+    return rows.filter(~kin)
 
 
 def _shares(parts: Parts, split: Split) -> dict[str, float]:

@@ -13,7 +13,7 @@ from burnish.data.load import load_rows
 from burnish.data.settle import settle
 from burnish.data.signals.declared import select_parts
 from burnish.data.signals.select import Selection
-from burnish.data.splits import split_parts
+from burnish.data.splits import apart_from, split_parts
 from burnish.errors import SplitError
 from burnish.pipeline.arms import Questions, general_rows, probe_sentences
 from burnish.pipeline.fitting import without_unfit
@@ -206,12 +206,9 @@ def unselected__selecting(
     is_asked = recipe.evaluation.control or recipe.task.kind == MASKED  # which may need a head
     if fitting.unselected is None or not is_asked:
         return None
-    held = pl.concat(
-        [rows.select("id", "text") for name, rows in splits.items() if name != "train"]
-    )
-    rows = fitting.unselected.filter(
-        ~pl.col("id").is_in(held["id"].implode()), ~pl.col("text").is_in(held["text"].implode())
-    )
+    columns = [name for name in ("id", "text", "group") if name in fitting.unselected.columns]
+    held = pl.concat([rows.select(columns) for name, rows in splits.items() if name != "train"])
+    rows = apart_from(held, fitting.unselected)
     count = min(rows.height, splits["train"].height)
     drawn = rows.sample(count, seed=recipe.training.seed, shuffle=True)
     return task.encode_to_learn(drawn, tokenizer)
