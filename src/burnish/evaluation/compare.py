@@ -86,8 +86,6 @@ def compare(
     drawn_a, drawn_b = resample([chosen.resample(a), chosen.resample(b)], len(a), **draws)
     low, high = interval(drawn_a - drawn_b, around=difference)
     groups = draws.get("groups")
-    if units(len(a), groups) == 1:
-        low = high = np.nan  # it can be drawn in one way only
     # Scores may tell systems apart on rows that both answer alike.
     by_scores = chosen.needs_scores and difference != 0
     apart = np.ones(len(a), dtype=np.bool_) if by_scores else a.differing(b)
