@@ -1,6 +1,7 @@
 import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,45 @@ def test_a_run_that_was_stopped_ends_with_the_very_weights_of_one_that_was_not(
     assert resumed.state.step == whole.state.step == 12
     assert_same_weights(resumed.model, whole.model)
     assert resumed.state.best_value == whole.state.best_value
+
+
+class InterrupterOfTheNextStep(Interrupter):
+    """Sends the signal when the epoch that ends there was judged."""
+
+    def log_metrics(self, metrics: Mapping[str, float], *, step: int) -> None:
+        if "validation/loss" in metrics:
+            super().log_metrics(metrics, step=step)
+
+
+@pytest.mark.parametrize("every", [1, 2, 4])
+@pytest.mark.parametrize(
+    "interrupter",
+    [
+        Interrupter(signal.SIGINT, step=4),
+        Interrupter(signal.SIGINT, step=8),
+        InterrupterOfTheNextStep(signal.SIGINT, step=6),
+    ],
+    ids=["step 4", "step 8", "step 7"],
+)
+def test_the_curve_of_a_run_that_was_stopped_is_that_of_one_that_was_not(
+    every: int, interrupter: Interrupter, run: Fit, make_recipe: Callable[..., Recipe]
+) -> None:
+    made = make_recipe(dropout=0.1)
+    recipe = made.model_copy(
+        update={"tracking": made.tracking.model_copy(update={"every_steps": every})}
+    )
+
+    def curve(found: FitResult) -> list[dict[str, Any]]:
+        return [
+            {**line, "metrics": {k: v for k, v in line["metrics"].items() if "second" not in k}}
+            for line in found.history
+        ]
+
+    whole = run(recipe, folder="whole")
+    with pytest.raises(KeyboardInterrupt):
+        run(recipe, folder="cut", tracker=deepcopy(interrupter))
+
+    assert curve(run(recipe, folder="cut", resume=True)) == curve(whole)
 
 
 class Held(MemoryTracker):

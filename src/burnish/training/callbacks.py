@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from burnish.tasks.base import Task
 from burnish.tasks.encoded import Encoded
-from burnish.training.datamodule import Feed, Step
+from burnish.training.datamodule import Feed
 from burnish.training.module import Parts
 from burnish.training.predict import raw_outputs
-from burnish.training.recorder import Learned, Metrics, Recorder
+from burnish.training.recorder import Metrics, Recorder
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -32,19 +32,13 @@ class Judge(L.Callback):  # type: ignore[misc]  # Lightning has no types
         self, parts: Parts, feed: Feed, train: Encoded, choose: Encoded | None, recorder: Recorder
     ) -> None:
         self._parts, self._feed, self._recorder = parts, feed, recorder
-        self._learned, self._choose = Learned(train), choose
+        self._train, self._choose = train, choose
         self.improved = False
         self.metrics: Metrics = {}
         self.task: Task = parts.task  # with the thresholds of the latest epoch
         # Outputs on the rows that choose, (n, classes); none of epochs of an earlier sitting.
         self.latest: NDArray[np.float32] | None = None
         self.best: NDArray[np.float32] | None = None
-
-    def on_train_batch_end(
-        self, _trainer: Any, _module: Any, outputs: Any, batch: Step, _index: int
-    ) -> None:
-        """Keep what the model said of the training rows while it learned."""
-        self._learned.add(outputs, batch)
 
     def on_train_epoch_end(self, trainer: Any, _module: Any) -> None:
         """Score the epoch, unless the run was told to stop in the middle of it."""
@@ -53,7 +47,8 @@ class Judge(L.Callback):  # type: ignore[misc]  # Lightning has no types
             return
         state.epoch, state.step_in_epoch = state.epoch + 1, 0
         self.metrics = self._validation() if self._choose is not None else {}
-        self.metrics = self._learned.metrics(self.task) | self.metrics
+        self.metrics = self._parts.learned.metrics(self.task, self._train) | self.metrics
+        self._parts.learned.forget()
         self._recorder.note("epoch", self.metrics)
         if self._choose is not None:
             self._compare(state)

@@ -4,7 +4,7 @@ It is handed task, model, optimizer and state and builds none of them. What happ
 step (the curve, judging, checkpoints, progress, stopping) is in `recorder`, `callbacks`, `saving`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import lightning as L  # noqa: N812  (the name its own documentation uses)
@@ -21,6 +21,7 @@ from burnish.training.datamodule import Step
 from burnish.training.dropout import Noise
 from burnish.training.frozen import RoundedWeights
 from burnish.training.hardware import Hardware
+from burnish.training.learned import Learned
 from burnish.training.optim import Averaging, rate_factor
 from burnish.training.predict import to_device
 from burnish.training.segments import Segments
@@ -38,6 +39,7 @@ class Parts:
     hardware: Hardware
     plan: Plan
     state: RunState
+    learned: Learned = field(default_factory=Learned)
     average: Averaging | None = None
     cache: HiddenCache | None = None
     noise: Noise | None = None  # of the dropout layers, where they are ours

@@ -11,39 +11,13 @@ from typing import Any
 
 import lightning as L  # noqa: N812  (the name its own documentation uses)
 import numpy as np
-import torch
 
-from burnish.tasks.base import Task
 from burnish.tasks.encoded import Encoded
 from burnish.tracking.base import Buffering, Resumable, Tracker
 from burnish.training.datamodule import Step
 from burnish.training.module import Parts
 
 Metrics = dict[str, float]
-
-
-class Learned:
-    """What the model said of training rows while it learned them."""
-
-    def __init__(self, train: Encoded) -> None:
-        self._train = train
-        self._seen: list[tuple[torch.Tensor, Step, float]] = []
-
-    def add(self, outputs: Any, step: Step) -> None:
-        """Keep what `training_step` returned of a step."""
-        self._seen.append((outputs["outputs"], step, float(outputs["loss"])))
-
-    def metrics(self, task: Task, *, ending: str = "") -> Metrics:
-        """Return the metrics of all rows so far, by the task's thresholds; forget the rows.
-
-        The loss is the mean of what the steps made smaller, with whatever the recipe adds to it.
-        """
-        rows = np.concatenate([step.rows for _, step, _ in self._seen])
-        outputs = torch.cat([out for out, _, _ in self._seen]).numpy()
-        told = task.judge(outputs, self._train.take(rows.tolist()))
-        told |= {"loss": float(np.mean([loss for _, _, loss in self._seen]))}
-        self._seen = []
-        return {f"train/{name}{ending}": value for name, value in told.items()}
 
 
 class Recorder(L.Callback):  # type: ignore[misc]  # Lightning has no types
@@ -54,7 +28,10 @@ class Recorder(L.Callback):  # type: ignore[misc]  # Lightning has no types
         self._sitting = self._window = time.perf_counter()
         self._before = parts.state.seconds  # of earlier sittings
         self._window_tokens = parts.state.tokens
-        self._learned = Learned(train)
+        self._train = train
+        # Steps of the present epoch that are told already; a line of before the stop ends there.
+        untold = parts.state.step % every_steps
+        self._told = max(0, len(parts.learned) - untold)
 
     def on_train_start(self, *_: Any) -> None:
         """Start the clock; trackers of a run that goes on put their curves right."""
@@ -73,12 +50,15 @@ class Recorder(L.Callback):  # type: ignore[misc]  # Lightning has no types
         """
         state = self._parts.state
         state.seconds = self._before + time.perf_counter() - self._sitting
-        self._learned.add(outputs, batch)
+        learned = self._parts.learned
+        self._told = min(self._told, len(learned))  # it is empty where an epoch begins
+        learned.add(outputs, batch.rows)
         if state.step % self._every and self._parts.is_mid_epoch:
             return
         now = time.perf_counter()
         # By the thresholds that the run began with: a run that goes on knows no others yet.
-        told = self._learned.metrics(self._parts.task, ending="_step")
+        told = learned.metrics(self._parts.task, self._train, since=self._told, ending="_step")
+        self._told = len(learned)
         told |= {
             "train/gradient_norm": outputs["norm"],
             "learning_rate": max(g["lr"] for g in self._parts.optimizer.param_groups),

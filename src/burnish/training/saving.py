@@ -50,6 +50,7 @@ class Saver:
             "rows": list(parts.rows),
             "optimizer": parts.optimizer.state_dict(),
             "average": parts.average.values if parts.average else [],
+            "learned": parts.learned.to_state(),
         }
         checkpoint = Checkpoint(
             step=parts.state.step, metrics={}, weights=moving_weights(parts.model), state=state
@@ -151,6 +152,7 @@ def resume_from(parts: Parts, folder: Path) -> None:
     state = RunState.from_json(found.state["run"])
     for name in RunState.__slots__:
         setattr(parts.state, name, getattr(state, name))
+    parts.learned.restore(found.state.get("learned", {}))
     if parts.average:
         for value, saved in zip(parts.average.values, found.state["average"], strict=True):
             value.copy_(saved)
