@@ -20,7 +20,7 @@ from burnish.tasks.base import Batch, Writing
 from burnish.tasks.batch import padded
 from burnish.training.generate import settings, steps_by_itself
 from burnish.training.packing import padding_id, plain
-from burnish.training.products import whole_states
+from burnish.training.products import of_last_token
 from burnish.training.quiet import quiet
 
 
@@ -130,10 +130,10 @@ def _generate(base: Any, asked: Batch, rows: Sequence[_Row], config: Any) -> Non
     def ended(ids: Tensor, _: Any, **__: Any) -> Tensor:
         return torch.tensor([row.finish is not None for row in rows], device=ids.device)
 
-    with whole_states(base):
-        base.generate(
-            **asked,
-            generation_config=config,
-            logits_processor=LogitsProcessorList([choose]),
-            stopping_criteria=StoppingCriteriaList([ended]),
-        )
+    base.generate(
+        **asked,
+        **of_last_token(base),
+        generation_config=config,
+        logits_processor=LogitsProcessorList([choose]),
+        stopping_criteria=StoppingCriteriaList([ended]),
+    )

@@ -19,7 +19,7 @@ from burnish.training.batching import micro_batches
 from burnish.training.generators import packs_decoder
 from burnish.training.hardware import Hardware
 from burnish.training.packing import padding_id, plain
-from burnish.training.products import whole_states
+from burnish.training.products import of_last_token
 from burnish.training.quiet import quiet
 
 # Settings of transformers by which another token than the likeliest is written.
@@ -99,10 +99,9 @@ def _written(base: Any, asked: Batch, config: Any) -> list[list[int]]:
         return write_greedily(base, asked, limit=limit, ends=ends)
     # The first of an encoder-decoder's tokens is where it started from.
     before = 1 if pair else asked["input_ids"].shape[1]
-    with whole_states(base):
-        made: Any = base.generate(**asked, generation_config=config)
-    answers: list[list[int]] = made[:, before:].tolist()
-    return answers
+    asked = asked | of_last_token(base)
+    made: list[list[int]] = base.generate(**asked, generation_config=config)[:, before:].tolist()
+    return made
 
 
 def cached_tokens(base: Any) -> int:

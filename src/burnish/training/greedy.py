@@ -22,7 +22,7 @@ from burnish.tasks.batch import common_prefix, padded_length
 from burnish.training.batching import micro_batches
 from burnish.training.generators import decoder_start
 from burnish.training.hardware import computing_dtype
-from burnish.training.products import whole_states
+from burnish.training.products import LAST
 
 _ROOM = 16  # tokens that are written before keys and values are copied once more
 _ENCODED_TOKENS = 1024  # of one pass on a processor: attention over padding costs its square
@@ -80,9 +80,7 @@ class Reader:
             out = self.base(decoder_input_ids=tokens, encoder_outputs=encoded, **told)
         else:
             positions = (self.mask.cumsum(dim=1) - 1).clamp(min=0)[:, -tokens.shape[1] :]
-            told |= {"position_ids": positions, "logits_to_keep": 1}
-            with whole_states(self.base):
-                out = self.base(input_ids=tokens, **told)
+            out = self.base(input_ids=tokens, position_ids=positions, logits_to_keep=LAST, **told)
         logits: Tensor = out.logits[:, -1].float()
         return logits
 
@@ -163,7 +161,7 @@ def _read_by_decoder(base: Any, asked: Batch) -> tuple[Reader, Tensor]:
     # The last token of a prompt is read by its row: the first of the answer comes from it.
     if prefix := common_prefix([prompt[:-1] for prompt in prompts]):
         shared = torch.from_numpy(prompts[0][None, :prefix]).to(ids.device)
-        base(input_ids=shared, past_key_values=cache, use_cache=True, logits_to_keep=1)
+        base(input_ids=shared, past_key_values=cache, use_cache=True, logits_to_keep=LAST)
         cache.batch_repeat_interleave(len(ids))
         ids = ids[:, prefix:]
         # Rows stand at the right, so without their first tokens each mask is shifted to the left.

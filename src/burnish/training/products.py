@@ -7,7 +7,8 @@ in memory (75 MB of a server's), so it is left out (`unprepared`).
 
 What comes after a prompt is foretold from the states of its last token, which are a slice of all
 states. Of a slice PyTorch makes one product a row, with a table of words written out for each:
-11 GB for 97 prompts to a model of 135M weights. So they are copied first (`whole_states`).
+11 GB for 97 prompts to a model of 135M weights. So they are taken by an index, which copies them
+into one piece (`LAST`).
 """
 
 from collections.abc import Iterator
@@ -16,7 +17,9 @@ from threading import Lock
 from typing import Any
 
 import torch
-from torch import Tensor
+
+# For a number transformers takes a slice. A tensor `generate` would repeat for each beam.
+LAST = [-1]  # value of `logits_to_keep`
 
 _lock = Lock()
 _inside = 0
@@ -45,21 +48,6 @@ def unprepared() -> Iterator[None]:
                 torch.set_float32_matmul_precision(_outside)
 
 
-@contextmanager
-def whole_states(base: Any) -> Iterator[None]:
-    """Hand the states that words are foretold from to a decoder's last layer in one piece.
-
-    An encoder-decoder begins its answers with one token a row, whose states are in one.
-    """
-    if base.config.is_encoder_decoder:
-        yield
-        return
-
-    def in_one_piece(_: Any, given: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        return (given[0].contiguous(), *given[1:])
-
-    hook = base.get_output_embeddings().register_forward_pre_hook(in_one_piece)
-    try:
-        yield
-    finally:
-        hook.remove()
+def of_last_token(base: Any) -> dict[str, Any]:
+    """Return the argument for `generate` by which a model foretells from its last tokens alone."""
+    return {"logits_to_keep": LAST} if base._supports_logits_to_keep() else {}
