@@ -115,6 +115,13 @@ class LabelSpace:
         return self.positive is not None
 
     @property
+    def positive_column(self) -> int:
+        """Column of the class of interest; only binary spaces have one."""
+        if self.positive is None:
+            raise ValueError("the label space has no positive class: it is not binary")
+        return self.names.index(self.positive)
+
+    @property
     def noun(self) -> str:
         """What an answer is called in words for people."""
         return "label"

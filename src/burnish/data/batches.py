@@ -6,7 +6,7 @@ the rows around it are kept.
 Used by `data.formats`, which read batches, and by whoever wants a file as a whole.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,11 @@ def batch(
     except DataFormatError:
         if faults is None:
             raise
-    fit = _fitting(file, rows, values, faults)
+
+    def typed(part: slice) -> pl.DataFrame:
+        return _typed(file, rows[part], {name: column[part] for name, column in values.items()})
+
+    fit = fitting(rows, typed, faults)
     kept = {name: [column[at] for at in fit] for name, column in values.items()}
     return _typed(file, [rows[at] for at in fit], kept)
 
@@ -55,30 +59,28 @@ def _typed(
     return pl.DataFrame([*made, pl.Series(ROW, rows, dtype=pl.Int64)])
 
 
-def _fitting(
-    file: DataFile,
-    rows: Sequence[int],
-    values: Mapping[str, Sequence[Any]],
-    faults: Faults,
-    start: int = 0,
-) -> list[int]:
-    """Return the places of rows whose values fit, by halves; take down those that do not."""
-    try:
-        _typed(file, rows, values)
-    except DataFormatError as err:
-        if len(rows) == 1:
-            faults.append(Fault(rows[0], err.what))
-            return []
-        middle = len(rows) // 2
-        halves = ((slice(None, middle), start), (slice(middle, None), start + middle))
-        return [
-            at
-            for part, first in halves
-            for at in _fitting(
-                file, rows[part], {n: v[part] for n, v in values.items()}, faults, first
-            )
-        ]
-    return list(range(start, start + len(rows)))
+def fitting(rows: Sequence[int], typed: Callable[[slice], Any], faults: Faults) -> list[int]:
+    """Return the places of rows whose values fit, found by halves; take down those that do not.
+
+    Args:
+        rows: record numbers, shape (n,).
+        typed: types the values of the rows at some places; raises DataFormatError where one does
+            not fit.
+        faults: takes down the others.
+    """
+
+    def within(start: int, stop: int) -> list[int]:
+        try:
+            typed(slice(start, stop))
+        except DataFormatError as err:
+            if stop - start == 1:
+                faults.append(Fault(rows[start], err.what))
+                return []
+            middle = (start + stop) // 2
+            return within(start, middle) + within(middle, stop)
+        return list(range(start, stop))
+
+    return within(0, len(rows))
 
 
 def joined(file: DataFile, tables: Iterable[Table]) -> Table:

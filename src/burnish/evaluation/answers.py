@@ -77,9 +77,7 @@ class Answers:
     @property
     def positive_column(self) -> int:
         """Column of the class of interest; only binary spaces have one."""
-        if self.space.positive is None:
-            raise ValueError("the label space has no positive class: it is not binary")
-        return self.space.names.index(self.space.positive)
+        return self.space.positive_column
 
     def take(self, rows: NDArray[np.intp] | Sequence[int]) -> Self:
         """Return the given rows, in that order; a row may be taken more than once."""

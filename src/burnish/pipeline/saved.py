@@ -20,6 +20,7 @@ from burnish.training.memory import peak_memory_mb
 from burnish.training.modelfolder import Answerer
 from burnish.training.sources import ModelSource
 from burnish.training.state import Plan, RunState
+from burnish.training.stopping import choosing_metric
 from burnish.training.weights import weight_count, weight_mb
 
 _ORDER = ("train", "tune", "validation", "test")
@@ -117,8 +118,7 @@ def open_fitted(
 def _kept_epoch(training: Training, task: Task, history: list[dict[str, Any]]) -> float:
     """Return the epoch whose weights a run kept, as its curve tells; 0 where it tells none."""
     told = [line for line in history if line.get("kind") == "epoch"]
-    early = training.early_stopping
-    name = early.metric if early else task.selects
+    name = choosing_metric(training, task)
     found = {
         float(line["epoch"]): line["metrics"][f"validation/{name}"]
         for line in told

@@ -51,7 +51,7 @@ class Decision:
             return np.asarray(scores >= np.array(self.thresholds))
         chosen = scores.argmax(axis=1)
         if self.space.is_binary:
-            positive = self._positive
+            positive = self.space.positive_column
             chosen = np.where(scores[:, positive] >= self.thresholds[0], positive, 1 - positive)
         return np.asarray(np.eye(len(self.space.names), dtype=bool)[chosen])
 
@@ -67,7 +67,10 @@ class Decision:
     def with_thresholds(self, scores: NDArray[np.float64], truth: NDArray[np.bool_]) -> Self:
         """Return the decision with thresholds chosen for F1 on labelled rows."""
         if self.space.is_binary:
-            scores, truth = scores[:, [self._positive]], truth[:, [self._positive]]
+            scores, truth = (
+                scores[:, [self.space.positive_column]],
+                truth[:, [self.space.positive_column]],
+            )
         chosen = tune_thresholds(scores, truth)
         return replace(self, thresholds=tuple(np.asarray(chosen, np.float64).tolist()))
 
@@ -89,7 +92,7 @@ class Decision:
         if self.space.multi_label:
             return fit_sigmoid(logits, truth)
         if self.space.is_binary:
-            positive = self._positive
+            positive = self.space.positive_column
             odds = logits[:, [positive]] - logits[:, [1 - positive]]
             return fit_sigmoid(odds, truth[:, [positive]])
         return fit_softmax(logits, truth)
@@ -99,10 +102,4 @@ class Decision:
         """Every label where each has a sigmoid, the class of interest where there is one."""
         if self.space.multi_label:
             return tuple(range(len(self.space.names)))
-        return (self._positive,) if self.space.is_binary else ()
-
-    @property
-    def _positive(self) -> int:
-        if self.space.positive is None:
-            raise ValueError("only a binary task has a class of interest")
-        return self.space.names.index(self.space.positive)
+        return (self.space.positive_column,) if self.space.is_binary else ()

@@ -21,6 +21,7 @@ from burnish.training.datamodule import Feed
 from burnish.training.module import Parts
 from burnish.training.predict import raw_outputs
 from burnish.training.recorder import Metrics, Recorder
+from burnish.training.stopping import choosing_metric
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -72,7 +73,7 @@ class Judge(L.Callback):  # type: ignore[misc]  # Lightning has no types
 
     def _compare(self, state: Any) -> None:
         early = self._parts.training.early_stopping
-        name = early.metric if early else self._parts.task.selects
+        name = choosing_metric(self._parts.training, self._parts.task)
         value = self.metrics[f"validation/{name}"]
         upwards = self._parts.task.higher_is_better(name)
         gain = np.inf

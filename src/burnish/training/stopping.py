@@ -7,6 +7,11 @@ from burnish.recipe.training import Training
 from burnish.tasks.base import Task
 
 
+def choosing_metric(training: Training, task: Task) -> str:
+    """Return the metric of the rows that choose by which the best epoch is found."""
+    return training.early_stopping.metric if training.early_stopping else task.selects
+
+
 def check_stopping(training: Training, task: Task) -> None:
     """Raise RecipeError (BN101) where early stopping waits for what the task does not measure."""
     known = task.metric_names()

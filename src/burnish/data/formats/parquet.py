@@ -6,6 +6,7 @@ from typing import cast
 
 import polars as pl
 
+from burnish.data.batches import fitting
 from burnish.data.columns import typed
 from burnish.data.conversation import as_messages
 from burnish.data.streams import binary_stream, compression_of
@@ -14,7 +15,6 @@ from burnish.data.table import (
     ROW,
     TEXTS,
     DataFile,
-    Fault,
     Faults,
     Kind,
     Table,
@@ -36,8 +36,7 @@ def read(file: DataFile, faults: Faults | None = None) -> Iterator[Table]:
     """
     for start, frame in frames(file.path, file.columns):
         rows = pl.Series(ROW, range(start + 1, start + frame.height + 1), dtype=pl.Int64)
-        kept = _fitting(file, frame, rows, faults) or [_typed(file, frame[:0], rows[:0])]
-        yield Table(frame=pl.concat(kept, how="vertical_relaxed"), rows_in=frame.height)
+        yield Table(frame=_kept(file, frame, rows, faults), rows_in=frame.height)
 
 
 def _typed(file: DataFile, frame: pl.DataFrame, rows: pl.Series) -> pl.DataFrame:
@@ -45,23 +44,18 @@ def _typed(file: DataFile, frame: pl.DataFrame, rows: pl.Series) -> pl.DataFrame
     return pl.DataFrame([*made, rows])
 
 
-def _fitting(
+def _kept(
     file: DataFile, frame: pl.DataFrame, rows: pl.Series, faults: Faults | None
-) -> list[pl.DataFrame]:
-    """Return the rows whose values fit, typed, by halves; take down those that do not."""
+) -> pl.DataFrame:
+    """Return the rows whose values fit, typed; take down those that do not."""
     try:
-        return [_typed(file, frame, rows)]
-    except DataFormatError as err:
+        return _typed(file, frame, rows)
+    except DataFormatError:
         if faults is None:
             raise
-        if frame.height == 1:
-            faults.append(Fault(int(rows[0]), err.what))
-            return []
-        at = frame.height // 2
-        return [
-            *_fitting(file, frame[:at], rows[:at], faults),
-            *_fitting(file, frame[at:], rows[at:], faults),
-        ]
+    fit = fitting(rows.to_list(), lambda part: _typed(file, frame[part], rows[part]), faults)
+    places = pl.Series(fit, dtype=pl.Int64)
+    return _typed(file, frame.select(pl.all().gather(places)), rows.gather(places))
 
 
 def frames(

@@ -66,8 +66,11 @@ def prepare(model: Any, options: AdapterMethod) -> Any:
 
 def linear_layers(model: Any) -> list[str]:
     """Return the names of the body's linear layers: not the head's, not the layer of words."""
-    linear = [name for name, part in model.named_modules() if isinstance(part, _LINEAR)]
-    return [name for name in linear if not set(name.split(".")) & {*_HEAD, *_OUTPUT}]
+    return [name for name in _all_linear(model) if not set(name.split(".")) & {*_HEAD, *_OUTPUT}]
+
+
+def _all_linear(model: Any) -> list[str]:
+    return [name for name, part in model.named_modules() if isinstance(part, _LINEAR)]
 
 
 def _targets(model: Any, options: AdapterMethod) -> list[str]:
@@ -82,7 +85,7 @@ def _targets(model: Any, options: AdapterMethod) -> list[str]:
     if options.targets == "auto":
         return body
     targets = list(options.targets)
-    linear = [name for name, part in model.named_modules() if isinstance(part, _LINEAR)]
+    linear = _all_linear(model)
     if not any(name == one or name.endswith(f".{one}") for one in targets for name in linear):
         known = sorted({name.rpartition(".")[2] for name in body})
         raise ModelTaskError(
