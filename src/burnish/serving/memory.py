@@ -16,3 +16,5 @@ def settle() -> None:
     gc.unfreeze()
     gc.collect()
     gc.freeze()
+    # Python still waits for a quarter of what it saw the last time, until it sees the rest.
+    gc.collect()
