@@ -121,6 +121,24 @@ def test_an_interrupted_call_goes_on_where_it_was(
     )
 
 
+def test_a_second_call_for_the_same_answers_is_refused_and_harms_neither(
+    model: OpenModel, few: int, tmp_path: Path
+) -> None:
+    path, out = write(tmp_path / "in.jsonl", [row(text) for text in TEXTS]), tmp_path / "out.jsonl"
+    refused: list[str] = []
+
+    def ask_too(rows: int) -> None:
+        with pytest.raises(UsageError) as told:
+            answer_to_file(model, path, out)
+        refused.append(told.value.what)
+
+    found = answer_to_file(model, path, out, told=ask_too)
+
+    assert set(refused) == {"another call is writing these answers"}
+    assert found.words == "23 rows in = 23 answered"
+    assert answer_to_file(model, path, out).words == "23 rows in = 23 answered"
+
+
 def test_another_file_or_model_begins_anew(model: OpenModel, few: int, tmp_path: Path) -> None:
     path, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
     write(path, [row(text) for text in TEXTS])

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import polars as pl
+from filelock import FileLock, Timeout
 
 from burnish.data.file_form import AS_LEARNED, FileForm
 from burnish.data.keys import is_filled
@@ -31,7 +32,7 @@ from burnish.records import Prediction
 from burnish.training.version import model_version
 
 _ROWS, _ROWS_WRITTEN = 2_000, 64  # answered between two marks of progress; where each is written
-_ANSWERS, _FAULTS, _PROGRESS = "answers.jsonl", "faults.jsonl", "progress.json"
+_ANSWERS, _FAULTS, _PROGRESS, _LOCK = "answers.jsonl", "faults.jsonl", "progress.json", "lock"
 _NO_TEXT = "the text is empty"
 _KINDS, _KINDS_TOLD = 1_000, 8  # of what is wrong: counted apart; told in words
 _OTHERS = "something else"  # for faults tell values, so that each row may have one of its own
@@ -110,7 +111,8 @@ def answer_to_file(
         told: is told how many records were dealt with so far.
 
     Raises:
-        UsageError: BN103, the answers would take the place of the rows, or of no ordinary file.
+        UsageError: BN103, the answers would take the place of the rows, or of no ordinary file, or
+            another call is writing them.
         DataNotFoundError, ColumnError, EmptyDataError: as any reader.
         DataFormatError: BN202, the file cannot be read on, as behind a broken quote in CSV.
         StorageError: BN402, answers cannot be written.
@@ -120,8 +122,7 @@ def answer_to_file(
     folder = out.with_name(f".{out.name}.partial")
     recipe = reading_recipe(model, path, form)
     job = _job(model, path, recipe)
-    with storage_errors(out), _left_if_begun(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+    with storage_errors(out), _alone(folder, out), _left_if_begun(folder):
         progress = _Progress.of(folder, job)
         work = _Work(model, path, folder, progress, told)
         rows_in = work.through(Reading.of(recipe, labelled=False))
@@ -149,6 +150,25 @@ def _refuse_place(path: Path, out: Path) -> None:
             where=str(faults),
             fix="name another file with --out, or take that away",
         )
+
+
+@contextmanager
+def _alone(folder: Path, out: Path) -> Iterator[None]:
+    """Make the folder and keep other calls out of it, until this one or its process ends."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / _LOCK, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as err:
+        raise UsageError(
+            "another call is writing these answers",
+            where=f"option --out ({out})",
+            fix="wait until it has ended, or name another file",
+        ) from err
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @contextmanager
