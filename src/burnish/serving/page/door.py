@@ -97,7 +97,12 @@ class Door:
         if scope["path"] == f"{PATH}/" and not loading.done():
             await HTMLResponse(_WAIT)(scope, receive, out)
             return
-        page = await asyncio.shield(loading)
+        try:
+            page = await asyncio.shield(loading)
+        except Exception:
+            if self._loading is loading:
+                self._loading = None  # it is told once; whoever comes next has it built anew
+            raise
         await self._until_closing(page(self._below(scope), receive, out))
         await out.end()
 
