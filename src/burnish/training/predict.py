@@ -19,13 +19,13 @@ from burnish.tasks.base import Batch, Task
 from burnish.tasks.encoded import Encoded, Ragged
 from burnish.tasks.writing import WritingTask
 from burnish.training import forward, packing
+from burnish.training.answering_attention import answering_attention
 from burnish.training.batching import micro_batches
 from burnish.training.generate import write
 from burnish.training.hardware import Hardware, applied
 from burnish.training.models import load_body
 from burnish.training.packing import padding_id
 from burnish.training.segments import Segments
-from burnish.training.shared_masks import shared_masks
 from burnish.training.sources import ModelSource
 
 
@@ -173,8 +173,11 @@ def answering(model: Any, hardware: Hardware) -> Iterator[None]:
         model.to(hardware.device).eval()
     try:
         with (
-            applied(hardware), torch.inference_mode(), hardware.autocast(), shared_masks(model)
-        ):  # fmt: skip
+            applied(hardware),
+            torch.inference_mode(),
+            hardware.autocast(),
+            answering_attention(model),
+        ):
             yield
     finally:
         for part in training:
