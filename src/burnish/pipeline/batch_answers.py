@@ -11,13 +11,12 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
 import polars as pl
-from filelock import FileLock, Timeout
 
 from burnish.data.file_form import AS_LEARNED, FileForm
 from burnish.data.keys import is_filled
@@ -25,14 +24,14 @@ from burnish.data.reading import Reading
 from burnish.data.streams import not_readable
 from burnish.data.table import Fault, Faults
 from burnish.errors import BurnishError, UsageError
-from burnish.files import read_json, storage_errors, write_json
+from burnish.files import storage_errors
 from burnish.pipeline.answer import OpenModel, answer_rows, reading_recipe
+from burnish.pipeline.partial_answers import ANSWERS, FAULTS, Progress, appended, partial_folder
 from burnish.recipe.recipe import Recipe
 from burnish.records import Prediction
 from burnish.training.version import model_version
 
 _ROWS, _ROWS_WRITTEN = 2_000, 64  # answered between two marks of progress; where each is written
-_ANSWERS, _FAULTS, _PROGRESS, _LOCK = "answers.jsonl", "faults.jsonl", "progress.json", "lock"
 _NO_TEXT = "the text is empty"
 _KINDS, _KINDS_TOLD = 1_000, 8  # of what is wrong: counted apart; told in words
 _OTHERS = "something else"  # for faults tell values, so that each row may have one of its own
@@ -70,26 +69,6 @@ class Answered:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Progress:
-    """How far the work has come; a line of `progress.json`."""
-
-    job: dict[str, Any]  # what is answered, by what: another job begins anew
-    row: int = 0  # the last record that was dealt with
-    answers: int = 0  # bytes of the file of answers up to there
-    faults: int = 0
-
-    @classmethod
-    def of(cls, folder: Path, job: dict[str, Any]) -> "_Progress":
-        """Return what is told of the same job, where the files are still there; else none."""
-        known = read_json(folder / _PROGRESS) if (folder / _PROGRESS).is_file() else {}
-        told = cls(**known) if known.get("job") == job else cls(job=job)
-        sizes = ((_ANSWERS, told.answers), (_FAULTS, told.faults))
-        # A call that was stopped while it put its files in their places has left the mark alone.
-        there = all(not size or _size(folder / name) >= size for name, size in sizes)
-        return told if there else cls(job=job)
-
-
 def answer_to_file(
     model: OpenModel,
     path: Path,
@@ -119,11 +98,10 @@ def answer_to_file(
     """
     _refuse_place(path, out)
     out = out.resolve()  # a link stays one: what it leads to is written
-    folder = out.with_name(f".{out.name}.partial")
     recipe = reading_recipe(model, path, form)
     job = _job(model, path, recipe)
-    with storage_errors(out), _alone(folder, out), _left_if_begun(folder):
-        progress = _Progress.of(folder, job)
+    with storage_errors(out), partial_folder(out) as folder:
+        progress = Progress.of(folder, job)
         work = _Work(model, path, folder, progress, told)
         rows_in = work.through(Reading.of(recipe, labelled=False))
         return _finished(folder, out, rows_in, resumed=progress.row)
@@ -152,35 +130,6 @@ def _refuse_place(path: Path, out: Path) -> None:
         )
 
 
-@contextmanager
-def _alone(folder: Path, out: Path) -> Iterator[None]:
-    """Make the folder and keep other calls out of it, until this one or its process ends."""
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / _LOCK, timeout=0)
-    try:
-        lock.acquire()
-    except Timeout as err:
-        raise UsageError(
-            "another call is writing these answers",
-            where=f"option --out ({out})",
-            fix="wait until it has ended, or name another file",
-        ) from err
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-@contextmanager
-def _left_if_begun(folder: Path) -> Iterator[None]:
-    """Leave no folder behind in which nothing was done."""
-    try:
-        yield
-    finally:
-        if folder.is_dir() and not (folder / _PROGRESS).is_file():
-            shutil.rmtree(folder)
-
-
 def _faults_of(out: Path) -> Path:
     return out.with_name(f"{out.name}.faults.jsonl")
 
@@ -190,7 +139,7 @@ class _Work:
     model: OpenModel
     path: Path
     folder: Path
-    done: _Progress
+    done: Progress
     told: Told | None
 
     def through(self, reading: Reading) -> int:
@@ -198,8 +147,8 @@ class _Work:
         rows_in, size = 0, _ROWS_WRITTEN if self.model.answerer.task.writing else _ROWS
         with ExitStack() as files:
             answers, faults = (
-                files.enter_context(_appended(self.folder / name, at))
-                for name, at in ((_ANSWERS, self.done.answers), (_FAULTS, self.done.faults))
+                files.enter_context(appended(self.folder / name, at))
+                for name, at in ((ANSWERS, self.done.answers), (FAULTS, self.done.faults))
             )
             found: Faults = []
             seen = 0
@@ -224,10 +173,10 @@ class _Work:
         wrong = [one for one in unread if one.row > self.done.row] + unanswered
         _write(answers, (one.to_json() for one in made))
         _write(faults, (one._asdict() for one in sorted(wrong)))
-        self.done = _Progress(
+        self.done = Progress(
             job=self.done.job, row=last, answers=answers.tell(), faults=faults.tell()
         )
-        write_json(self.folder / _PROGRESS, asdict(self.done))
+        self.done.mark(self.folder)
         if self.told:
             self.told(last)
 
@@ -265,18 +214,6 @@ def _job(model: OpenModel, path: Path, recipe: Recipe) -> dict[str, Any]:
     }
 
 
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.is_file() else 0
-
-
-def _appended(path: Path, at: int) -> IO[bytes]:
-    """Open a file to write on from a place, behind which nothing stays."""
-    file = path.open("r+b" if path.exists() else "w+b")
-    file.truncate(at)
-    file.seek(at)
-    return file
-
-
 def _write(file: IO[bytes], lines: Iterator[dict[str, Any]]) -> None:
     """Write lines so that a power cut cannot take them: progress is told of them next."""
     file.writelines(json.dumps(line, ensure_ascii=False).encode() + b"\n" for line in lines)
@@ -286,15 +223,15 @@ def _write(file: IO[bytes], lines: Iterator[dict[str, Any]]) -> None:
 
 def _finished(folder: Path, out: Path, rows_in: int, *, resumed: int) -> Answered:
     """Put the files in their places, the answers last, and count what is in them."""
-    without = _kinds(folder / _FAULTS)
-    with (folder / _ANSWERS).open("rb") as file:
+    without = _kinds(folder / FAULTS)
+    with (folder / ANSWERS).open("rb") as file:
         answered = sum(1 for _ in file)
     faults = _faults_of(out)
     if without:
-        (folder / _FAULTS).replace(faults)
+        (folder / FAULTS).replace(faults)
     else:
         faults.unlink(missing_ok=True)  # of an earlier call
-    (folder / _ANSWERS).replace(out)
+    (folder / ANSWERS).replace(out)
     shutil.rmtree(folder)
     return Answered(
         out=out,

@@ -67,10 +67,8 @@ class Decision:
     def with_thresholds(self, scores: NDArray[np.float64], truth: NDArray[np.bool_]) -> Self:
         """Return the decision with thresholds chosen for F1 on labelled rows."""
         if self.space.is_binary:
-            scores, truth = (
-                scores[:, [self.space.positive_column]],
-                truth[:, [self.space.positive_column]],
-            )
+            positive = [self.space.positive_column]
+            scores, truth = scores[:, positive], truth[:, positive]
         chosen = tune_thresholds(scores, truth)
         return replace(self, thresholds=tuple(np.asarray(chosen, np.float64).tolist()))
 
