@@ -163,6 +163,13 @@ class Training(Section):
     )
     label_smoothing: Share = Field(0.0, description="Target mass moved, in [0, 1).")
     imbalance: Imbalance = Field(Imbalance(), description="Handling of rare classes.")
+    sharpness_radius: float | None = Field(
+        None,
+        gt=0,
+        le=10,
+        description="Sharpness-aware minimisation (Foret et al. 2021): a step takes the gradient "
+        "this far uphill, in the weights' unit, and takes twice as long. Null: where they are.",
+    )
     average: float | None = Field(
         None,
         gt=0,

@@ -25,6 +25,7 @@ from burnish.training.learned import Learned
 from burnish.training.optim import Averaging, rate_factor
 from burnish.training.predict import to_device
 from burnish.training.segments import Segments
+from burnish.training.sharpness import moved_uphill
 from burnish.training.state import Plan, RunState
 
 
@@ -92,21 +93,12 @@ class TrainingModule(L.LightningModule):  # type: ignore[misc]  # Lightning has 
     def training_step(self, step: Step, _: int) -> dict[str, Any]:
         """Make one optimizer step; return its loss, gradient norm and raw outputs."""
         state, training = self.parts.state, self.parts.training
-        # Dropout of a step depends on (seed, step) alone, so a resumed run draws the same.
-        seed = np.random.SeedSequence([training.seed, state.step]).generate_state(1)
-        torch.manual_seed(int(seed[0]))
-        if self.parts.noise:
-            self.parts.noise.restart(int(seed[0]))
-        losses, outputs = [], []
-        for batch in step.passes:
-            batch = to_device(batch, self.parts.hardware.device)  # noqa: PLW2901
-            out = self(batch)
-            loss = self.parts.task.loss(out, batch) / step.weight
-            self.manual_backward(loss)
-            losses.append(loss.detach())
-            outputs.append(out.detach().float().cpu())
+        losses, outputs = self._learn(step)
         loss_value = float(torch.stack(losses).sum())
         self._check(loss_value, step)
+        if training.sharpness_radius:
+            with moved_uphill(self.weights, training.sharpness_radius):
+                self._learn(step)
         norm = self._clip(training.gradient_clip)
         self._optimize()
         state.step += 1
@@ -116,6 +108,24 @@ class TrainingModule(L.LightningModule):  # type: ignore[misc]  # Lightning has 
         if self.parts.average:
             self.parts.average.update(state.step)
         return {"loss": torch.tensor(loss_value), "norm": norm, "outputs": torch.cat(outputs)}
+
+    def _learn(self, step: Step) -> tuple[list[Tensor], list[Tensor]]:
+        """Gather the gradients of a step's passes; return their losses and raw outputs."""
+        # Dropout of a step depends on (seed, step) alone, so a resumed run draws the same.
+        seed = np.random.SeedSequence([self.parts.training.seed, self.parts.state.step])
+        number = int(seed.generate_state(1)[0])
+        torch.manual_seed(number)
+        if self.parts.noise:
+            self.parts.noise.restart(number)
+        losses, outputs = [], []
+        for batch in step.passes:
+            batch = to_device(batch, self.parts.hardware.device)  # noqa: PLW2901
+            out = self(batch)
+            loss = self.parts.task.loss(out, batch) / step.weight
+            self.manual_backward(loss)
+            losses.append(loss.detach())
+            outputs.append(out.detach().float().cpu())
+        return losses, outputs
 
     def _check(self, loss: float, step: Step) -> None:
         if not np.isfinite(loss):
