@@ -20,7 +20,7 @@ def test_weights_move_uphill_by_the_radius_and_come_back_to_the_last_bit() -> No
         torch.testing.assert_close(other.data, torch.tensor([0.5]))
         assert unused.item() == 7.0
         assert all(weight.grad is None for weight in (first, other))
-        (first.sum() * 2).backward()
+        (first.sum() * 2).backward()  # type: ignore[no-untyped-call]
 
     assert first.tolist() == [1.0, 2.0]
     assert torch.equal(other.data, torch.tensor([0.1]))
